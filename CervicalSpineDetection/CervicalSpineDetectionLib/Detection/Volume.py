@@ -1,0 +1,153 @@
+"""CT volume -> canonical sagittal grid: any orientation in, patient axes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Errors import InputError
+
+AIR_HU = -1024
+BODY_HU = -300
+BONE_HU = 250
+# A vertebra is at most about 90 mm wide; the rest is room for a neck out of the middle of the body.
+SPINE_HALF_WIDTH_MM = 70
+COARSE_SPACING_MM = 4.0
+
+
+@dataclass(frozen=True)
+class SagittalVolume:
+    """CT on sagittal slices along the patient axes.
+
+    :param voxels: float32 HU, shape (slices, rows, columns); slices run to the patient's left (+x), rows run down
+        (-z), columns run back (+y), so that a slice looks as radiologists show it: anterior left, superior up.
+    :param inside: bool, same shape: True where the CT has data.
+    :param origin: shape (3,), LPS mm of the centre of voxel [0, 0, 0].
+    :param pixelSize: mm, of rows and columns.
+    :param sliceSpacing: mm between slices.
+    """
+
+    voxels: np.ndarray
+    inside: np.ndarray
+    origin: np.ndarray
+    pixelSize: float
+    sliceSpacing: float
+
+    def toLps(self, points):
+        """Continuous (slice, row, column) indices, shape (..., 3), to LPS mm, shape (..., 3)."""
+        points = np.asarray(points, float)
+        offset = np.stack([
+            points[..., 0] * self.sliceSpacing,
+            points[..., 2] * self.pixelSize,
+            -points[..., 1] * self.pixelSize,
+        ], axis=-1)
+        return self.origin + offset
+
+    def fromLps(self, points):
+        """LPS mm, shape (..., 3), to continuous (slice, row, column) indices, shape (..., 3)."""
+        offset = np.asarray(points, float) - self.origin
+        return np.stack([
+            offset[..., 0] / self.sliceSpacing,
+            -offset[..., 2] / self.pixelSize,
+            offset[..., 1] / self.pixelSize,
+        ], axis=-1)
+
+
+def correctHuOffset(image):
+    """Undo a missing rescale intercept: some scanners' files hold HU + 1024 with intercept 0.
+
+    :param image: sitk image in supposed HU.
+    :return: (image in HU, warning or None).
+    """
+    voxels = sitk.GetArrayViewFromImage(image)[::2, ::2, ::2]
+    if voxels.min() < -200:
+        return image, None
+    # Soft tissue lies near 0 to 100 HU; with the offset it is the large group near 1024 to 1124.
+    softTissue = np.mean((voxels > 924) & (voxels < 1174))
+    air = np.mean(voxels < 200)
+    if softTissue > 0.05 and air > 0.05:
+        return sitk.Cast(image, sitk.sitkFloat32) - 1024.0, (
+            "The image holds HU + 1024 (rescale intercept missing); 1024 was subtracted."
+        )
+    return image, "The image has no values below -200 HU, so it may not be a CT in HU; check the levels with care."
+
+
+def resampleSagittal(image, pixelSize=1.0, sliceSpacing=2.0):
+    """Resample the part of a CT that can hold spine to the canonical sagittal grid.
+
+    :param image: 3D scalar sitk image in HU, any spacing and direction.
+    :param pixelSize: mm.
+    :param sliceSpacing: mm.
+    :return: SagittalVolume.
+    :raises InputError: not a 3D scalar image, or no body in it.
+    """
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError("The image is not a 3D grey-value volume; load a CT volume.")
+    image = _shrink(sitk.Cast(image, sitk.sitkFloat32), pixelSize)
+    lower, upper = _spineRegion(image)
+    size = np.ceil((upper - lower) / [sliceSpacing, pixelSize, pixelSize]).astype(int) + 1
+    spacing = [sliceSpacing, pixelSize, pixelSize]
+    voxels = _toSagittal(_resample(image, lower, size, spacing, AIR_HU))
+    mask = sitk.Image(image.GetSize(), sitk.sitkUInt8)
+    mask.CopyInformation(image)
+    inside = _toSagittal(_resample(mask + 1, lower, size, spacing, 0, sitk.sitkNearestNeighbor)) > 0
+    origin = np.array([lower[0], lower[1], lower[2] + (size[2] - 1) * pixelSize])
+    return SagittalVolume(voxels, inside, origin, pixelSize, sliceSpacing)
+
+
+def resampleLabels(labels, volume):
+    """Labels (sitk, any grid) on the grid of a SagittalVolume, nearest neighbour; shape (slices, rows, columns)."""
+    size = np.array(volume.voxels.shape)[[0, 2, 1]]
+    lower = volume.origin - [0, 0, (size[2] - 1) * volume.pixelSize]
+    spacing = [volume.sliceSpacing, volume.pixelSize, volume.pixelSize]
+    return _toSagittal(_resample(labels, lower, size, spacing, 0, sitk.sitkNearestNeighbor))
+
+
+def _shrink(image, pixelSize):
+    """Average whole voxels down towards the target pixel size, so that fine CTs keep no aliased noise."""
+    factors = [max(1, int(pixelSize / spacing + 1e-3)) for spacing in image.GetSpacing()]
+    factors = [min(factor, size) for factor, size in zip(factors, image.GetSize(), strict=True)]
+    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+
+
+def _spineRegion(image):
+    """Lower and upper LPS corners (each shape (3,)) of the part of the body that can hold spine."""
+    corners = [
+        image.TransformContinuousIndexToPhysicalPoint([(size - 0.5) if bit else -0.5 for size, bit in zip(
+            image.GetSize(), bits, strict=True)])
+        for bits in np.ndindex(2, 2, 2)
+    ]
+    # Half a coarse voxel inwards: sample points lie at voxel centres.
+    lower, upper = np.min(corners, axis=0), np.max(corners, axis=0)
+    size = np.maximum(np.floor((upper - lower) / COARSE_SPACING_MM), 1).astype(int)
+    start = (lower + upper) / 2 - (size - 1) / 2 * COARSE_SPACING_MM
+    coarse = _resample(image, start, size, [COARSE_SPACING_MM] * 3, AIR_HU)
+    # RelabelComponent sorts by size: 1 is the largest, which is the body.
+    components = sitk.RelabelComponent(sitk.ConnectedComponent(coarse > BODY_HU))
+    body = (sitk.GetArrayFromImage(components) == 1).T
+    coarse = sitk.GetArrayFromImage(coarse).T
+    if not body.any():
+        raise InputError("The image shows no body (nothing above -300 HU); load a CT of the neck.")
+    extents = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
+    first = np.maximum(start + [(e[0] - 1) * COARSE_SPACING_MM for e in extents], lower)
+    last = np.minimum(start + [(e[-1] + 1) * COARSE_SPACING_MM for e in extents], upper)
+    bone = np.nonzero(body & (coarse > BONE_HU))[0]
+    if len(bone):
+        middle = start[0] + np.median(bone) * COARSE_SPACING_MM
+        first[0] = max(first[0], middle - SPINE_HALF_WIDTH_MM)
+        last[0] = min(last[0], middle + SPINE_HALF_WIDTH_MM)
+    return first, last
+
+
+def _resample(image, origin, size, spacing, default, interpolator=sitk.sitkLinear):
+    return sitk.Resample(
+        image, [int(n) for n in size], sitk.Transform(), interpolator, [float(o) for o in origin],
+        [float(s) for s in spacing], np.eye(3).ravel().tolist(), default,
+    )
+
+
+def _toSagittal(image):
+    """sitk (x, y, z) grid to an array (slices along x, rows down along z, columns along y)."""
+    return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).transpose(2, 0, 1)[:, ::-1])
