@@ -1,0 +1,133 @@
+"""Made CTs -> a YOLO data set of sagittal slices, exactly as the detector will see them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from PIL import Image
+
+from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
+from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
+from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+from CervicalSpineDetectionLib.Training.SliceBoxes import CLASS_NAMES, boxesInSlice, middlesOf
+
+
+@dataclass(frozen=True)
+class SliceGeometry:
+    """How volumes become slices; the model card repeats it.
+
+    :param pixelSize: mm.
+    :param sliceSpacing: mm.
+    :param window: HU mapped to 0 and 255.
+    :param pictureSize: pixels, rows and columns of a training picture.
+    """
+
+    pixelSize: float = 1.0
+    sliceSpacing: float = 2.0
+    window: tuple[float, float] = (-200.0, 1000.0)
+    pictureSize: int = 256
+
+
+def writeDescription(folder, geometry, note):
+    """``data.yaml`` for ultralytics and ``dataset.json`` with the geometry and where the pictures come from."""
+    names = "\n".join(f"  {i}: {name}" for i, name in enumerate(CLASS_NAMES))
+    (folder / "data.yaml").write_text(f"path: {folder.resolve()}\ntrain: images/train\nval: images/val\nnames:\n{names}\n")
+    (folder / "dataset.json").write_text(json.dumps({"geometry": asdict(geometry), **note}, indent=1) + "\n")
+
+
+def madeVolume(anatomy, random, shape=(150, 250, 300)):
+    """One random CT of one anatomy.
+
+    :param anatomy: TissueMap; it is posed anew.
+    :param shape: (x, y, z) in voxels of the anatomy's spacing.
+    :return: (CT, labels), sitk images in one physical frame; labels are 1 to 11 for C1 to T4, void where the field of
+        view is cut.
+    """
+    spacing = anatomy.tissues.GetSpacing()[0]
+    tissues = sitk.GetArrayFromImage(anatomy.tissues).T
+    pivotLevel = random.choice([level for level in ("C4", "C5", "C6", "C7") if level in anatomy.centres])
+    pivot = (anatomy.centres[pivotLevel] - anatomy.tissues.GetOrigin()) / spacing
+    pivot = pivot + random.normal(0, [3, 12, 12])
+    posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
+    protocol = Scanner.randomProtocol(random)
+    voxels, exact = Scanner.acquire(Scanner.paint(posed, spacing, protocol, random), spacing, protocol, random)
+    posed[posed > Tissues.LAST_VERTEBRA] = 0
+    inside = Scanner.maskedFieldOfView(voxels.shape, random)
+    voxels[~inside] = Scanner.VOID_HU
+    ct = _image(voxels, exact, exact / 2)
+    labels = _image(posed, [spacing] * 3, [spacing / 2] * 3)
+    mask = sitk.Resample(_image(inside.astype(np.uint8), exact, exact / 2), labels, sitk.Transform(),
+                         sitk.sitkNearestNeighbor)
+    return ct, labels * mask
+
+
+def writeSlices(folder, split, name, ct, labels, geometry, random, count=16):
+    """Cut random slices of one labelled CT into pictures and boxes.
+
+    Four of five slices cross a vertebra; each picture is a random crop around the spine.
+    """
+    volume = resampleSagittal(ct, geometry.pixelSize, geometry.sliceSpacing)
+    levels = resampleLabels(labels, volume)
+    pictures = withNeighbours(windowed(volume, geometry.window))
+    xs = volume.origin[0] + np.arange(len(levels)) * geometry.sliceSpacing
+    crossing = np.flatnonzero(levels.any(axis=(1, 2)))
+    if not len(crossing):
+        return 0
+    middles = middlesOf(levels, xs)
+    chosen = random.choice(crossing, min(len(crossing), int(count * 0.85)), replace=False)
+    others = np.setdiff1d(np.arange(len(levels)), crossing)
+    if len(others):
+        chosen = np.concatenate([chosen, random.choice(others, min(len(others), count - len(chosen)), replace=False)])
+    for index in chosen:
+        boxes = boxesInSlice(levels[index], xs[index], middles, geometry.pixelSize)
+        _writePicture(folder, split, f"{name}_{index:03d}", pictures[index], boxes, geometry.pictureSize, random)
+    return len(chosen)
+
+
+def readTissueMap(path, centres):
+    """A tissue map kept as a file. :param centres: level -> (3,) LPS mm."""
+    return Tissues.TissueMap(sitk.ReadImage(str(path)), {k: np.array(v) for k, v in centres.items()})
+
+
+def _writePicture(folder, split, name, channels, boxes, size, random):
+    rows, columns = channels.shape[1:]
+    if boxes:
+        corners = np.array(boxes)[:, 1:]
+        middle = (corners[:, [1, 0]].min(0) + corners[:, [3, 2]].max(0)) / 2
+    else:
+        middle = np.array([rows, columns]) / 2
+    first = np.rint(middle - size / 2 + random.uniform(-45, 45, 2)).astype(int)
+    picture = np.zeros((size, size, 3), np.uint8)
+    a, b = np.maximum(first, 0), np.minimum(first + size, [rows, columns])
+    if (b <= a).any():
+        return
+    picture[a[0] - first[0] : b[0] - first[0], a[1] - first[1] : b[1] - first[1]] = channels[
+        :, a[0] : b[0], a[1] : b[1]].transpose(1, 2, 0)
+    lines = []
+    for kind, *corners in boxes:
+        whole = np.array(corners, float) - [first[1], first[0]] * 2
+        cut = np.clip(whole, 0, size)
+        extent, full = cut[2:] - cut[:2], whole[2:] - whole[:2]
+        if (extent < 3).any() or extent.prod() < 0.3 * full.prod():
+            continue
+        centre = (cut[:2] + cut[2:]) / 2
+        lines.append(f"{kind} {centre[0] / size:.5f} {centre[1] / size:.5f} {extent[0] / size:.5f} "
+                     f"{extent[1] / size:.5f}")
+    Image.fromarray(picture).save(folder / "images" / split / f"{name}.png", compress_level=1)
+    (folder / "labels" / split / f"{name}.txt").write_text("\n".join(lines))
+
+
+def _image(array, spacing, origin):
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
+    image.SetSpacing([float(s) for s in spacing])
+    image.SetOrigin([float(o) for o in origin])
+    return image
+
+
+__all__ = ["SliceGeometry", "levelIndex", "madeVolume", "readTissueMap", "writeDescription", "writeSlices"]
