@@ -118,3 +118,44 @@ def _fillBody(tissues, spacing):
     free = tissues == 0
     tissues[free & (depth > -8)] = Tissues.FAT
     tissues[free & (depth > -2)] = Tissues.SOFT_TISSUE
+
+
+def withAirway(anatomy, random):
+    """A copy of a tissue map with a random airway before the spine and vessels beside it.
+
+    Prevertebral tissue is 3 to 7 mm at C3 and 12 to 18 mm at C6 (Penning 1981, AJR 136(2):311-312).
+
+    :param anatomy: TissueMap.
+    :return: array of tissue codes, shape (x, y, z).
+    """
+    tissues = sitk.GetArrayFromImage(anatomy.tissues).T.copy()
+    spacing = anatomy.tissues.GetSpacing()[0]
+    levels = [level for level in LEVELS if level in anatomy.centres]
+    centres = (np.array([anatomy.centres[level] for level in levels]) - anatomy.tissues.GetOrigin()) / spacing
+    order = np.argsort(centres[:, 2])
+    heights = np.arange(max(0, int(centres[:, 2].min())), min(tissues.shape[2], int(centres[0, 2] + 40 / spacing)))
+    xs, ys = (np.interp(heights, centres[order, 2], centres[order, i]) for i in (0, 1))
+    c3, c6 = (centres[levels.index(level), 2] for level in ("C3", "C6"))
+    gap = np.interp(heights, [c6, c3], [random.uniform(11, 19), random.uniform(2, 8)]) + random.uniform(7, 11)
+    wobble = np.interp(heights, np.linspace(heights[0], heights[-1], 9), random.uniform(0.5, 1.4, 9))
+    radius = random.uniform(4, 9) * wobble / spacing
+    _paintTube(tissues, heights, xs, ys - gap / spacing - radius, radius * random.uniform(0.8, 1.5), radius,
+               Tissues.AIRWAY)
+    for side in (-1, 1):
+        for offset, size in ((random.uniform(20, 28), random.uniform(2.5, 4)),
+                             (random.uniform(24, 33), random.uniform(3, 7))):
+            radii = np.full(len(heights), size / spacing)
+            shift = side * (offset + random.normal(0, 2)) / spacing
+            _paintTube(tissues, heights, xs + shift, ys - random.uniform(2, 14) / spacing, radii, radii,
+                       Tissues.VESSEL)
+    return tissues
+
+
+def _paintTube(tissues, heights, xs, ys, radiiX, radiiY, code):
+    """Ellipses, one a height, where there is soft tissue so far."""
+    gridX, gridY = np.ogrid[: tissues.shape[0], : tissues.shape[1]]
+    for height, x, y, a, b in zip(heights, xs, ys, radiiX, radiiY, strict=True):
+        window = (slice(max(0, int(x - a)), int(x + a) + 2), slice(max(0, int(y - b)), int(y + b) + 2))
+        plane = tissues[(*window, height)]
+        inside = ((gridX[window[0]] - x) / a) ** 2 + ((gridY[:, window[1]] - y) / b) ** 2 <= 1
+        plane[inside & np.isin(plane, (Tissues.SOFT_TISSUE, Tissues.FAT, Tissues.MUSCLE))] = code

@@ -10,7 +10,6 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
@@ -41,19 +40,17 @@ def writeDescription(folder, geometry, note):
     (folder / "dataset.json").write_text(json.dumps({"geometry": asdict(geometry), **note}, indent=1) + "\n")
 
 
-def madeVolume(anatomy, random, shape=(150, 250, 300)):
+def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300)):
     """One random CT of one anatomy.
 
-    :param anatomy: TissueMap; it is posed anew.
-    :param shape: (x, y, z) in voxels of the anatomy's spacing.
+    :param tissues: tissue codes, shape (x, y, z) along LPS; they are posed anew.
+    :param spacing: mm, isotropic.
+    :param pivot: shape (3,), index of the neck's middle, about which it bends.
+    :param shape: (x, y, z) of the posed field in voxels.
     :return: (CT, labels), sitk images in one physical frame; labels are 1 to 11 for C1 to T4, void where the field of
         view is cut.
     """
-    spacing = anatomy.tissues.GetSpacing()[0]
-    tissues = sitk.GetArrayFromImage(anatomy.tissues).T
-    pivotLevel = random.choice([level for level in ("C4", "C5", "C6", "C7") if level in anatomy.centres])
-    pivot = (anatomy.centres[pivotLevel] - anatomy.tissues.GetOrigin()) / spacing
-    pivot = pivot + random.normal(0, [3, 12, 12])
+    pivot = pivot + random.normal(0, [3, 12, 14])
     posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
     protocol = Scanner.randomProtocol(random)
     voxels, exact = Scanner.acquire(Scanner.paint(posed, spacing, protocol, random), spacing, protocol, random)
@@ -70,7 +67,7 @@ def madeVolume(anatomy, random, shape=(150, 250, 300)):
 def writeSlices(folder, split, name, ct, labels, geometry, random, count=16):
     """Cut random slices of one labelled CT into pictures and boxes.
 
-    Four of five slices cross a vertebra; each picture is a random crop around the spine.
+    Nine of ten slices cross a vertebra; each picture is a random crop around the spine.
     """
     volume = resampleSagittal(ct, geometry.pixelSize, geometry.sliceSpacing)
     levels = resampleLabels(labels, volume)
@@ -80,7 +77,9 @@ def writeSlices(folder, split, name, ct, labels, geometry, random, count=16):
     if not len(crossing):
         return 0
     middles = middlesOf(levels, xs)
-    chosen = random.choice(crossing, min(len(crossing), int(count * 0.85)), replace=False)
+    # Slices with much vertebra in them are the more telling ones.
+    weights = np.sqrt((levels[crossing] > 0).sum(axis=(1, 2)))
+    chosen = random.choice(crossing, min(len(crossing), int(count * 0.9)), replace=False, p=weights / weights.sum())
     others = np.setdiff1d(np.arange(len(levels)), crossing)
     if len(others):
         chosen = np.concatenate([chosen, random.choice(others, min(len(others), count - len(chosen)), replace=False)])
@@ -88,11 +87,6 @@ def writeSlices(folder, split, name, ct, labels, geometry, random, count=16):
         boxes = boxesInSlice(levels[index], xs[index], middles, geometry.pixelSize)
         _writePicture(folder, split, f"{name}_{index:03d}", pictures[index], boxes, geometry.pictureSize, random)
     return len(chosen)
-
-
-def readTissueMap(path, centres):
-    """A tissue map kept as a file. :param centres: level -> (3,) LPS mm."""
-    return Tissues.TissueMap(sitk.ReadImage(str(path)), {k: np.array(v) for k, v in centres.items()})
 
 
 def _writePicture(folder, split, name, channels, boxes, size, random):
@@ -129,5 +123,3 @@ def _image(array, spacing, origin):
     image.SetOrigin([float(o) for o in origin])
     return image
 
-
-__all__ = ["SliceGeometry", "levelIndex", "madeVolume", "readTissueMap", "writeDescription", "writeSlices"]
