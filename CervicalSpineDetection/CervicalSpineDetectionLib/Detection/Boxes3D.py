@@ -1,0 +1,154 @@
+"""Tracks with levels -> vertebrae: centres, bounds, boxes along the spine's curve, what is missing or cut."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
+
+BODY_HALF_WIDTH_MM = 8
+VOID_HU = -1020  # below any real air: outside of the reconstruction or masked
+FACE_MM = 3
+# A box turned further than this can't be told from its axis-aligned bounds.
+MAXIMUM_TILT = np.deg2rad(30)
+
+
+def boundsOf(track, volume):
+    """Bounds of a track in LPS mm."""
+    first, last = track.extent()
+    corners = volume.toLps([first, last])
+    return Bounds(corners.min(axis=0), corners.max(axis=0))
+
+
+def centreOf(track, level, bodies, volume):
+    """Centre of the vertebral body, LPS mm.
+
+    :param track: the vertebra.
+    :param level: its name.
+    :param bodies: tracks of vertebral bodies.
+    :return: shape (3,); without a body track it is estimated from the vertebra's box.
+    """
+    halfWidth = BODY_HALF_WIDTH_MM / volume.sliceSpacing
+    whole = track.middle(halfWidth)
+    if level == "C1":  # no body: the middle between the arches
+        return volume.toLps(whole)
+    body = _bodyOf(track, level, bodies)
+    if body is not None:
+        return volume.toLps(body.middle(halfWidth))
+    near = np.abs(track.slices - whole[0]) <= halfWidth
+    near = near if near.any() else np.ones(len(track.slices), bool)
+    columns, rows = np.median(track.boxes[near][:, [0, 2]], axis=0), np.median(track.boxes[near][:, [1, 3]], axis=0)
+    # Without a body box: a body is about 16 mm deep and stands at the top of the vertebra's box; the axis' below.
+    depth = min(8.0 / volume.pixelSize, (columns[1] - columns[0]) / 2)
+    height = (0.65 if level == "C2" else 0.4) * (rows[1] - rows[0])
+    return volume.toLps([whole[0], rows[0] + height, columns[0] + depth])
+
+
+def _bodyOf(track, level, bodies):
+    """The body track that sits at the front of a vertebra's boxes, or None."""
+    best, bestCost = None, 6.0
+    for body in bodies:
+        _, own, other = np.intersect1d(track.slices, body.slices, return_indices=True)
+        if len(own) < 2:
+            continue
+        box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
+        front = abs(inner[0] - box[0])
+        # The axis' body hangs below its dens; elsewhere the body begins at the top of the box.
+        top = abs(inner[1] - box[1] - (0.4 * (box[3] - box[1]) if level == "C2" else 0))
+        cost = 0.5 * front + top * (0.5 if level == "C2" else 1)
+        if cost < bestCost:
+            best, bestCost = body, cost
+    return best
+
+
+def orientedBoxes(centres, boundsList):
+    """Boxes that follow the spine's curve.
+
+    The tangent of the curve through the centres gives the superior axis; the sizes are those of a box that, so turned,
+    has the given bounds.
+
+    :param centres: shape (n, 3), cranio-caudal order, LPS mm.
+    :return: list of n OrientedBox.
+    """
+    boxes = []
+    for i, bounds in enumerate(boundsList):
+        above, below = centres[max(i - 1, 0)], centres[min(i + 1, len(centres) - 1)]
+        tangent = above - below if len(centres) > 1 else np.array([0.0, 0, 1])
+        axes = _axesAlong(tangent)
+        # |axes|^T maps the half sizes of a turned box to those of its bounds; undo that, within reason.
+        size = np.linalg.solve(np.abs(axes).T, bounds.size)
+        size = np.clip(size, 0.6 * bounds.size, bounds.size)
+        boxes.append(OrientedBox(bounds.centre, size, axes))
+    return boxes
+
+
+def _axesAlong(tangent):
+    """Rows left, posterior, superior for a superior direction, turned by at most ``MAXIMUM_TILT``."""
+    superior = tangent / max(np.linalg.norm(tangent), 1e-9)
+    across = np.hypot(superior[0], superior[1])
+    tilt = np.arctan2(across, superior[2])
+    if tilt > MAXIMUM_TILT:
+        superior = np.array([*(superior[:2] / across * np.sin(MAXIMUM_TILT)), np.cos(MAXIMUM_TILT)])
+    left = np.array([1.0, 0, 0]) - superior[0] * superior
+    left /= np.linalg.norm(left)
+    return np.array([left, np.cross(superior, left), superior])
+
+
+def isComplete(bounds, volume):
+    """False where one of the box's faces looks at no image data."""
+    corners = np.sort(volume.fromLps([bounds.minimum, bounds.maximum]), axis=0)
+    first, last = np.rint(corners[0]).astype(int), np.rint(corners[1]).astype(int)
+    noData = ~volume.inside | (volume.voxels <= VOID_HU)
+    steps = np.ceil(FACE_MM / np.array([volume.sliceSpacing, volume.pixelSize, volume.pixelSize])).astype(int)
+    for axis in range(3):
+        for start, end in ((first[axis] - steps[axis], first[axis]), (last[axis] + 1, last[axis] + 1 + steps[axis])):
+            if start < 0 or end > noData.shape[axis]:
+                return False
+            slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
+            slab[axis] = slice(start, end)
+            if noData[tuple(slab)].mean() > 0.5:
+                return False
+    return True
+
+
+def withMissingLevels(vertebrae):
+    """Fill single gaps in the chain by interpolation, marked as inferred.
+
+    :param vertebrae: list of (levelIndex, confidence, centre, Bounds, detected) in cranio-caudal order.
+    :return: the same with the missed levels between.
+    """
+    filled = list(vertebrae[:1])
+    for lower in vertebrae[1:]:
+        upper = filled[-1]
+        missing = lower[0] - upper[0] - 1
+        for step in range(1, missing + 1):
+            t = step / (missing + 1)
+            minimum, maximum = ((1 - t) * getattr(upper[3], edge) + t * getattr(lower[3], edge)
+                                for edge in ("minimum", "maximum"))
+            filled.append((upper[0] + step, 0.5 * min(upper[1], lower[1]), (1 - t) * upper[2] + t * lower[2],
+                           Bounds(minimum, maximum), False))
+        filled.append(lower)
+    return filled
+
+
+def vertebraeFrom(links, tracks, bodies, volume):
+    """All vertebrae of a chain, thoracic ones included.
+
+    :param links: list of LevelChain.Link.
+    :param tracks: the tracks they index.
+    :param bodies: tracks of vertebral bodies.
+    :return: list of Vertebra in cranio-caudal order.
+    """
+    found = [
+        (link.level, link.confidence, centreOf(tracks[link.track], LEVELS[link.level], bodies, volume),
+         boundsOf(tracks[link.track], volume), True)
+        for link in links
+    ]
+    found = withMissingLevels(found)
+    boxes = orientedBoxes([centre for _, _, centre, _, _ in found], [bounds for _, _, _, bounds, _ in found])
+    return [
+        Vertebra(LEVELS[level], confidence, centre, bounds, box, inferred=not detected,
+                 complete=isComplete(bounds, volume))
+        for (level, confidence, centre, bounds, detected), box in zip(found, boxes, strict=True)
+    ]

@@ -1,0 +1,146 @@
+"""Which vertebra is which: the most probable consistent assignment of levels to tracks.
+
+The tracks, from the head down, are a hidden Markov chain: each is one level or none (an outlier); levels rise along
+the chain, a missed one costs; the distance between two tracks must fit the levels between them. The best assignment is
+Viterbi's, the confidences are the marginals of the forward-backward algorithm (Rabiner 1989, A tutorial on hidden
+Markov models, Proc. IEEE 77(2):257-286).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Distance in mm between the box centres of one level and the next, C1-C2 to T3-T4, of adult spines (means of the
+# articulated BodyParts3D surfaces and of the phantom); the person's own scale is estimated from the chain.
+SPACING_MM = np.array([13.0, 18.0, 16.5, 16.5, 16.5, 17.0, 19.0, 20.0, 20.5, 21.0])
+SPACING_DEVIATION = 0.22  # of the logarithm: posture, disc height, and the scatter of found boxes
+SIGHTINGS = 5.0  # slices of one vertebra are not independent; many count no more than this
+SKIP_COST = 3.0  # a level between two found ones was missed
+OUTLIER_COST = 1.2  # per unit of evidence, up to SIGHTINGS
+FLOOR = 0.02
+
+
+@dataclass(frozen=True)
+class Link:
+    """One track with its level.
+
+    :param track: index into the tracks given.
+    :param level: index into ``Anatomy.LEVELS``.
+    :param confidence: marginal probability of the level, given all tracks.
+    """
+
+    track: int
+    level: int
+    confidence: float
+
+
+def assignLevels(centres, scores):
+    """Levels of tracks.
+
+    :param centres: shape (n, 3), LPS mm, in cranio-caudal order.
+    :param scores: list of n arrays (slices, levels), class scores of each track.
+    :return: list of Link in cranio-caudal order.
+    """
+    if not len(centres):
+        return []
+    emission = np.array([_levelLogLikelihood(s) for s in scores])
+    outlier = np.array([OUTLIER_COST * min(s.max(axis=1).sum(), SIGHTINGS) for s in scores])
+    scale = 1.0
+    # The chain gives the person's scale, the scale gives a better chain.
+    for _ in range(3):
+        score = _transitions(centres, scale, outlier)
+        path = _bestPath(emission, score, outlier)
+        measured = _measuredScale(centres, path)
+        if measured is None or abs(measured - scale) < 0.01:
+            break
+        scale = measured
+    confidence = _marginals(emission, score, outlier)
+    return [Link(track, level, float(confidence[track, level])) for track, level in path]
+
+
+def expectedDistance(upper, lower, scale=1.0):
+    """mm between the box centres of two levels (indices into ``LEVELS``)."""
+    return scale * SPACING_MM[upper:lower].sum()
+
+
+def _levelLogLikelihood(scores):
+    strength = scores.max(axis=1).sum()
+    share = scores.sum(axis=0) / max(strength, 1e-9)
+    share = (share + FLOOR) / (share + FLOOR).sum()
+    return min(strength, SIGHTINGS) * np.log(share)
+
+
+def _transitions(centres, scale, outlier):
+    """Log score of going from track i at level l to track j at level m, shape (n, n, levels, levels)."""
+    count, levels = len(centres), len(SPACING_MM) + 1
+    distances = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
+    expected = np.full((levels, levels), np.nan)
+    for upper in range(levels):
+        for lower in range(upper + 1, levels):
+            expected[upper, lower] = expectedDistance(upper, lower, scale)
+    score = np.full((count, count, levels, levels), -np.inf)
+    steps = np.arange(levels)[None] - np.arange(levels)[:, None]
+    between = np.concatenate([[0], np.cumsum(outlier)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for i in range(count):
+            for j in range(i + 1, count):
+                deviation = np.log(np.maximum(distances[i, j], 1.0) / expected) / SPACING_DEVIATION
+                value = -0.5 * np.minimum(deviation**2, 25) - SKIP_COST * (steps - 1) - (between[j] - between[i + 1])
+                score[i, j] = np.where(steps > 0, value, -np.inf)
+    return score
+
+
+def _bestPath(emission, score, outlier):
+    count, levels = emission.shape
+    before = np.concatenate([[0], np.cumsum(outlier)])
+    best = emission - before[:count, None]
+    origin = np.full((count, levels, 2), -1)
+    for j in range(count):
+        for i in range(j):
+            through = best[i][:, None] + score[i, j] + emission[j][None]
+            level = through.argmax(axis=0)
+            value = through[level, np.arange(levels)]
+            better = value > best[j]
+            best[j][better] = value[better]
+            origin[j][better] = np.stack([np.full(levels, i), level], axis=1)[better]
+    final = best - (before[-1] - before[1:])[:, None]
+    track, level = np.unravel_index(final.argmax(), final.shape)
+    path = []
+    while track >= 0:
+        path.append((int(track), int(level)))
+        track, level = origin[track, level]
+    return path[::-1]
+
+
+def _marginals(emission, score, outlier):
+    """Probability of each level for each track, shape (n, levels); the rest to one is the outlier."""
+    count = len(emission)
+    before = np.concatenate([[0], np.cumsum(outlier)])
+    forward = emission - before[:count, None]
+    for j in range(count):
+        for i in range(j):
+            forward[j] = np.logaddexp(forward[j], emission[j] + _logSum(forward[i][:, None] + score[i, j], axis=0))
+    backward = np.tile(-(before[-1] - before[1:])[:, None], (1, emission.shape[1]))
+    for i in range(count - 1, -1, -1):
+        for j in range(i + 1, count):
+            backward[i] = np.logaddexp(
+                backward[i], _logSum(score[i, j] + (emission[j] + backward[j])[None], axis=1))
+    total = _logSum((forward - (before[-1] - before[1:])[:, None]).ravel(), axis=0)
+    return np.exp(np.minimum(forward + backward - total, 0))
+
+
+def _logSum(values, axis):
+    top = values.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis)
+
+
+def _measuredScale(centres, path):
+    ratios = [
+        np.linalg.norm(centres[j] - centres[i]) / expectedDistance(l, m)
+        for (i, l), (j, m) in zip(path[:-1], path[1:], strict=True)
+    ]
+    return float(np.clip(np.median(ratios), 0.7, 1.4)) if len(ratios) >= 2 else None

@@ -1,0 +1,70 @@
+"""volume -> slices -> 2D boxes -> 3D tracks -> levels -> vertebrae."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, vertebraeFrom
+from CervicalSpineDetectionLib.Detection.LevelChain import assignLevels
+from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Detection.Tracks import linkTracks
+from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
+
+
+def detectVertebrae(image, detector, progress=None):
+    """Find and name the cervical vertebrae of a CT.
+
+    :param image: 3D scalar sitk image in HU, any spacing and orientation.
+    :param detector: a ``Detector.SliceDetector``.
+    :param progress: called with (step, done, total).
+    :return: DetectionResult in the image's physical space (LPS mm); empty where no cervical vertebra was found.
+    :raises InputError: the image can't be used.
+    """
+    clock = _Clock()
+    image, warning = correctHuOffset(image)
+    volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
+    slices = withNeighbours(windowed(volume, detector.window))
+    clock.lap("resample")
+    detections = detector.detect(slices, progress)
+    clock.lap("network")
+    vertebrae = fuse(detections, volume)
+    clock.lap("fusion")
+    return DetectionResult(
+        vertebrae=[vertebra for vertebra in vertebrae if vertebra.level in CERVICAL_LEVELS],
+        warnings=[warning] if warning else [],
+        image={"size": list(image.GetSize()), "spacing": list(image.GetSpacing()), "origin": list(image.GetOrigin()),
+               "direction": list(image.GetDirection())},
+        model=dict(detector.model),
+        timings=clock.laps,
+    )
+
+
+def fuse(detections, volume):
+    """Boxes of all slices -> vertebrae, thoracic ones included.
+
+    :param detections: list of SliceDetections, one a slice of the volume.
+    :param volume: SagittalVolume.
+    :return: list of Vertebra in cranio-caudal order.
+    """
+    tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
+    bodies = linkTracks([d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])
+    centres = np.array([boundsOf(track, volume).centre for track in tracks]).reshape(-1, 3)
+    order = np.argsort(-centres[:, 2])
+    tracks, centres = [tracks[i] for i in order], centres[order]
+    links = assignLevels(centres, [track.scores for track in tracks])
+    return vertebraeFrom(links, tracks, bodies, volume)
+
+
+class _Clock:
+    def __init__(self):
+        self.laps = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step):
+        now = time.perf_counter()
+        self.laps[step] = round(now - self._last, 3)
+        self._last = now

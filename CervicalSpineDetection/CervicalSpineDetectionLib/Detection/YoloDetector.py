@@ -1,0 +1,116 @@
+"""YOLOv5 as a slice detector."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Detector import SliceDetections
+from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
+from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
+from CervicalSpineDetectionLib.Errors import InputError
+
+STRIDE = 32  # pixels; the network halves the picture five times
+SCORE_THRESHOLD = 0.05
+# Two whole vertebrae next to each other overlap by far less than this.
+SAME_OBJECT_IOU = 0.6
+CLASS_NAMES = (*LEVELS, "body")
+
+
+def chooseDevice(device="auto"):
+    """torch device for "auto" (cuda, then mps, then cpu) or a name.
+
+    :raises InputError: the named device is not there.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        device = next(name for name, there in available.items() if there)
+    if not available.get(device.split(":")[0], False):
+        raise InputError(f"Device {device} is not available on this computer; use auto or cpu.")
+    return torch.device(device)
+
+
+def loadDetector(weights=None, device="auto", batchSize=32):
+    """A detector from weights on disk.
+
+    :param weights: path of a safetensors file, name of shipped weights, or None for the default.
+    :param device: "auto", "cuda", "mps" or "cpu".
+    :param batchSize: slices at a time; halved by itself where memory is short.
+    :raises InputError: no such weights or device, or weights for another network.
+    """
+    path = findWeights(weights)
+    card, state = loadWeights(path)
+    if tuple(card["classes"]) != CLASS_NAMES or card["plane"] != "sagittal":
+        raise InputError(f"{path.name} was trained for other classes or another plane; use weights of this program.")
+    model = detectionModel(card["architecture"], len(CLASS_NAMES))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError:
+        raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names.") from None
+    return YoloDetector(model, card, chooseDevice(device), batchSize)
+
+
+class YoloDetector:
+    """See ``Detector.SliceDetector``.
+
+    :param model: ultralytics detection network with its weights.
+    :param card: model card with "pixelSize", "sliceSpacing", "window", "name", "sha256".
+    :param device: torch device; half precision is used on CUDA.
+    """
+
+    def __init__(self, model, card, device, batchSize=32):
+        self.pixelSize = card["pixelSize"]
+        self.sliceSpacing = card["sliceSpacing"]
+        self.window = tuple(card["window"])
+        self.model = {"name": card["name"], "sha256": card.get("sha256", "")}
+        self.device = device
+        self.batchSize = batchSize
+        self._type = torch.float16 if device.type == "cuda" else torch.float32
+        network = model.eval().requires_grad_(False).fuse(verbose=False)
+        self._network = network.to(device, self._type, memory_format=torch.channels_last)
+
+    def detect(self, slices, progress=None):
+        """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
+        rows, columns = slices.shape[2:]
+        padding = ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE))
+        padded = torch.from_numpy(np.pad(slices, padding))
+        found = []
+        while len(found) < len(slices):
+            batch = padded[len(found) : len(found) + self.batchSize]
+            try:
+                found += self._detectBatch(batch)
+            except torch.OutOfMemoryError:
+                if self.batchSize == 1:
+                    raise
+                self.batchSize //= 2
+                torch.cuda.empty_cache()
+                continue
+            if progress:
+                progress("Detecting", len(found), len(slices))
+        return found
+
+    @torch.inference_mode()
+    def _detectBatch(self, batch):
+        pictures = batch.to(self.device, self._type, memory_format=torch.channels_last) / 255
+        predictions = self._network(pictures)[0].float().cpu().transpose(1, 2)
+        return [_suppressed(prediction) for prediction in predictions]
+
+
+def _suppressed(prediction):
+    """Best boxes of one picture. :param prediction: shape (anchors, 4 + classes), boxes as centre and size."""
+    centre, size, scores = prediction[:, :2], prediction[:, 2:4], prediction[:, 4:]
+    corners = torch.cat([centre - size / 2, centre + size / 2], dim=1)
+    levels = len(LEVELS)
+    whole = _keep(corners, scores[:, :levels].amax(dim=1))
+    bodies = _keep(corners, scores[:, levels])
+    return SliceDetections(
+        corners[whole].numpy(), scores[whole, :levels].numpy(), corners[bodies].numpy(), scores[bodies, levels].numpy()
+    )
+
+
+def _keep(corners, score):
+    from torchvision.ops import nms
+
+    candidates = torch.nonzero(score > SCORE_THRESHOLD)[:, 0]
+    return candidates[nms(corners[candidates], score[candidates], SAME_OBJECT_IOU)]

@@ -1,0 +1,86 @@
+"""Train the slice detector with ultralytics' own trainer and write its weights as safetensors."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
+from CervicalSpineDetectionLib.Detection.Weights import loadWeights, saveWeights
+from CervicalSpineDetectionLib.Training.SliceBoxes import CLASS_NAMES
+
+# What would break the picture is off: a left-right flip would put the spine's back to the front, rotation would swell
+# the boxes, mosaic would show four necks. Swapping the outer channels ("bgr") mirrors the patient.
+AUGMENTATION = {
+    "fliplr": 0.0, "flipud": 0.0, "degrees": 0.0, "mosaic": 0.0, "hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.35,
+    "scale": 0.25, "translate": 0.12, "bgr": 0.5, "erasing": 0.0,
+}
+
+
+def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, learningRate=0.002, batch=32,
+          device="cpu", name="cervical-yolov5n"):
+    """Train, or go on with a training that was broken off.
+
+    :param dataset: folder that ``cervical-spine dataset`` wrote.
+    :param output: run folder; its ``last.pt`` is ultralytics' own checkpoint, read only to go on with this run.
+    :param architecture: "yolov5n" or "yolov5s".
+    :param initial: safetensors file to start from, or None for random weights.
+    :return: path of the safetensors file, rewritten after every epoch.
+    """
+    ultralytics = importUltralytics()
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    dataset, output = Path(dataset).resolve(), Path(output).resolve()
+    geometry = json.loads((dataset / "dataset.json").read_text())
+    target = output / f"{name}.safetensors"
+    checkpoint = output / "weights" / "last.pt"
+    state = loadWeights(initial)[1] if initial else None
+    started = time.time()
+
+    class Trainer(DetectionTrainer):
+        def get_model(self, cfg=None, weights=None, verbose=True):
+            model = detectionModel(architecture, len(CLASS_NAMES))
+            if state:
+                model.load_state_dict(state)
+            if weights:  # going on with a run
+                model.load(weights)
+            return model
+
+    def keepThreads(trainer):
+        torch.set_num_threads(_processors())
+
+    def writeWeights(trainer):
+        card = {
+            "schemaVersion": 1, "name": name, "architecture": architecture, "classes": list(CLASS_NAMES),
+            "plane": "sagittal", "channels": "previous, own and next slice",
+            "pixelSize": geometry["geometry"]["pixelSize"], "sliceSpacing": geometry["geometry"]["sliceSpacing"],
+            "window": geometry["geometry"]["window"], "trainingData": geometry.get("sources", []),
+            "training": {"epochs": trainer.epoch + 1, "minutes": round((time.time() - started) / 60, 1),
+                         "loss": {key: round(float(loss), 3) for key, loss in trainer.tloss.items()}},
+        }
+        saveWeights(target, trainer.ema.ema.state_dict(), card)
+        print(f"epoch {trainer.epoch + 1}/{trainer.epochs}  {card['training']}", flush=True)
+
+    arguments = {
+        "model": f"{architecture}.yaml", "data": str(dataset / "data.yaml"), "imgsz": geometry["geometry"]["pictureSize"],
+        "epochs": epochs, "batch": batch, "device": device, "workers": 1, "optimizer": "AdamW", "lr0": learningRate,
+        "cos_lr": True, "warmup_epochs": 0.5, "project": str(output.parent), "name": output.name, "exist_ok": True,
+        "plots": False, "val": False, "cache": "ram", "amp": device != "cpu", "pretrained": False, **AUGMENTATION,
+    }
+    if checkpoint.is_file():
+        arguments["resume"] = str(checkpoint)
+    trainer = Trainer(overrides=arguments)
+    trainer.add_callback("on_train_start", keepThreads)
+    trainer.add_callback("on_model_save", writeWeights)
+    assert ultralytics
+    trainer.train()
+    return target
+
+
+def _processors():
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
