@@ -1,0 +1,21 @@
+"""Shared by all tests."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+if importlib.util.find_spec("CervicalSpineDetectionLib") is None:
+    sys.path.insert(0, str(REPOSITORY / "CervicalSpineDetection"))
+
+
+@pytest.fixture(scope="session")
+def sharedData():
+    """Folder of real CTs and their labels, which are not part of the repository."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the real CTs of ../shared/data, and {folder} is not there")
+    return folder

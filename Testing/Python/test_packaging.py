@@ -1,0 +1,223 @@
+"""The repository as Slicer's build, pip and the extension index see it."""
+
+import ast
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10, where pytest brings tomli
+    import tomli as tomllib
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULE = REPOSITORY / "CervicalSpineDetection"
+LIBRARY = MODULE / "CervicalSpineDetectionLib"
+MODULE_SCRIPT = MODULE / "CervicalSpineDetection.py"
+MODULE_UI = MODULE / "Resources" / "UI" / "CervicalSpineDetection.ui"
+SLICER_REQUIREMENTS = MODULE / "Resources" / "requirements.txt"
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+
+# Packages whose import name differs from the name pip knows.
+DISTRIBUTION = {"PIL": "pillow", "cv2": "opencv-python", "slicer": "slicer-core", "yaml": "pyyaml"}
+
+
+def librarySources(*folders):
+    """Python files of the given folders of the library, or of the whole library."""
+    return sorted(path for folder in folders or ["."] for path in (LIBRARY / folder).rglob("*.py"))
+
+
+def importedModules(path, fileScopeOnly=False):
+    """Dotted names a file imports.
+
+    :param fileScopeOnly: leave out what is imported only when a function runs.
+    """
+    return _importsIn(ast.parse(path.read_text(encoding="utf-8")), fileScopeOnly)
+
+
+def _importsIn(node, fileScopeOnly):
+    modules = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            modules.update(alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            modules.update(f"{child.module}.{alias.name}" for alias in child.names)
+        elif not (fileScopeOnly and isinstance(child, ast.FunctionDef)):
+            modules |= _importsIn(child, fileScopeOnly)
+    return modules
+
+
+def packages(modules):
+    return {module.split(".")[0] for module in modules}
+
+
+def cmakeList(name):
+    """Entries of ``set(name ...)`` in the module's CMakeLists.txt."""
+    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
+    entries = re.search(rf"set\({name}\s+([^)]*)\)", text).group(1)
+    return entries.replace("${MODULE_NAME}", "CervicalSpineDetection").split()
+
+
+def moduleFiles():
+    """What the module's folder holds, without what Python and CMake make or read themselves."""
+    return {
+        path.relative_to(MODULE).as_posix()
+        for path in MODULE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "CMakeLists.txt"
+    }
+
+
+def trackedFiles():
+    """Files under version control."""
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("needs a git checkout")
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    return [path for path in map(REPOSITORY.joinpath, names.strip("\0").split("\0")) if path.is_file()]
+
+
+def test_cmakeScriptsAreTheModulesPythonFiles():
+    scripts = cmakeList("MODULE_PYTHON_SCRIPTS")
+
+    assert len(scripts) == len(set(scripts))
+    assert set(scripts) == {name for name in moduleFiles() if name.endswith(".py")}
+
+
+def test_cmakeResourcesAreTheModulesOtherFiles():
+    resources = cmakeList("MODULE_PYTHON_RESOURCES")
+
+    assert len(resources) == len(set(resources))
+    assert set(resources) == {name for name in moduleFiles() if not name.endswith(".py")}
+
+
+def test_cmakeProjectNameIsTheExtensionsName():
+    text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
+
+    assert re.findall(r"^project\((\w+)\)", text, re.MULTILINE) == ["CervicalSpineDetection"]
+    assert re.findall(r"^add_subdirectory\((\w+)\)", text, re.MULTILINE) == ["CervicalSpineDetection"]
+
+
+def test_cmakeCopiesTheWeightsToWhereTheInstalledPackageHasThem():
+    wheelSources = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"]
+    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
+    copied = re.search(r"file\(COPY \S+_SOURCE_DIR\}/(\S+)/\s+DESTINATION \S+_LIB_DIR\}/(\S+)", text).groups()
+
+    assert wheelSources[copied[0]] == copied[1].replace("${MODULE_NAME}", "CervicalSpineDetection")
+
+
+def test_licenceLiesAtTheRoot():
+    text = (REPOSITORY / "LICENSE.txt").read_text(encoding="utf-8")
+
+    assert "Apache License" in text and "END OF TERMS AND CONDITIONS" in text
+
+
+def test_repositoryIsSmallEnoughForTheExtensionIndex():
+    megabytes = {path: path.stat().st_size / 1e6 for path in trackedFiles()}
+
+    assert [str(path) for path, size in megabytes.items() if size > 20] == []
+    assert sum(megabytes.values()) < 100
+
+
+def test_versionIsWrittenOnce():
+    (version,) = re.findall(r'^__version__ = "([\d.]+)"$', (LIBRARY / "__init__.py").read_text("utf-8"), re.MULTILINE)
+
+    assert "version" not in PYPROJECT["project"] and PYPROJECT["project"]["dynamic"] == ["version"]
+    assert REPOSITORY / PYPROJECT["tool"]["hatch"]["version"]["path"] == LIBRARY / "__init__.py"
+    assert f'"{version}"' not in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", librarySources(), ids=lambda path: path.relative_to(LIBRARY).as_posix())
+def test_dependenciesPointInward(path):
+    ring = path.relative_to(LIBRARY).parts[0]
+    imported = packages(importedModules(path))
+    forbidden = {"qt", "ctk", "PySide6", "PyQt5", "PyQt6"}
+    if ring not in ("Scene", "CommandLine"):
+        forbidden |= {"slicer", "vtk", "vtkmodules"}
+    if path == LIBRARY / "Training" / "BoneSurfaces.py":
+        forbidden -= {"vtk", "vtkmodules"}
+
+    assert imported & forbidden == set()
+
+
+@pytest.mark.parametrize("ring", ["Detection", "Files", "Phantom", "Training"])
+def test_numericsDoNotReachOutward(ring):
+    outer = tuple(f"CervicalSpineDetectionLib.{folder}." for folder in ("Scene", "CommandLine"))
+    reached = {
+        f"{path.name}: {module}"
+        for path in librarySources(ring)
+        for module in importedModules(path)
+        if f"{module}.".startswith(outer)
+    }
+
+    assert reached == set()
+
+
+@pytest.mark.parametrize("path", librarySources("Detection", "Files", "Scene", "CommandLine"), ids=lambda p: p.name)
+def test_noPickleIsReadOnTheWayFromCtToResult(path):
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    imported = importedModules(path)
+    used = {
+        f"{node.value.id}.{node.attr}"
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    keywords = {node.arg for node in nodes if isinstance(node, ast.keyword)}
+
+    assert packages(imported) & {"pickle", "dill", "cloudpickle", "joblib", "shelve"} == set()
+    assert (used | imported) & {"torch.load", "torch.hub", "torch.jit", "ultralytics.YOLO"} == set()
+    assert "allow_pickle" not in keywords
+
+
+@pytest.mark.parametrize("folder, extras", [("Training", ["train"]), ("Scene", ["slicer"]), ("CommandLine", []),
+                                            ("Detection", []), ("Files", []), ("Phantom", [])])
+def test_everyImportedPackageIsADeclaredDependency(folder, extras):
+    project = PYPROJECT["project"]
+    optional = project["optional-dependencies"]
+    declared = project["dependencies"] + [requirement for extra in extras for requirement in optional[extra]]
+    names = {re.match(r"[\w-]+", requirement).group().lower() for requirement in declared}
+    imported = packages(module for path in librarySources(folder) for module in importedModules(path))
+    thirdParty = imported - set(sys.stdlib_module_names) - {"CervicalSpineDetectionLib"}
+
+    assert {DISTRIBUTION.get(package, package.lower()) for package in thirdParty} <= names
+
+
+def test_slicerInstallsTheSameVersionsAsPip():
+    lines = SLICER_REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    requirements = {line for line in lines if line and not line.startswith(("#", "opencv-python-headless"))}
+
+    assert requirements <= set(PYPROJECT["project"]["dependencies"])
+
+
+def test_moduleLoadsInABareSlicer():
+    atLoad = packages(importedModules(MODULE_SCRIPT, fileScopeOnly=True))
+
+    assert atLoad <= {"slicer", "vtk", "qt", "ctk", "enum", "logging", "os", "sys"}
+
+
+def test_widgetsTheModuleUsesAreInItsUiFile():
+    widgets = {widget.get("name") for widget in ElementTree.parse(MODULE_UI).iter("widget")}
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(MODULE_SCRIPT.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "ui"
+    }
+
+    assert used and used <= widgets
+
+
+def test_parametersTheUiFileConnectsAreInTheParameterNode():
+    connected = {
+        property.findtext("string")
+        for property in ElementTree.parse(MODULE_UI).iter("property")
+        if property.get("name") == "SlicerParameterName"
+    }
+    (parameterNode,) = (
+        node
+        for node in ast.walk(ast.parse(MODULE_SCRIPT.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name == "CervicalSpineDetectionParameterNode"
+    )
+
+    assert connected == {node.target.id for node in parameterNode.body if isinstance(node, ast.AnnAssign)}
