@@ -158,7 +158,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._checkCanDetect)
-            self._checkCanDetect()
+        self._checkCanDetect()
 
     def _checkCanDetect(self, caller=None, event=None) -> None:
         canDetect = bool(self._parameterNode and self._parameterNode.inputVolume)
