@@ -7,6 +7,7 @@ import numpy as np
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
 
+# Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
 BODY_HALF_WIDTH_MM = 8
 VOID_HU = -1020  # below any real air: outside of the reconstruction or masked
 FACE_MM = 3

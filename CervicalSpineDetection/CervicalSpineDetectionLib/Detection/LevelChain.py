@@ -140,7 +140,7 @@ def _logSum(values, axis):
 
 def _measuredScale(centres, path):
     ratios = [
-        np.linalg.norm(centres[j] - centres[i]) / expectedDistance(l, m)
-        for (i, l), (j, m) in zip(path[:-1], path[1:], strict=True)
+        np.linalg.norm(centres[below] - centres[above]) / expectedDistance(upper, lower)
+        for (above, upper), (below, lower) in zip(path[:-1], path[1:], strict=True)
     ]
     return float(np.clip(np.median(ratios), 0.7, 1.4)) if len(ratios) >= 2 else None

@@ -64,8 +64,10 @@ def loadWeights(path):
     card = readCard(path)
     data = Path(path).read_bytes()
     if hashlib.sha256(data).hexdigest() != card["sha256"]:
-        raise InputError(f"{Path(path).name} is not the file its model card describes (SHA-256 differs); copy it again.")
-    return card, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load(data).items()}
+        name = Path(path).name
+        raise InputError(f"{name} is not the file its model card describes (SHA-256 differs); copy both again.")
+    tensors = load(data)
+    return card, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
 def saveWeights(path, stateDict, card):

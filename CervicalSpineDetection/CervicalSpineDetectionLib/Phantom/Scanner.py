@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 import torch.nn.functional as functional
 
@@ -136,6 +137,14 @@ def maskedFieldOfView(shape, random):
         centre = np.abs(np.linspace(-1, 1, shape[1]))[None, :, None] ** 2
         inside &= field < 2.2 - 1.5 * centre
     return inside
+
+
+def imageFromArray(array, spacing):
+    """sitk image of an array of shape (x, y, z); its outer corner lies at the origin of LPS."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
+    image.SetSpacing([float(s) for s in spacing])
+    image.SetOrigin([float(s) / 2 for s in spacing])
+    return image
 
 
 def _texture(shape, spacing, grain, random):

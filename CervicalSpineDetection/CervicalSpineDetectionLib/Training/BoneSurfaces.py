@@ -12,12 +12,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
+from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraCentres
 from CervicalSpineDetectionLib.Phantom import Tissues
-from CervicalSpineDetectionLib.Training.SliceBoxes import vertebraCentres
 
 POINTS_PER_SQUARE_MM = 6
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("vertices", "<f4", (3, 3)), ("attribute", "<u2")])
-MARGIN_MM = np.array([[75, 110, 30], [75, 70, 110]])  # around C1 to T4: right, anterior, inferior; left, posterior, superior
+# Around C1 to T4: right, anterior, inferior; left, posterior, superior.
+MARGIN_MM = np.array([[75, 110, 30], [75, 70, 110]])
 MUSCLE_NAMES = (
     "trapezius", "longissimus", "levator", "omohyoid", "scalenus", "semispinalis", "splenius", "sternocleido",
     "sternohyoid", "sternothyroid", "subscap",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,9 +11,9 @@ from PIL import Image
 
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import CLASS_NAMES, boxesInSlice, middlesOf
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
-from CervicalSpineDetectionLib.Training.SliceBoxes import CLASS_NAMES, boxesInSlice, middlesOf
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class SliceGeometry:
 def writeDescription(folder, geometry, note):
     """``data.yaml`` for ultralytics and ``dataset.json`` with the geometry and where the pictures come from."""
     names = "\n".join(f"  {i}: {name}" for i, name in enumerate(CLASS_NAMES))
-    (folder / "data.yaml").write_text(f"path: {folder.resolve()}\ntrain: images/train\nval: images/val\nnames:\n{names}\n")
+    text = f"path: {folder.resolve()}\ntrain: images/train\nval: images/val\nnames:\n{names}\n"
+    (folder / "data.yaml").write_text(text)
     (folder / "dataset.json").write_text(json.dumps({"geometry": asdict(geometry), **note}, indent=1) + "\n")
 
 
@@ -57,9 +57,9 @@ def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300)):
     posed[posed > Tissues.LAST_VERTEBRA] = 0
     inside = Scanner.maskedFieldOfView(voxels.shape, random)
     voxels[~inside] = Scanner.VOID_HU
-    ct = _image(voxels, exact, exact / 2)
-    labels = _image(posed, [spacing] * 3, [spacing / 2] * 3)
-    mask = sitk.Resample(_image(inside.astype(np.uint8), exact, exact / 2), labels, sitk.Transform(),
+    ct = Scanner.imageFromArray(voxels, exact)
+    labels = Scanner.imageFromArray(posed, [spacing] * 3)
+    mask = sitk.Resample(Scanner.imageFromArray(inside.astype(np.uint8), exact), labels, sitk.Transform(),
                          sitk.sitkNearestNeighbor)
     return ct, labels * mask
 
@@ -115,11 +115,4 @@ def _writePicture(folder, split, name, channels, boxes, size, random):
                      f"{extent[1] / size:.5f}")
     Image.fromarray(picture).save(folder / "images" / split / f"{name}.png", compress_level=1)
     (folder / "labels" / split / f"{name}.txt").write_text("\n".join(lines))
-
-
-def _image(array, spacing, origin):
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
-    image.SetSpacing([float(s) for s in spacing])
-    image.SetOrigin([float(o) for o in origin])
-    return image
 

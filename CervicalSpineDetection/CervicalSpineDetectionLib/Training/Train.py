@@ -10,7 +10,7 @@ import torch
 
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.Detection.Weights import loadWeights, saveWeights
-from CervicalSpineDetectionLib.Training.SliceBoxes import CLASS_NAMES
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import CLASS_NAMES
 
 # What would break the picture is off: a left-right flip would put the spine's back to the front, rotation would swell
 # the boxes, mosaic would show four necks. Swapping the outer channels ("bgr") mirrors the patient.
@@ -34,7 +34,8 @@ def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, lear
     from ultralytics.models.yolo.detect import DetectionTrainer
 
     dataset, output = Path(dataset).resolve(), Path(output).resolve()
-    geometry = json.loads((dataset / "dataset.json").read_text())
+    description = json.loads((dataset / "dataset.json").read_text())
+    geometry = description["geometry"]
     target = output / f"{name}.safetensors"
     checkpoint = output / "weights" / "last.pt"
     state = loadWeights(initial)[1] if initial else None
@@ -56,8 +57,8 @@ def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, lear
         card = {
             "schemaVersion": 1, "name": name, "architecture": architecture, "classes": list(CLASS_NAMES),
             "plane": "sagittal", "channels": "previous, own and next slice",
-            "pixelSize": geometry["geometry"]["pixelSize"], "sliceSpacing": geometry["geometry"]["sliceSpacing"],
-            "window": geometry["geometry"]["window"], "trainingData": geometry.get("sources", []),
+            "pixelSize": geometry["pixelSize"], "sliceSpacing": geometry["sliceSpacing"],
+            "window": geometry["window"], "trainingData": description.get("sources", []),
             "training": {"epochs": trainer.epoch + 1, "minutes": round((time.time() - started) / 60, 1),
                          "loss": {key: round(float(loss), 3) for key, loss in trainer.tloss.items()}},
         }
@@ -65,7 +66,7 @@ def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, lear
         print(f"epoch {trainer.epoch + 1}/{trainer.epochs}  {card['training']}", flush=True)
 
     arguments = {
-        "model": f"{architecture}.yaml", "data": str(dataset / "data.yaml"), "imgsz": geometry["geometry"]["pictureSize"],
+        "model": f"{architecture}.yaml", "data": str(dataset / "data.yaml"), "imgsz": geometry["pictureSize"],
         "epochs": epochs, "batch": batch, "device": device, "workers": 1, "optimizer": "AdamW", "lr0": learningRate,
         "cos_lr": True, "warmup_epochs": 0.5, "project": str(output.parent), "name": output.name, "exist_ok": True,
         "plots": False, "val": False, "cache": "ram", "amp": device != "cpu", "pretrained": False, **AUGMENTATION,

@@ -1,4 +1,4 @@
-"""Label volume -> what the detector learns: 2D boxes per sagittal slice, and the centres of the vertebral bodies."""
+"""What the detector learns: the boxes of vertebrae and vertebral bodies in one sagittal slice of a label map."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Boxes3D import BODY_HALF_WIDTH_MM
 
 BODY_CLASS = len(LEVELS)
 CLASS_NAMES = (*LEVELS, "body")
 MINIMUM_AREA_MM2 = 20
 MINIMUM_BODY_AREA_MM2 = 60
-# Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
-BODY_HALF_WIDTH_MM = 8
 # The axis' body is the part of its anterior column below the dens (about half of its height:
 # Doherty and Heggeness 1995, Quantitative anatomy of the second cervical vertebra, Spine 20(5)).
 AXIS_BODY_FRACTION = 0.52
@@ -51,35 +50,6 @@ def middlesOf(labels, xs):
     """
     counts = {int(code): (labels == code).sum(axis=(1, 2)) for code in np.unique(labels) if 0 < code <= len(LEVELS)}
     return {code: float(np.average(xs, weights=count)) for code, count in counts.items()}
-
-
-def vertebraCentres(labels):
-    """Centre of each vertebral body of a label image (C1: between the arches; C2: body below the dens).
-
-    :param labels: sitk image, identity direction, 1 to 11 for C1 to T4.
-    :return: level -> shape (3,) LPS mm.
-    """
-    voxels = sitk.GetArrayFromImage(labels)[::-1].transpose(2, 0, 1)
-    spacing = np.array(labels.GetSpacing())
-    origin = np.array(labels.GetOrigin())
-    top = origin[2] + (voxels.shape[1] - 1) * spacing[2]
-    xs = origin[0] + np.arange(len(voxels)) * spacing[0]
-    middles = middlesOf(voxels, xs)
-    found = {code: [] for code in middles}
-    for code, middle in middles.items():
-        for index in np.flatnonzero(abs(xs - middle) <= BODY_HALF_WIDTH_MM):
-            mask = np.where(voxels[index] == code, code, 0)
-            boxes = boxesInSlice(mask, xs[index], middles, spacing[1])
-            wanted = [box for box in boxes if (box[0] == BODY_CLASS) == (code > 1)]
-            found[code] += [[box[1] + box[3] - 1, box[2] + box[4] - 1] for box in wanted]
-    centres = {}
-    for code, doubled in found.items():
-        if doubled:
-            column, row = np.median(doubled, axis=0) / 2
-            centres[LEVELS[code - 1]] = np.array(
-                [middles[code], origin[1] + column * spacing[1], top - row * spacing[2]]
-            )
-    return centres
 
 
 def _extent(mask):

@@ -1,0 +1,68 @@
+"""Vertebrae of a label map: centres, bounds, completeness."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Boxes3D import BODY_HALF_WIDTH_MM, orientedBoxes
+from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, Vertebra
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS, boxesInSlice, middlesOf
+
+# A sliver of a vertebra at the edge of the field of view is not one a reader would name.
+MINIMUM_PART = 0.35
+
+
+def vertebraeOf(labels, wholeLabels=None):
+    """Ground truth of a label image.
+
+    :param labels: sitk image, identity direction, 1 to 11 for C1 to T4.
+    :param wholeLabels: the same before the field of view was cut, to tell which vertebrae are complete.
+    :return: list of Vertebra in cranio-caudal order.
+    """
+    voxels = sitk.GetArrayFromImage(labels).T
+    whole = np.bincount(sitk.GetArrayViewFromImage(wholeLabels or labels).ravel(), minlength=256)
+    spacing, origin = np.array(labels.GetSpacing()), np.array(labels.GetOrigin())
+    centres = vertebraCentres(labels)
+    found = []
+    for code in range(1, len(LEVELS) + 1):
+        index = np.argwhere(voxels == code)
+        level = LEVELS[code - 1]
+        if len(index) and len(index) >= MINIMUM_PART * whole[code] and level in centres:
+            bounds = Bounds(origin + (index.min(0) - 0.5) * spacing, origin + (index.max(0) + 0.5) * spacing)
+            found.append((level, centres[level], bounds, len(index) == whole[code]))
+    boxes = orientedBoxes([centre for _, centre, _, _ in found], [bounds for _, _, bounds, _ in found])
+    return [
+        Vertebra(level, 1.0, centre, bounds, box, complete=complete)
+        for (level, centre, bounds, complete), box in zip(found, boxes, strict=True)
+    ]
+
+
+def vertebraCentres(labels):
+    """Centre of each vertebral body of a label image (C1: between the arches; C2: body below the dens).
+
+    :param labels: sitk image, identity direction, 1 to 11 for C1 to T4.
+    :return: level -> shape (3,) LPS mm.
+    """
+    voxels = sitk.GetArrayFromImage(labels)[::-1].transpose(2, 0, 1)
+    spacing = np.array(labels.GetSpacing())
+    origin = np.array(labels.GetOrigin())
+    top = origin[2] + (voxels.shape[1] - 1) * spacing[2]
+    xs = origin[0] + np.arange(len(voxels)) * spacing[0]
+    middles = middlesOf(voxels, xs)
+    found = {code: [] for code in middles}
+    for code, middle in middles.items():
+        for index in np.flatnonzero(abs(xs - middle) <= BODY_HALF_WIDTH_MM):
+            mask = np.where(voxels[index] == code, code, 0)
+            boxes = boxesInSlice(mask, xs[index], middles, spacing[1])
+            wanted = [box for box in boxes if (box[0] == BODY_CLASS) == (code > 1)]
+            found[code] += [[box[1] + box[3] - 1, box[2] + box[4] - 1] for box in wanted]
+    centres = {}
+    for code, doubled in found.items():
+        if doubled:
+            column, row = np.median(doubled, axis=0) / 2
+            centres[LEVELS[code - 1]] = np.array(
+                [middles[code], origin[1] + column * spacing[1], top - row * spacing[2]]
+            )
+    return centres

@@ -1,0 +1,74 @@
+"""A random neck CT with exact ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Detection.Vertebra import Vertebra
+from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraeOf
+from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
+from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
+from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+
+FIELD_MM = (190, 240, 320)
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """A made CT and its truth, all in one physical frame (LPS mm).
+
+    :param ct: int16 HU image; any spacing and orientation.
+    :param labels: uint8 image on the grid of ``ct``; 1 to 7 are C1 to C7, 8 to 11 are T1 to T4.
+    :param vertebrae: from the fine label map, cut at the field of view; confidence 1.
+    """
+
+    ct: sitk.Image
+    labels: sitk.Image
+    vertebrae: list[Vertebra]
+
+
+def makePhantom(seed):
+    """A random anatomy, posture, protocol, field of view and orientation.
+
+    :param seed: the same number gives the same phantom.
+    :return: Phantom.
+    """
+    random = np.random.default_rng(seed)
+    anatomy = makeAnatomy(random)
+    spacing = anatomy.tissues.GetSpacing()[0]
+    tissues = sitk.GetArrayFromImage(anatomy.tissues).T
+    pivot = (anatomy.centres["C5"] - anatomy.tissues.GetOrigin()) / spacing
+    shape = tuple(int(length / spacing) for length in FIELD_MM)
+    posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
+    protocol = Scanner.randomProtocol(random)
+    voxels, exact = Scanner.acquire(Scanner.paint(posed, spacing, protocol, random), spacing, protocol, random)
+    inside = Scanner.maskedFieldOfView(voxels.shape, random)
+    voxels[~inside] = Scanner.VOID_HU
+    ct = Scanner.imageFromArray(voxels, exact)
+    fine = Scanner.imageFromArray(np.where(posed <= Tissues.LAST_VERTEBRA, posed, 0), [spacing] * 3)
+    whole = fine
+    fine = fine * sitk.Resample(Scanner.imageFromArray(inside.astype(np.uint8), exact), fine, sitk.Transform(),
+                                sitk.sitkNearestNeighbor)
+    ct = _turned(ct, random)
+    labels = sitk.Resample(fine, ct, sitk.Transform(), sitk.sitkNearestNeighbor)
+    return Phantom(ct, labels, vertebraeOf(fine, whole))
+
+
+def _turned(ct, random):
+    """The CT as scanners store it: axes permuted and flipped, one in four oblique; world positions unchanged."""
+    if random.random() < 0.25:
+        turn = sitk.Euler3DTransform()
+        turn.SetRotation(*random.normal(0, 0.12, 3))
+        direction = np.array(turn.GetMatrix()).reshape(3, 3)
+        size, spacing = np.array(ct.GetSize()), np.array(ct.GetSpacing())
+        middle = np.array(ct.TransformContinuousIndexToPhysicalPoint(((size - 1) / 2).tolist()))
+        origin = middle - direction @ ((size - 1) / 2 * spacing)
+        ct = sitk.Resample(ct, ct.GetSize(), sitk.Transform(), sitk.sitkLinear, origin.tolist(), ct.GetSpacing(),
+                           direction.ravel().tolist(), Scanner.VOID_HU)
+    if random.random() < 0.4:
+        ct = sitk.PermuteAxes(ct, [int(axis) for axis in random.permutation(3)])
+        ct = sitk.Flip(ct, [bool(flip) for flip in random.random(3) < 0.5])
+    return ct
