@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM, assignLevels
+
+
+def chain(first, last, scale=1.0):
+    """Centres of consecutive levels, head down, LPS mm."""
+    heights = np.concatenate([[0], np.cumsum(SPACING_MM * scale)])[levelIndex(first) : levelIndex(last) + 1]
+    return np.stack([np.zeros_like(heights), np.zeros_like(heights), -heights], axis=1)
+
+
+def evidence(*levels, strength=0.8, slices=10, blur=0.0):
+    """Class scores of each track; ``blur`` leaks to the neighbouring levels."""
+    result = []
+    for level in levels:
+        row = np.full(11, 0.01)
+        i = levelIndex(level)
+        row[i] = strength
+        for j in (i - 1, i + 1):
+            if 0 <= j < 11:
+                row[j] = max(row[j], blur * strength)
+        result.append(np.tile(row, (slices, 1)))
+    return result
+
+
+def names(links):
+    return [LEVELS[link.level] for link in links]
+
+
+def test_clearEvidenceNamesTheWholeNeck():
+    links = assignLevels(chain("C1", "T1"), evidence(*LEVELS[:8]))
+    assert names(links) == list(LEVELS[:8])
+    assert min(link.confidence for link in links) > 0.95
+
+
+def test_oneWrongLookDoesNotBreakTheOrder():
+    seen = ["C1", "C2", "C3", "C3", "C5", "C6", "C7"]
+    assert names(assignLevels(chain("C1", "C7"), evidence(*seen, blur=0.4))) == list(LEVELS[:7])
+
+
+def test_aPartialFieldOfViewKeepsItsLevels():
+    assert names(assignLevels(chain("C4", "C6"), evidence("C4", "C5", "C6"))) == ["C4", "C5", "C6"]
+
+
+def test_aMissedLevelLeavesAGapAndNoShift():
+    centres = np.delete(chain("C1", "C7"), 3, axis=0)
+    seen = ["C1", "C2", "C3", "C5", "C6", "C7"]
+    assert names(assignLevels(centres, evidence(*seen, blur=0.5))) == seen
+
+
+def test_aGhostBetweenTwoLevelsIsLeftOut():
+    centres = np.insert(chain("C1", "C7"), 4, (chain("C4", "C4") - [0, 0, 53 + 9])[0], axis=0)
+    scores = evidence(*LEVELS[:7])
+    scores.insert(4, np.full((3, 11), 0.1))
+    links = assignLevels(centres, scores)
+    assert names(links) == list(LEVELS[:7]) and 4 not in [link.track for link in links]
+
+
+def test_anExtraThoracicLevelIsNotCalledCervical():
+    assert names(assignLevels(chain("C5", "T4"), evidence("C5", "C6", "C7", "T1", "T2", "T3", "T4")))[3:] == [
+        "T1", "T2", "T3", "T4"]
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.2])
+def test_smallAndLargePeopleAreMeasuredByTheirOwnScale(scale):
+    centres = np.delete(chain("C1", "C7", scale), 3, axis=0)
+    seen = ["C1", "C2", "C3", "C5", "C6", "C7"]
+    assert names(assignLevels(centres, evidence(*seen, blur=0.5))) == seen
+
+
+def test_evidenceThatFitsTwoShiftsIsUncertain():
+    scores = []
+    for upper, lower in (("C3", "C4"), ("C4", "C5"), ("C5", "C6")):
+        row = np.full(11, 0.01)
+        row[[levelIndex(upper), levelIndex(lower)]] = 0.4
+        scores.append(np.tile(row, (10, 1)))
+    links = assignLevels(chain("C3", "C5"), scores)
+    assert max(link.confidence for link in links) < 0.75
+
+
+def test_noTracksGiveNoLevels():
+    assert assignLevels(np.empty((0, 3)), []) == []
+
+
+def test_oneLevelTwiceIsNamedOnce():
+    centres = np.array([[0, 0, 0], [0, 0, -2.0], [0, 0, -17]])
+    links = names(assignLevels(centres, evidence("C4", "C4", "C5")))
+    assert sorted(set(links)) == sorted(links)

@@ -1,0 +1,68 @@
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Tracks import Track, linkTracks
+
+
+def scores(level, strength=0.8):
+    row = np.full(11, 0.01)
+    row[level] = strength
+    return row
+
+
+def slicesOf(*boxesWithLevels, count=10, skip=()):
+    """The same boxes in ``count`` slices; in the slices of ``skip`` there is nothing."""
+    boxes = [np.array([box for box, _ in boxesWithLevels] if i not in skip else [], float).reshape(-1, 4)
+             for i in range(count)]
+    levels = [np.array([scores(level) for _, level in boxesWithLevels] if i not in skip else []).reshape(-1, 11)
+              for i in range(count)]
+    return boxes, levels
+
+
+UPPER, LOWER = ((10, 10, 50, 30), 2), ((10, 26, 55, 46), 3)
+
+
+def test_neighbouringVertebraeBecomeOneTrackEach():
+    tracks = linkTracks(*slicesOf(UPPER, LOWER))
+    assert [len(track.slices) for track in tracks] == [10, 10]
+    assert {int(track.scores.sum(axis=0).argmax()) for track in tracks} == {2, 3}
+
+
+def test_aMissedSliceDoesNotBreakATrack():
+    tracks = linkTracks(*slicesOf(UPPER, skip=(4, 5)))
+    assert len(tracks) == 1 and len(tracks[0].slices) == 8
+
+
+def test_twoSidesOfOneVertebraAreJoined():
+    tracks = linkTracks(*slicesOf(UPPER, count=20, skip=range(6, 14)))
+    assert len(tracks) == 1 and tracks[0].slices[0] == 0 and tracks[0].slices[-1] == 19
+
+
+def test_aFlickerIsNoVertebra():
+    boxes, levels = slicesOf(UPPER, count=2)
+    assert linkTracks(boxes, levels) == []
+
+
+def test_oneSliceWithAWildBoxDoesNotMoveTheEdges():
+    boxes, levels = slicesOf(UPPER)
+    boxes[5] = np.array([[0, 2, 90, 38]], float)
+    first, last = linkTracks(boxes, levels)[0].extent()
+    assert np.allclose(first, [-0.5, 9.5, 9.5]) and np.allclose(last, [9.5, 29.5, 49.5])
+
+
+def test_aSpinousProcessSeenInThreeSlicesCounts():
+    boxes, levels = slicesOf(UPPER)
+    for i in (4, 5, 6):
+        boxes[i][0, 2] = 70
+    assert linkTracks(boxes, levels)[0].extent()[1][2] == 69.5
+
+
+def test_weakOutermostSlicesDoNotWiden():
+    strengths = np.full((8, 11), 0.0)
+    strengths[:, 2] = [0.06, 0.7, 0.8, 0.8, 0.8, 0.8, 0.7, 0.06]
+    track = Track(np.arange(8), np.tile([10.0, 10, 50, 30], (8, 1)), strengths)
+    first, last = track.extent()
+    assert first[0] == 0.5 and last[0] == 6.5
+
+
+def test_noBoxesGiveNoTracks():
+    assert linkTracks([np.empty((0, 4))] * 5, [np.empty((0, 11))] * 5) == []
