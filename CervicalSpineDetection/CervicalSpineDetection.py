@@ -1,4 +1,5 @@
 import enum
+import importlib.util
 import os
 import sys
 
@@ -41,7 +42,10 @@ def requiredPackages():
     """Python packages the detection needs beyond those Slicer brings, as ``packaging`` requirements."""
     from slicer.packaging import load_requirements
 
-    return load_requirements(os.path.join(os.path.dirname(__file__), "Resources", "requirements.txt"))
+    requirements = load_requirements(os.path.join(os.path.dirname(__file__), "Resources", "requirements.txt"))
+    # Any build of OpenCV will do, and a second one beside it would overwrite its files.
+    hasOpenCv = importlib.util.find_spec("cv2") is not None
+    return [requirement for requirement in requirements if not (hasOpenCv and requirement.name.startswith("opencv"))]
 
 
 #
@@ -253,3 +257,53 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
         result = detectVertebrae(imageFromVolumeNode(inputVolume), detector, progress)
         addVertebrae(inputVolume, result, oriented=orientedBoxes)
         return result
+
+
+#
+# CervicalSpineDetectionTest
+#
+
+
+class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
+    """Detection on a made CT with exact ground truth.
+
+    Uses ScriptedLoadableModuleTest base class, available at:
+    https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
+    """
+
+    def setUp(self):
+        """Reset the state by clearing the scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run as few or as many tests as needed here."""
+        self.setUp()
+        self.test_everyWholeCervicalVertebraOfAPhantomIsFound()
+
+    def test_everyWholeCervicalVertebraOfAPhantomIsFound(self):
+        import slicer.packaging
+
+        if not slicer.packaging.pip_check(requiredPackages()):
+            self.skipTest("Python packages are missing; the module installs them at its first run.")
+        import numpy as np
+        import sitkUtils
+
+        from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
+        from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+
+        self.delayDisplay("Making a CT")
+        phantom = makePhantom(seed=1)
+        volumeNode = sitkUtils.PushVolumeToSlicer(phantom.ct, name="Phantom")
+
+        self.delayDisplay("Detecting its vertebrae")
+        result = CervicalSpineDetectionLogic().detect(volumeNode, ComputeDevice.CPU)
+
+        found = {vertebra.level: vertebra for vertebra in result.vertebrae}
+        for truth in phantom.vertebrae:
+            if truth.complete and truth.level in CERVICAL_LEVELS:
+                self.assertIn(truth.level, found)
+                self.assertLess(np.linalg.norm(found[truth.level].centre - truth.centre), 6.0)
+        roiNodes = slicer.util.getNodesByClass("vtkMRMLMarkupsROINode")
+        self.assertEqual(len(roiNodes), len(result.vertebrae))
+
+        self.delayDisplay("Test passed")
