@@ -1,0 +1,159 @@
+"""Published sizes of the vertebrae C1 to T4 and random individuals drawn from them.
+
+Sources (values rounded, between the sexes, and moved within the published scatter so that neighbours fit together):
+
+- Panjabi, Duranceau, Goel, Oxland, Takata: Cervical human vertebrae: quantitative three-dimensional anatomy of the
+  middle and lower regions. Spine 1991; 16(8): 861-869.
+- Panjabi, Takata, Goel et al.: Thoracic human vertebrae: quantitative three-dimensional anatomy. Spine 1991; 16(8):
+  888-901.
+- Gilad, Nissan: A study of vertebra and disc geometric relations of the human cervical and lumbar spine. Spine 1986;
+  11(2): 154-157 (body and disc heights).
+- Doherty, Heggeness: The quantitative anatomy of the atlas. Spine 1994; 19(22): 2497-2500; Quantitative anatomy of the
+  second cervical vertebra. Spine 1995; 20(5): 513-517.
+
+The whole extent of the processes also follows hand-drawn boxes on CT, which are larger than most dry-bone means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+
+
+@dataclass(frozen=True)
+class VertebraSize:
+    """Sizes of one vertebra from C2 down, mm and degrees.
+
+    :param upperWidth: left-right width of the upper endplate between the uncinate processes; likewise ``lowerWidth``.
+    :param depth: antero-posterior depth of the endplates.
+    :param height: of the body (C2: below the dens), without the anterior lip.
+    :param canalWidth: of the vertebral foramen; likewise ``canalDepth``.
+    :param spinousReach: how far the spinous process stands out behind the foramen, antero-posteriorly.
+    :param spinousDrop: degrees, its inclination below the body's horizontal.
+    :param transverseWidth: between the tips of the transverse processes.
+    :param pillarOffset: from the midline to the middle of the articular pillar.
+    :param disc: height of the disc below.
+    """
+
+    upperWidth: float
+    lowerWidth: float
+    depth: float
+    height: float
+    canalWidth: float
+    canalDepth: float
+    spinousReach: float
+    spinousDrop: float
+    transverseWidth: float
+    pillarOffset: float
+    disc: float
+
+
+MEAN_SIZES = {
+    "C2": VertebraSize(18, 18.5, 16, 19, 24, 18, 21, 20, 56, 19, 5.0),
+    "C3": VertebraSize(16.5, 18, 16, 13.5, 23.5, 15.5, 15.5, 22, 55, 20, 5.2),
+    "C4": VertebraSize(17.5, 18.5, 16.2, 13, 24.5, 15, 15.5, 24, 56, 20.5, 5.2),
+    "C5": VertebraSize(18.5, 20, 16.5, 12.5, 25, 15, 19, 28, 58, 20.5, 5.2),
+    "C6": VertebraSize(20, 22.5, 17, 12.8, 25.5, 15, 26, 32, 60, 20.5, 5.2),
+    "C7": VertebraSize(23, 24.5, 17.5, 14.5, 24.5, 15.5, 34, 32, 67, 20, 4.8),
+    "T1": VertebraSize(25.5, 28, 18.5, 16, 21.5, 16, 34, 37, 77, 16, 4.2),
+    "T2": VertebraSize(26, 27.5, 20, 17.2, 19, 15.5, 34, 40, 71, 14.5, 3.8),
+    "T3": VertebraSize(25.5, 26.5, 21.5, 17.6, 18.5, 15.5, 33, 46, 66, 13.5, 3.6),
+    "T4": VertebraSize(25.5, 26.5, 22.5, 18.2, 17.5, 15.5, 32, 50, 65, 13, 3.6),
+}
+
+
+@dataclass(frozen=True)
+class AtlasSize:
+    """Sizes of C1 and of C2's dens, mm.
+
+    :param width: between the tips of the transverse processes.
+    :param depth: from the anterior tubercle to the posterior one.
+    :param massOffset: from the midline to the middle of a lateral mass.
+    :param massHeight: of a lateral mass, at its middle.
+    :param densHeight: of the dens above the body of C2; likewise ``densWidth``, ``densDepth``.
+    :param densGap: between the anterior arch and the dens.
+    """
+
+    width: float = 78
+    depth: float = 46
+    massOffset: float = 20.5
+    massHeight: float = 15
+    densHeight: float = 19
+    densWidth: float = 10.5
+    densDepth: float = 11.5
+    densGap: float = 1.5
+
+
+@dataclass(frozen=True)
+class Degeneration:
+    """Wear of one vertebra and the disc below it.
+
+    :param osteophyte: mm, growth at the body's margins.
+    :param facet: factor on the thickness of the articular pillars.
+    :param fused: bony bridge to the vertebra below.
+    """
+
+    osteophyte: float = 0.0
+    facet: float = 1.0
+    fused: bool = False
+
+
+@dataclass(frozen=True)
+class Individual:
+    """All sizes of one person. ``sizes`` and ``wear`` map levels from C2 down.
+
+    :param scale: size relative to the published means.
+    :param cervicalRib: mm, length of a rib at C7 on the right and the left; 0 for none.
+    """
+
+    scale: float
+    sizes: dict[str, VertebraSize]
+    atlas: AtlasSize
+    wear: dict[str, Degeneration]
+    cervicalRib: tuple[float, float]
+
+
+def randomIndividual(random):
+    """A person of random size and age."""
+    scale = np.clip(random.normal(1.0, 0.06), 0.86, 1.14)
+    # One factor each for how wide, deep and high all vertebrae are, and a smaller one for each measure of each level.
+    build = {"width": random.normal(1, 0.04), "depth": random.normal(1, 0.04), "height": random.normal(1, 0.05),
+             "disc": random.normal(1, 0.10), "spinous": random.normal(1, 0.07), "canal": random.normal(1, 0.04)}
+    age = random.beta(1.2, 1.6)
+    sizes, wear = {}, {}
+    for level in LEVELS[1:]:
+        size = _jittered(MEAN_SIZES[level], scale, build, random)
+        size, wear[level] = _worn(size, level, age, random)
+        sizes[level] = size
+    atlas = AtlasSize()
+    atlas = replace(atlas, **{f.name: getattr(atlas, f.name) * scale * np.clip(random.normal(1, 0.045), 0.88, 1.12)
+                              for f in fields(atlas)})
+    atlas = replace(atlas, densGap=random.uniform(1.2, 2.5))
+    ribs = random.uniform(12, 45, 2) * (random.random(2) < 0.6) if random.random() < 0.05 else np.zeros(2)
+    return Individual(scale, sizes, atlas, wear, tuple(ribs))
+
+
+def _jittered(size, scale, build, random):
+    factors = {"upperWidth": build["width"], "lowerWidth": build["width"], "transverseWidth": build["width"],
+               "pillarOffset": build["width"], "canalWidth": build["canal"] * build["width"],
+               "canalDepth": build["canal"], "depth": build["depth"], "height": build["height"],
+               "disc": build["disc"], "spinousReach": build["spinous"]}
+    scatter = {"spinousReach": 0.10, "disc": 0.10, "pillarOffset": 0.015}
+    drawn = {name: getattr(size, name) * scale * factor * np.clip(random.normal(1, scatter.get(name, 0.03)), 0.8, 1.2)
+             for name, factor in factors.items()}
+    return replace(size, **drawn, spinousDrop=size.spinousDrop + random.normal(0, 4))
+
+
+def _worn(size, level, age, random):
+    """Discs narrow and margins grow with age, most at C5/6 and C6/7; C7/T1 and below are spared."""
+    exposure = age * {"C2": 0.3, "C3": 0.6, "C4": 0.8, "C5": 1.2, "C6": 1.1}.get(level, 0.25)
+    narrowing = np.clip(exposure * random.uniform(0, 0.9), 0, 0.75)
+    loss = np.clip(random.exponential(0.06) * age, 0, 0.25) + (random.uniform(0.1, 0.3) if random.random() < 0.01 else 0)
+    fused = level not in ("C2", "T4") and random.random() < 0.012
+    disc = 0.4 if fused else max(1.6, size.disc * (1 - narrowing))
+    osteophyte = max(0.0, exposure * random.uniform(-0.5, 3.2)) if level != "C2" else 0.0
+    facet = 1 + exposure * max(0.0, random.normal(0.05, 0.12))
+    return replace(size, disc=disc, height=size.height * (1 - loss)), Degeneration(osteophyte, min(facet, 1.35), fused)

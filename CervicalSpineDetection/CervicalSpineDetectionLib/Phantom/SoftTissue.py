@@ -1,0 +1,235 @@
+"""Outline, fat, muscles, airway, vessels, glands, lungs and the table of the made anatomies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Phantom import Tissues
+from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, randomWobble, smoothTube
+from CervicalSpineDetectionLib.Phantom.Spine import ALL_LEVELS
+from CervicalSpineDetectionLib.Phantom.Trunk import manubriumTop
+
+FLESH = (Tissues.SOFT_TISSUE, Tissues.FAT, Tissues.MUSCLE)
+NECK = ALL_LEVELS[:14]
+
+# Distance of the skin in front of the body's front and behind its middle, and half width; mm by level.
+FRONT = {"C1": 30, "C2": 40, "C3": 46, "C4": 46, "C5": 45, "C6": 43, "C7": 42, "T1": 42, "T2": 56, "T3": 70, "T4": 82,
+         "T6": 105}
+BACK = {"C1": 56, "C2": 58, "C3": 58, "C4": 60, "C5": 62, "C6": 66, "C7": 70, "T1": 70, "T2": 70, "T3": 68, "T4": 66,
+        "T6": 66}
+HALF_WIDTH = {"C1": 66, "C2": 64, "C3": 61, "C4": 60, "C5": 61, "C6": 66, "C7": 82, "T1": 125, "T2": 165, "T3": 185,
+              "T4": 195, "T6": 200}
+
+# Prevertebral soft tissue: 3 to 7 mm down to C4, 12 to 18 mm below (Rojas et al., AJNR 2009; 30: 97-102).
+PREVERTEBRAL = {"C1": 6, "C2": 5, "C3": 5, "C4": 6, "C5": 10, "C6": 14, "C7": 15, "T1": 14, "T2": 13, "T3": 12, "T4": 11}
+AIRWAY_RADIUS = {"C1": 7, "C2": 6.5, "C3": 6.5, "C4": 6, "C5": 5, "C6": 8, "C7": 8.5, "T1": 8.5, "T2": 8.5, "T3": 8.5,
+                 "T4": 8.5}
+AIRWAY_WIDTH = {"C1": 1.6, "C2": 1.7, "C3": 1.9, "C4": 1.9, "C5": 1.0}
+
+# Posterior and lateral muscles: local x (left), y by level, radius, width over depth.
+MUSCLES = (
+    ("C2", "T6", 11, (34, 36, 40, 42), 8.0, 1.0),
+    ("C1", "T3", 15, (42, 45, 52, 56), 7.5, 1.5),
+    ("C2", "T6", 27, (26, 28, 32, 34), 9.0, 1.0),
+    ("C2", "T4", 33, (40, 38, 46, 52), 6.5, 1.8),
+    ("C1", "T2", 41, (14, 16, 22, 34), 8.5, 1.0),
+    ("C3", "T1", 33, (0, 0, -4, -8), 7.5, 1.0),
+)
+
+
+def fill(canvas, spine, head, random):
+    """Everything but bones, discs and teeth."""
+    scale = spine.individual.scale
+    plumpness = random.beta(1.5, 2.5)
+    girth = scale * (0.94 + 0.16 * plumpness)
+    skin, fat = random.uniform(1.5, 2.5), 3 + 11 * plumpness
+    neck = _neckOutline(canvas, spine, girth, random)
+    wobble = randomWobble(random, 1.2, 60)
+    for code, inset in ((Tissues.SKIN, 0.0), (Tissues.FAT, skin), (Tissues.SOFT_TISSUE, skin + fat)):
+        _fillSlices(canvas, neck, code, inset)
+        # The scalp and the face carry less fat.
+        canvas.fill(head.outline(min(inset, skin + 0.5 * fat)), code, head.frame, wobble=wobble,
+                    keep=() if code == Tissues.SKIN else (Tissues.AIR,))
+    _fillLungs(canvas, spine, random)
+    _fillMuscles(canvas, spine, head, random)
+    _fillVessels(canvas, spine, head, random)
+    head.fillSoft(canvas, random)
+    _fillThroat(canvas, spine, head, random)
+    canal = [head.world([0, 17, 4])] + [spine.canal(level) for level in ALL_LEVELS]
+    depth = np.mean([size.canalDepth for size in spine.sizes.values()]) / 2
+    canvas.fill(smoothTube(canal, [15] + [13.5] + [depth + 1.5] * (len(canal) - 2), (1.5, 1, 1)), Tissues.SPINAL_CANAL,
+                over=FLESH)
+    _fillTable(canvas, random)
+
+
+def _neckOutline(canvas, spine, girth, random):
+    """Per slice: front and back y, half width and whether the neck is there; each of shape (nz,)."""
+    levels = [level for level in FRONT]
+    heights = np.array([spine.frames[level].origin[2] for level in levels])
+    middle = np.array([spine.frames[level].origin[1] for level in levels])
+    front = np.array([spine.front(level)[1] for level in levels]) - girth * np.array(list(FRONT.values()))
+    back = middle + girth * np.array(list(BACK.values()))
+    # Shoulders pulled up or down.
+    shoulders = random.uniform(-18, 18)
+    width = girth * np.interp(heights + shoulders, heights[::-1], np.array(list(HALF_WIDTH.values()))[::-1])
+    z = canvas.axes[2]
+    order = np.argsort(heights)
+    curves = [_smooth(np.interp(z, heights[order], values[order]), canvas.spacing) for values in (front, back, width)]
+    there = z < spine.frames["C1"].origin[2] + 18
+    return (*curves, there)
+
+
+def _smooth(values, spacing):
+    width = 2 * int(8 / spacing) + 1
+    kernel = np.hanning(width + 2)[1:-1]
+    return np.convolve(np.pad(values, width // 2, mode="edge"), kernel / kernel.sum(), mode="valid")
+
+
+def _fillSlices(canvas, outline, code, inset):
+    front, back, width, there = outline
+    x = np.abs(canvas.axes[0][:, None]) / (width - inset)
+    y = np.abs(canvas.axes[1][:, None] - (front + back) / 2) / ((back - front) / 2 - inset)
+    across, along = (x**2.3).astype(np.float32), (y**2.3).astype(np.float32)
+    along[:, ~there] = 2
+    canvas.tissues[across[:, None, :] + along[None] < 1] = code
+
+
+def _course(spine, levels, x, y, random):
+    """Points at local (x, y) of the levels, one pair a level, with slight scatter."""
+    points = [spine.point(level, [a, b, 0]) for level, a, b in zip(levels, x, y, strict=True)]
+    return np.array(points) + random.normal(0, 1.0, (len(points), 3)) * [1, 1, 0]
+
+
+def _fillMuscles(canvas, spine, head, random):
+    scale = spine.individual.scale
+    strength = random.uniform(0.85, 1.2)
+    wobble = randomWobble(random, 0.7, 25)
+    trapezius = []
+    for side in (-1, 1):
+        for first, last, x, y, radius, flat in MUSCLES:
+            levels = NECK[NECK.index(first) : NECK.index(last) + 1]
+            depth = np.interp(np.linspace(0, 1, len(levels)), [0, 0.4, 0.75, 1], y) * scale
+            points = _course(spine, levels, [side * x * scale] * len(levels), depth, random)
+            if first == "C1":
+                # From the skull.
+                points[0] = head.world([side * min(x, 32), max(y[0] + 12, 30), -8])
+            _fillMuscle(canvas, points, radius * strength * scale, (flat, 1, 1), wobble)
+        levels = NECK[2:]
+        spread = np.interp(range(len(levels)), [0, 4, 6, 8, 11], [12, 26, 48, 60, 45]) * side * scale
+        depth = np.interp(range(len(levels)), [0, 3, 6, 11], [50, 50, 56, 60]) * scale
+        trapezius.append(_course(spine, levels, spread, depth, random))
+        levels = NECK[:10]
+        points = _course(spine, levels, [side * 8.5 * scale] * 10,
+                         [-23 if level == "C1" else -spine.sizes[level].depth / 2 - 2 for level in levels], random)
+        _fillMuscle(canvas, points, 3.2, (1.6, 1, 1), wobble, fat=0.6)
+        mastoid, notch = head.world([side * 56, 14, -12]), manubriumTop(spine)
+        middle = (mastoid + notch) / 2 + [side * 14, -4, 4]
+        points = np.array([mastoid, middle, notch + [side * 14, -4, 6]])
+        _fillMuscle(canvas, points, np.array([8, 8.5, 5.5]) * strength * scale, (0.9, 1.3, 1), wobble)
+    for points in trapezius:
+        _fillMuscle(canvas, points, 4.5 * strength, (4, 1, 1), wobble, fat=1.5)
+
+
+def _fillMuscle(canvas, points, radii, stretch, wobble, fat=1.2):
+    """A muscle in its fat plane."""
+    canvas.fill(smoothTube(points, np.asarray(radii) + fat, stretch, 2), Tissues.FAT, wobble=wobble,
+                over=FLESH)
+    canvas.fill(smoothTube(points, radii, stretch, 2), Tissues.MUSCLE, wobble=wobble, over=FLESH)
+
+
+def _fillVessels(canvas, spine, head, random):
+    scale = spine.individual.scale
+    for side in (-1, 1):
+        levels = NECK[:10]
+        front = [0 if level == "C1" else -spine.sizes[level].depth / 2 for level in levels]
+        for x, ahead, radius in ((24, 9, 3.2), (31, 5, random.uniform(4, 7.5))):
+            y = np.array(front) - ahead - np.array([8 if level == "C1" else 0 for level in levels])
+            points = _course(spine, levels, [side * x * scale] * 10, y, random)
+            canvas.fill(smoothTube(points, radius * scale, pieces=2), Tissues.VESSEL, over=FLESH)
+        # The vertebral artery enters the transverse foramen of C6, leaves C1's and bends into the foramen magnum.
+        course = [spine.point("T1", [side * 22, -18, 0]), spine.point("C7", [side * 20, -7, 0])]
+        course += [spine.point(level, [side * (spine.sizes[level].upperWidth / 2 + 4.8), 2, 0])
+                   for level in ("C6", "C5", "C4", "C3")]
+        offset = spine.individual.atlas.massOffset
+        course += [spine.point("C2", [side * 20.5, 5.5, -2]), spine.point("C1", [side * (offset + 9.5), -0.3, 0]),
+                   spine.point("C1", [side * (offset + 2), 10, 9]), head.world([side * 5, 10, 4])]
+        canvas.fill(smoothTube(course, random.uniform(1.6, 2.5)), Tissues.VESSEL, over=FLESH)
+
+
+def _fillThroat(canvas, spine, head, random):
+    scale = spine.individual.scale
+    swollen = random.uniform(0.75, 1.25)
+    levels = list(PREVERTEBRAL)
+    radii = np.array([AIRWAY_RADIUS[level] for level in levels]) * scale * random.uniform(0.8, 1.2)
+    radii *= random.normal(1, 0.12, len(levels)).clip(0.7, 1.3)
+    gap = np.array(list(PREVERTEBRAL.values())) * swollen
+    front = np.array([spine.front(level) for level in levels])
+    # The trachea follows the chest less than the spine does and stays near the midline.
+    points = front + np.stack([random.normal(0, 1.2, len(levels)), -gap - radii, np.zeros(len(levels))], axis=1)
+    width = [AIRWAY_WIDTH.get(level, 1.05) for level in levels]
+    nasopharynx = head.world([[0, -30, 8], [0, -24, -4]])
+    course = np.concatenate([nasopharynx, points])
+    allRadii, allWidth = np.concatenate([[7, 7], radii]), [1.3, 1.5, *width]
+    larynx = points[4]
+    canvas.fill([Blob(larynx + [0, -4, -6], (19 * scale, 18 * scale, 24 * scale), 1)], Tissues.SOFT_TISSUE, over=FLESH)
+    _fillThyroid(canvas, points, scale, random)
+    for i in range(len(course) - 1):
+        canvas.fill([Bar(course[i], course[i + 1], allRadii[i], allRadii[i + 1], (allWidth[i], 1, 1))], Tissues.AIRWAY,
+                    over=(*FLESH, Tissues.THYROID))
+    _fillLarynx(canvas, points, scale, random)
+    gullet = front[5:] + np.stack([random.normal(-2, 2, 6), -gap[5:] * 0.55, np.zeros(6)], axis=1)
+    canvas.fill(smoothTube(gullet, gap[5:] * 0.42, (1.5, 1, 1)), Tissues.MUSCLE, over=FLESH)
+    if random.random() < 0.3:
+        canvas.fill(smoothTube(gullet[1:4], 1.8, (1.6, 1, 1)), Tissues.AIRWAY, over=FLESH)
+
+
+def _fillLarynx(canvas, points, scale, random):
+    """Vocal cords, epiglottis, soft palate and, in some, ossified cartilage."""
+    cords, fourth, third = points[4], points[3], points[2]
+    if random.random() < 0.7:
+        canvas.fill([Blob(cords, np.array([12, 12, 2.5]) * scale)], Tissues.SOFT_TISSUE, over=(Tissues.AIRWAY,))
+    canvas.fill([Bar(fourth + [0, -3, -6], third + [0, -1, 0], 1.2, 1.2, (5, 1, 1))], Tissues.SOFT_TISSUE,
+                over=(Tissues.AIRWAY,))
+    if random.random() < 0.6:
+        for side in (-1, 1):
+            plate = cords + scale * np.array([[side * 17, 6, 8], [side * 12, -12, 2], [0, -21, 4]])
+            canvas.fill(smoothTube(plate, 1.1, (1, 1, random.uniform(3, 9))), Tissues.BONE, over=FLESH)
+        ring = points[5] + scale * np.array([[-11, -6, 4], [0, 9, 6], [11, -6, 4]])
+        canvas.fill(smoothTube(ring, 1.5, (1, 1, 3)), Tissues.BONE, over=FLESH)
+
+
+def _fillThyroid(canvas, points, scale, random):
+    trachea = points[6]
+    size = scale * random.uniform(0.8, 1.35)
+    lobes = [Blob(trachea + [side * 15, -2, 4], (7 * size, 8 * size, 19 * size)) for side in (-1, 1)]
+    canvas.fill([*lobes, Blob(trachea + [0, -11, -2], (12, 3 * size, 7))], Tissues.THYROID, over=FLESH)
+
+
+def _fillLungs(canvas, spine, random):
+    apex = random.uniform(-14, 6)
+    lungs = []
+    for side in (-1, 1):
+        middle = spine.point("T4", [side * 58, -12, -12 + apex])
+        lungs.append(Blob(middle, spine.individual.scale * np.array([40, 52, 58]), 1))
+    canvas.fill(lungs, Tissues.LUNG, over=FLESH, wobble=randomWobble(random, 1.0, 40))
+
+
+def _fillTable(canvas, random):
+    if random.random() < 0.15:
+        return
+    body = np.flatnonzero(canvas.tissues.any(axis=(0, 2)))[-1]
+    plane = canvas.axes[1][body] + random.uniform(0, 6)
+    thickness = random.uniform(2, 5)
+    bend = random.uniform(0, 0.002) if random.random() < 0.5 else 0.0
+    slab = canvas.axes[1][None] - plane + bend * canvas.axes[0][:, None] ** 2
+    slab = (slab > 0) & (slab < 2 * thickness)
+    if random.random() < 0.4:
+        # A hollow table top: two skins.
+        slab &= ~_hollow(canvas, plane, thickness, bend)
+    air = canvas.tissues == Tissues.AIR
+    canvas.tissues[air & slab[:, :, None]] = Tissues.TABLE
+
+
+def _hollow(canvas, plane, thickness, bend):
+    slab = canvas.axes[1][None] - plane + bend * canvas.axes[0][:, None] ** 2
+    return (slab > 0.5 * thickness) & (slab < 1.5 * thickness)

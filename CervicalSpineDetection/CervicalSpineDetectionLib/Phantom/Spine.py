@@ -1,0 +1,109 @@
+"""Where the vertebrae of a made anatomy stand: curvature, neck inclination, small turns of single levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Phantom import VertebraShapes
+from CervicalSpineDetectionLib.Phantom.Morphometry import Degeneration, Individual, VertebraSize
+from CervicalSpineDetectionLib.Phantom.Shapes import Frame, rotation
+
+# Thoracic levels below T4, plain bone in the maps.
+LOWER_LEVELS = ("T5", "T6", "T7", "T8")
+ALL_LEVELS = LEVELS + LOWER_LEVELS
+
+
+@dataclass(frozen=True)
+class Spine:
+    """A placed spine.
+
+    :param individual: the person's sizes.
+    :param sizes: level -> ``VertebraSize``, C2 to T8.
+    :param wear: level -> ``Degeneration``, C2 to T8.
+    :param frames: level -> ``Frame``, C1 to T8, in mm with axes left, posterior, superior and C4's body in the origin.
+    """
+
+    individual: Individual
+    sizes: dict[str, VertebraSize]
+    wear: dict[str, Degeneration]
+    frames: dict[str, Frame]
+
+    def point(self, level, local):
+        """A point of a level's frame, anatomy mm."""
+        return self.frames[level].toWorld(local)
+
+    def front(self, level):
+        """Middle of the front of a vertebra, anatomy mm."""
+        if level == "C1":
+            return self.point("C1", [0, -self.individual.atlas.depth / 2, 0])
+        return self.point(level, [0, -self.sizes[level].depth / 2, 0])
+
+    def canal(self, level):
+        """Middle of a vertebral foramen, anatomy mm."""
+        if level == "C1":
+            # The back third of the ring belongs to the cord, the front one to the dens (rule of Steel).
+            return self.point("C1", [0, 6.5, 0])
+        return self.point(level, VertebraShapes.canalMiddle(self.sizes[level]))
+
+    def distanceAbove(self, level):
+        """mm between the middles of a body, C3 or lower, and of the one above."""
+        upper = ALL_LEVELS[ALL_LEVELS.index(level) - 1]
+        return float(np.linalg.norm(self.frames[level].origin - self.frames[upper].origin))
+
+
+def randomSpine(individual, random):
+    """Place a person's vertebrae: lordotic, straight or kyphotic, upright or leaning.
+
+    Angles follow the usual radiographic ranges: T1 slope about 25 (10 to 40) degrees, C2-C7 lordosis about 10 to 15
+    with a wide scatter including kyphosis (Ames et al., J Neurosurg Spine 2013; 19: 141-159).
+    """
+    sizes, wear = dict(individual.sizes), dict(individual.wear)
+    for level in LOWER_LEVELS:
+        sizes[level], wear[level] = sizes["T4"], wear["T4"]
+    below = ALL_LEVELS[1:]
+    flexion = np.radians(_flexions(random))
+    lateral = np.radians(np.cumsum(random.normal(0, 1.2, len(below))))
+    lateral -= lateral[2]
+    twist = np.radians(random.normal(0, 1.5, len(below)))
+    frames = {}
+    position = np.zeros(3)
+    for i, level in enumerate(below):
+        turn = rotation(flexion[i], lateral[i], twist[i])
+        if i:
+            previous = frames[below[i - 1]].rotation
+            discAxis = previous[:, 2] + turn[:, 2]
+            position = position - previous[:, 2] * sizes[below[i - 1]].height / 2
+            position = position - discAxis / np.linalg.norm(discAxis) * sizes[below[i - 1]].disc
+            position = position - turn[:, 2] * sizes[level].height / 2
+            slip = random.normal(0, 0.4)
+            position = position + turn[:, 1] * slip
+        frames[level] = Frame(position, turn)
+    frames["C1"] = _atlasFrame(individual, sizes["C2"], frames["C2"], random)
+    shift = frames["C4"].origin
+    frames = {level: Frame(frames[level].origin - shift, frames[level].rotation) for level in ALL_LEVELS}
+    return Spine(individual, sizes, wear, frames)
+
+
+def _flexions(random):
+    """Degrees for C2 to T8; negative leans forward."""
+    slope = np.clip(random.normal(24, 7), 8, 40)
+    lordosis = np.clip(random.normal(11, 11), -14, 36)
+    seventh = -(slope - random.uniform(2, 6))
+    # C2 to C7: where along the neck the curve lies varies.
+    along = np.linspace(0, 1, 6) ** random.uniform(0.8, 1.6)
+    cervical = seventh + lordosis * (1 - along)
+    thoracic = -slope + np.cumsum(random.uniform(0, 1.2) + np.array([0, 1, 2.5, 3.5, 4, 4, 4, 4.0]))
+    return np.concatenate([cervical, thoracic]) + random.normal(0, 1.2, 14)
+
+
+def _atlasFrame(individual, axis, axisFrame, random):
+    """C1 turns and nods about the dens."""
+    atlas = individual.atlas
+    turn = axisFrame.rotation @ rotation(*np.radians(random.normal([-2, 0, 0], [5, 1.5, 4])))
+    _, tip = VertebraShapes.dens(axis, atlas)
+    densFront = axisFrame.toWorld(tip - [0, atlas.densDepth / 2, 8.0])
+    arch = np.array([0, VertebraShapes.atlasInnerFront(atlas), 0.5])
+    return Frame(densFront - turn @ (arch + [0, atlas.densGap, 0]), turn)
