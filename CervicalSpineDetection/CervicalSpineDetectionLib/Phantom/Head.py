@@ -39,6 +39,8 @@ class Head:
                 Blob(s * np.array([0, 40, 22]), s * np.array([66, 62, 44]) - inset),
                 Blob(s * np.array([0, -45, 5]), s * np.array([62, 58, 60]) - inset, 2),
                 Blob(s * np.array([0, -48, -48]), s * np.array([50, 46 + self.chin, 26]) - inset),
+                Bar(s * np.array([0, -72, -46]), s * np.array([0, -30, -78]), 30 * s - inset, 28 * s - inset,
+                    (1.25, 1, 1)),
                 Blob(s * np.array([0, -104, 8]), s * np.array([15, 16, 20]) - inset)]
 
     def fillSoft(self, canvas, random):
@@ -68,8 +70,8 @@ class Head:
                     Tissues.BRAIN, frame, keep=keep, wobble=wobble)
         # The clivus and the petrous bones stand into the cavity.
         canvas.fill(self._inner(), Tissues.BONE, frame, keep=keep, wobble=wobble)
-        canvas.fill([Bar(np.array([0, 17, -14]) * s, np.array([0, 17, 12]) * s, 15 * s, 15 * s, (1, 1.12, 1))],
-                    Tissues.SPINAL_CANAL, frame, over=(Tissues.BONE, Tissues.BRAIN))
+        canvas.fill([Bar(np.array([0, 17, -14]) * s, np.array([0, 17, 4]) * s, 15 * s, 15 * s, (1, 1.12, 1))],
+                    Tissues.SPINAL_CANAL, frame, over=(Tissues.BONE,))
         canvas.fill(self._condyles(), Tissues.BONE, self.spine.frames["C1"], keep=keep)
         canvas.fill(self._face(), Tissues.BONE, frame, keep=(Tissues.AIR, Tissues.SKIN), wobble=wobble)
         canvas.fill(self._cavities(random), Tissues.AIRWAY, frame)
@@ -119,7 +121,8 @@ class Head:
         sinus = [Blob(s * np.array([side * 26, -58, 11]), s * np.array([11.5, 20, 15]), 2)
                  for side in (-1, 1) if random.random() < 0.9]
         nose = [Blob(s * np.array([0, -62, 10]), s * np.array([11, 32, 16]), 2)]
-        cells = [Blob(s * np.array([side * 50, 10, 2 + h]), s * np.array([5, 6, 4])) for side in (-1, 1) for h in (-7, 6)]
+        cells = [Blob(s * np.array([side * 50, 10, 2 + h]), s * np.array([5, 6, 4])) for side in (-1, 1)
+                 for h in (-7, 6)]
         return sinus + nose + cells + [Blob(s * np.array([0, -33, 37]), s * np.array([16, 10, 9]), 2)]
 
     def _turbinates(self, random):
@@ -140,9 +143,9 @@ class Head:
         course = np.concatenate([course, (course * [-1, 1, 1])[-2::-1]])
         radii = np.array([4.5, 4, 5, 5, 5, 5.5, 6, 5.5, 5, 5, 5, 4, 4.5]) * s
         keep = (Tissues.AIR, Tissues.SKIN)
-        canvas.fill(smoothTube(s * (course - hinge), radii, (1, 1.15, 1.6)), Tissues.BONE, frame, keep=keep)
-        ramus = [Bar(s * (np.array([side * 46, -30, -2]) - hinge), s * (np.array([side * 45, -34, -40]) - hinge), 3.5, 4.5,
-                     (1, 2.4, 1)) for side in (-1, 1)]
+        canvas.fill(smoothTube(s * (course - hinge), radii, (1, 1.15, 2.0)), Tissues.BONE, frame, keep=keep)
+        ramus = [Bar(s * (np.array([side * 46, -30, -2]) - hinge), s * (np.array([side * 45, -34, -40]) - hinge), 3.5,
+                     4.5, (1, 2.4, 1)) for side in (-1, 1)]
         canvas.fill(ramus, Tissues.BONE, frame, keep=keep)
         if random.random() < 0.85:
             rows = ((frame, -44, -hinge), (self.frame, -24, np.zeros(3)))

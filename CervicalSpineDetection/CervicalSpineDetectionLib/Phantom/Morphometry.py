@@ -27,7 +27,7 @@ from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 class VertebraSize:
     """Sizes of one vertebra from C2 down, mm and degrees.
 
-    :param upperWidth: left-right width of the upper endplate between the uncinate processes; likewise ``lowerWidth``.
+    :param upperWidth: left-right width at the upper endplate, uncinate processes included; likewise ``lowerWidth``.
     :param depth: antero-posterior depth of the endplates.
     :param height: of the body (C2: below the dens), without the anterior lip.
     :param canalWidth: of the vertebral foramen; likewise ``canalDepth``.
@@ -52,16 +52,16 @@ class VertebraSize:
 
 
 MEAN_SIZES = {
-    "C2": VertebraSize(18, 18.5, 16, 19, 24, 18, 21, 20, 56, 19, 5.0),
-    "C3": VertebraSize(16.5, 18, 16, 13.5, 23.5, 15.5, 15.5, 22, 55, 20, 5.2),
-    "C4": VertebraSize(17.5, 18.5, 16.2, 13, 24.5, 15, 15.5, 24, 56, 20.5, 5.2),
-    "C5": VertebraSize(18.5, 20, 16.5, 12.5, 25, 15, 19, 28, 58, 20.5, 5.2),
-    "C6": VertebraSize(20, 22.5, 17, 12.8, 25.5, 15, 26, 32, 60, 20.5, 5.2),
-    "C7": VertebraSize(23, 24.5, 17.5, 14.5, 24.5, 15.5, 34, 32, 67, 20, 4.8),
-    "T1": VertebraSize(25.5, 28, 18.5, 16, 21.5, 16, 34, 37, 77, 16, 4.2),
-    "T2": VertebraSize(26, 27.5, 20, 17.2, 19, 15.5, 34, 40, 71, 14.5, 3.8),
-    "T3": VertebraSize(25.5, 26.5, 21.5, 17.6, 18.5, 15.5, 33, 46, 66, 13.5, 3.6),
-    "T4": VertebraSize(25.5, 26.5, 22.5, 18.2, 17.5, 15.5, 32, 50, 65, 13, 3.6),
+    "C2": VertebraSize(18, 19.5, 16, 16, 24, 18, 16.5, 14, 58.5, 19, 5.0),
+    "C3": VertebraSize(19.5, 18.5, 16.3, 14.2, 23.5, 15.5, 14.5, 22, 55, 20, 5.2),
+    "C4": VertebraSize(20.5, 19, 16.6, 13.8, 24.5, 15, 14.5, 24, 56, 20.5, 5.2),
+    "C5": VertebraSize(22, 20.5, 17, 13.3, 25, 15, 16.5, 28, 58, 20.5, 5.2),
+    "C6": VertebraSize(24, 23, 17.5, 13.6, 25.5, 15, 22.5, 32, 60, 20.5, 5.2),
+    "C7": VertebraSize(26.5, 25.5, 18, 15, 24.5, 15.5, 28.5, 32, 63.5, 20, 4.8),
+    "T1": VertebraSize(28, 28.5, 18.8, 16.2, 21.5, 16, 28, 36, 80, 16, 4.2),
+    "T2": VertebraSize(26, 27.5, 20, 17.2, 19, 15.5, 28, 38, 74, 14.5, 3.8),
+    "T3": VertebraSize(25.5, 26.5, 21.5, 17.6, 18.5, 15.5, 29.5, 42, 69, 13.5, 3.6),
+    "T4": VertebraSize(25.5, 26.5, 22.5, 18.2, 17.5, 15.5, 28.5, 46, 69, 13, 3.6),
 }
 
 
@@ -77,11 +77,11 @@ class AtlasSize:
     :param densGap: between the anterior arch and the dens.
     """
 
-    width: float = 78
-    depth: float = 46
+    width: float = 82
+    depth: float = 48
     massOffset: float = 20.5
     massHeight: float = 15
-    densHeight: float = 19
+    densHeight: float = 20.5
     densWidth: float = 10.5
     densDepth: float = 11.5
     densGap: float = 1.5
@@ -150,8 +150,9 @@ def _jittered(size, scale, build, random):
 def _worn(size, level, age, random):
     """Discs narrow and margins grow with age, most at C5/6 and C6/7; C7/T1 and below are spared."""
     exposure = age * {"C2": 0.3, "C3": 0.6, "C4": 0.8, "C5": 1.2, "C6": 1.1}.get(level, 0.25)
-    narrowing = np.clip(exposure * random.uniform(0, 0.9), 0, 0.75)
-    loss = np.clip(random.exponential(0.06) * age, 0, 0.25) + (random.uniform(0.1, 0.3) if random.random() < 0.01 else 0)
+    narrowing = np.clip(exposure * random.uniform(0, 0.8), 0, 0.7)
+    wedge = random.uniform(0.1, 0.3) if random.random() < 0.01 else 0.0
+    loss = np.clip(random.exponential(0.04) * age, 0, 0.2) + wedge
     fused = level not in ("C2", "T4") and random.random() < 0.012
     disc = 0.4 if fused else max(1.6, size.disc * (1 - narrowing))
     osteophyte = max(0.0, exposure * random.uniform(-0.5, 3.2)) if level != "C2" else 0.0

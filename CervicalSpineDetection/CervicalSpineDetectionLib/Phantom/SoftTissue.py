@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Phantom import Tissues
+from CervicalSpineDetectionLib.Phantom import Tissues, VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, randomWobble, smoothTube
 from CervicalSpineDetectionLib.Phantom.Spine import ALL_LEVELS
 from CervicalSpineDetectionLib.Phantom.Trunk import manubriumTop
@@ -20,17 +20,19 @@ BACK = {"C1": 56, "C2": 58, "C3": 58, "C4": 60, "C5": 62, "C6": 66, "C7": 70, "T
 HALF_WIDTH = {"C1": 66, "C2": 64, "C3": 61, "C4": 60, "C5": 61, "C6": 66, "C7": 82, "T1": 125, "T2": 165, "T3": 185,
               "T4": 195, "T6": 200}
 
-# Prevertebral soft tissue: 3 to 7 mm down to C4, 12 to 18 mm below (Rojas et al., AJNR 2009; 30: 97-102).
-PREVERTEBRAL = {"C1": 6, "C2": 5, "C3": 5, "C4": 6, "C5": 10, "C6": 14, "C7": 15, "T1": 14, "T2": 13, "T3": 12, "T4": 11}
+# Prevertebral soft tissue: at most 8.5, 6 and 7 mm at C1, C2 and C3, 18 mm at C6 (Rojas et al., AJNR 2009;
+# 30: 136-141).
+PREVERTEBRAL = {"C1": 6, "C2": 5, "C3": 5, "C4": 6, "C5": 10, "C6": 14, "C7": 15, "T1": 14, "T2": 13, "T3": 12,
+                "T4": 11}
 AIRWAY_RADIUS = {"C1": 7, "C2": 6.5, "C3": 6.5, "C4": 6, "C5": 5, "C6": 8, "C7": 8.5, "T1": 8.5, "T2": 8.5, "T3": 8.5,
                  "T4": 8.5}
 AIRWAY_WIDTH = {"C1": 1.6, "C2": 1.7, "C3": 1.9, "C4": 1.9, "C5": 1.0}
 
 # Posterior and lateral muscles: local x (left), y by level, radius, width over depth.
 MUSCLES = (
-    ("C2", "T6", 11, (34, 36, 40, 42), 8.0, 1.0),
-    ("C1", "T3", 15, (42, 45, 52, 56), 7.5, 1.5),
-    ("C2", "T6", 27, (26, 28, 32, 34), 9.0, 1.0),
+    ("C2", "T6", 11, (34, 36, 40, 42), 8.4, 1.0),
+    ("C1", "T3", 15, (42, 45, 52, 56), 7.8, 1.5),
+    ("C2", "T6", 27, (26, 28, 32, 34), 9.4, 1.0),
     ("C2", "T4", 33, (40, 38, 46, 52), 6.5, 1.8),
     ("C1", "T2", 41, (14, 16, 22, 34), 8.5, 1.0),
     ("C3", "T1", 33, (0, 0, -4, -8), 7.5, 1.0),
@@ -63,7 +65,7 @@ def fill(canvas, spine, head, random):
 
 
 def _neckOutline(canvas, spine, girth, random):
-    """Per slice: front and back y, half width and whether the neck is there; each of shape (nz,)."""
+    """Per slice: middle y, half depth and half width, mm, each of shape (nz,)."""
     levels = [level for level in FRONT]
     heights = np.array([spine.frames[level].origin[2] for level in levels])
     middle = np.array([spine.frames[level].origin[1] for level in levels])
@@ -74,9 +76,11 @@ def _neckOutline(canvas, spine, girth, random):
     width = girth * np.interp(heights + shoulders, heights[::-1], np.array(list(HALF_WIDTH.values()))[::-1])
     z = canvas.axes[2]
     order = np.argsort(heights)
-    curves = [_smooth(np.interp(z, heights[order], values[order]), canvas.spacing) for values in (front, back, width)]
-    there = z < spine.frames["C1"].origin[2] + 18
-    return (*curves, there)
+    front, back, width = (_smooth(np.interp(z, heights[order], values[order]), canvas.spacing)
+                          for values in (front, back, width))
+    # Above C1 the neck closes as a dome inside the head.
+    dome = np.sqrt(np.clip(1 - (np.maximum(z - spine.frames["C1"].origin[2], 0) / 34) ** 2, 0, 1))
+    return (front + back) / 2, dome * (back - front) / 2, dome * width
 
 
 def _smooth(values, spacing):
@@ -86,11 +90,10 @@ def _smooth(values, spacing):
 
 
 def _fillSlices(canvas, outline, code, inset):
-    front, back, width, there = outline
-    x = np.abs(canvas.axes[0][:, None]) / (width - inset)
-    y = np.abs(canvas.axes[1][:, None] - (front + back) / 2) / ((back - front) / 2 - inset)
-    across, along = (x**2.3).astype(np.float32), (y**2.3).astype(np.float32)
-    along[:, ~there] = 2
+    middle, depth, width = outline
+    x = np.abs(canvas.axes[0][:, None]) / np.maximum(width - inset, 1e-3)
+    y = np.abs(canvas.axes[1][:, None] - middle) / np.maximum(depth - inset, 1e-3)
+    across, along = ((v**2.3).astype(np.float32) for v in (x, y))
     canvas.tissues[across[:, None, :] + along[None] < 1] = code
 
 
@@ -148,7 +151,7 @@ def _fillVessels(canvas, spine, head, random):
             canvas.fill(smoothTube(points, radius * scale, pieces=2), Tissues.VESSEL, over=FLESH)
         # The vertebral artery enters the transverse foramen of C6, leaves C1's and bends into the foramen magnum.
         course = [spine.point("T1", [side * 22, -18, 0]), spine.point("C7", [side * 20, -7, 0])]
-        course += [spine.point(level, [side * (spine.sizes[level].upperWidth / 2 + 4.8), 2, 0])
+        course += [spine.point(level, [side * VertebraShapes.foramenOffset(spine.sizes[level]), 2, 0])
                    for level in ("C6", "C5", "C4", "C3")]
         offset = spine.individual.atlas.massOffset
         course += [spine.point("C2", [side * 20.5, 5.5, -2]), spine.point("C1", [side * (offset + 9.5), -0.3, 0]),

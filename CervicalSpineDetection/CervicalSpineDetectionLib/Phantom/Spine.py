@@ -58,14 +58,14 @@ def randomSpine(individual, random):
     """Place a person's vertebrae: lordotic, straight or kyphotic, upright or leaning.
 
     Angles follow the usual radiographic ranges: T1 slope about 25 (10 to 40) degrees, C2-C7 lordosis about 10 to 15
-    with a wide scatter including kyphosis (Ames et al., J Neurosurg Spine 2013; 19: 141-159).
+    with a wide scatter including kyphosis (Scheer et al., J Neurosurg Spine 2013; 19: 141-159).
     """
     sizes, wear = dict(individual.sizes), dict(individual.wear)
     for level in LOWER_LEVELS:
         sizes[level], wear[level] = sizes["T4"], wear["T4"]
     below = ALL_LEVELS[1:]
     flexion = np.radians(_flexions(random))
-    lateral = np.radians(np.cumsum(random.normal(0, 1.2, len(below))))
+    lateral = np.radians(np.cumsum(random.normal(0, 0.9, len(below))))
     lateral -= lateral[2]
     twist = np.radians(random.normal(0, 1.5, len(below)))
     frames = {}

@@ -81,20 +81,20 @@ def subaxialShapes(size, wear, above, level, random):
         wide = size.transverseWidth / 2 * random.normal(1, 0.02)
         pillar = np.array([side * size.pillarOffset, size.depth / 2 + 6.5, 0]) + random.normal(0, 0.4, 3)
         shapes.append(_pillar(pillar, 6.2 * wear.facet, 5.8 * wear.facet, upper, lower, FACET_SLOPE))
-        tip = np.array([side * wide, 2 + 3.5 * seventh, -1.5 + 3 * seventh])
+        tip = np.array([side * wide, 2 + 5 * seventh, -1.5 + 3 * seventh])
         # Anterior (costal) root with its tubercle, then the posterior root, around the foramen transversarium.
         root = np.array([side * size.upperWidth * 0.42, -1.0, -0.5])
-        tubercle = np.array([side * (wide - 2.5), -3.0 + 3 * seventh, -2.5 + 3 * seventh])
-        thin = 1.6 if seventh else 1.9
+        tubercle = np.array([side * (wide - 2.5), -3.0 + 6 * seventh, -2.5 + 3 * seventh])
+        thin = 1.7 if seventh else 2.2
         shapes += tube([root, tubercle], [thin + 0.4, thin], (1, 1, 1.3))
         shapes += tube([tubercle, tip], [thin + 0.2, thin + 0.3 + 1.0 * seventh])
-        shapes += tube([pillar + [side * 2, -3, 1], tip], [3.0, 1.8 + 1.2 * seventh], (1, 1, 1.1))
+        shapes += tube([pillar + [side * 2, -3, 1], tip], [3.2, 2.1 + 1.2 * seventh], (1, 1, 1.2))
         # Pedicle: from the upper half of the body back and out to the pillar.
-        shapes.append(Bar([side * size.upperWidth * 0.36, size.depth * 0.3, 1], pillar - [side * 2, 1, -1], 2.9, 2.9,
-                          (1, 1, 1.2)))
-        foramen = np.array([side * (size.upperWidth / 2 + 4.8), 2.0, 0])
+        shapes.append(Bar([side * size.upperWidth * 0.36, size.depth * 0.3, 1], pillar - [side * 2, 1, -1], 3.2, 3.2,
+                          (1, 1, 1.4)))
+        foramen = np.array([side * foramenOffset(size), 2.0, 0])
         holes.append(Bar(foramen - [0, 0, 12], foramen + [0, 0, 12], FORAMEN_RADIUS, FORAMEN_RADIUS))
-        shapes.append(Bar(pillar + [-side * 1.5, 3, -1.5], [side * 1.5, back + 2.5, -3], 2.4, 2.6, (1, 1, 2.1)))
+        shapes.append(Bar(pillar + [-side * 1.5, 3, -1.5], [side * 1.5, back + 2.5, -3], 2.5, 2.7, (1, 1, 2.4)))
     shapes += _spinousProcess(size, level, [0, back + 2, -3], random)
     holes.append(_canal(size))
     return shapes, holes
@@ -152,6 +152,11 @@ def axisShapes(size, atlas, wear, random):
     shapes += _osteophytes(size, wear, random)
     holes.append(_canal(size))
     return shapes, holes
+
+
+def foramenOffset(size):
+    """From the midline to the middle of a transverse foramen, C3 to C7, mm."""
+    return size.upperWidth / 2 + 3.2
 
 
 def dens(size, atlas):
@@ -221,15 +226,15 @@ def _spinousProcess(size, level, root, random):
     middle = (root + end) / 2 + [0, 0, 0.05 * reach]
     if level in ("C2", "C3", "C4", "C5", "C6"):
         fork = random.uniform(1.0, 4.0) * (0.5 if level == "C6" else 1.0)
-        height = 2.3 if level == "C2" else 1.7
+        height = 2.3 if level == "C2" else 1.95
         end = end - [0, 2.2, 0]
-        shapes = tube([root, middle], [3.0, 2.3], (1, 1, height))
+        shapes = tube([root, middle], [3.0, 2.4], (1, 1, height))
         for side in (-1, 1):
             spread = np.array([side * fork, random.uniform(-1, 1), random.uniform(-1.5, 0.5)])
-            shapes += tube([middle, end + spread], [2.2, 2.2], (1, 1, height * 0.85))
+            shapes += tube([middle, end + spread], [2.3, 2.2], (1, 1, height * 0.85))
         return shapes
-    thick = (2.6, 2.2, 3.1) if level == "C7" else (2.7, 2.2, 3.0)
-    return tube([root, middle, end - [0, 3, 0]], thick, (1, 1, 1.7))
+    thick = (2.9, 2.5, 3.2)
+    return tube([root, middle, end - [0, 3, 0]], thick, (1, 1, 1.9))
 
 
 def _osteophytes(size, wear, random):
