@@ -34,7 +34,7 @@ def centreOf(track, level, bodies, volume):
     whole = track.middle(halfWidth)
     if level == "C1":  # no body: the middle between the arches
         return volume.toLps(whole)
-    body = _bodyOf(track, level, bodies)
+    body = bodyOf(track, level, bodies)
     if body is not None:
         return volume.toLps(body.middle(halfWidth))
     near = np.abs(track.slices - whole[0]) <= halfWidth
@@ -46,7 +46,7 @@ def centreOf(track, level, bodies, volume):
     return volume.toLps([whole[0], rows[0] + height, columns[0] + depth])
 
 
-def _bodyOf(track, level, bodies):
+def bodyOf(track, level, bodies):
     """The body track that sits at the front of a vertebra's boxes, or None."""
     best, bestCost = None, 6.0
     for body in bodies:

@@ -50,13 +50,25 @@ def fuse(detections, volume):
     :param volume: SagittalVolume.
     :return: list of Vertebra in cranio-caudal order.
     """
+    tracks, bodies = tracksOf(detections, volume)
+    return vertebraeFrom(chainOf(tracks, volume), tracks, bodies, volume)
+
+
+def tracksOf(detections, volume):
+    """Tracks of whole vertebrae, in cranio-caudal order, and of vertebral bodies.
+
+    :return: (list of Track, list of Track).
+    """
     tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
     bodies = linkTracks([d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])
+    heights = [boundsOf(track, volume).centre[2] for track in tracks]
+    return [tracks[i] for i in np.argsort(heights)[::-1]], bodies
+
+
+def chainOf(tracks, volume):
+    """Levels of tracks in cranio-caudal order; list of LevelChain.Link."""
     centres = np.array([boundsOf(track, volume).centre for track in tracks]).reshape(-1, 3)
-    order = np.argsort(-centres[:, 2])
-    tracks, centres = [tracks[i] for i in order], centres[order]
-    links = assignLevels(centres, [track.scores for track in tracks])
-    return vertebraeFrom(links, tracks, bodies, volume)
+    return assignLevels(centres, [track.scores for track in tracks])
 
 
 class _Clock:

@@ -48,7 +48,7 @@ class Track:
         """
         sure = np.flatnonzero(self.strengths >= min(EDGE_SCORE, self.strengths.max()))
         inside = slice(sure[0], sure[-1] + 1)
-        edges = _runningMedian(self.boxes[inside])
+        edges = runningMedian(self.boxes[inside])
         first = [self.slices[inside][0] - 0.5, edges[:, 1].min() - 0.5, edges[:, 0].min() - 0.5]
         last = [self.slices[inside][-1] + 0.5, edges[:, 3].max() - 0.5, edges[:, 2].max() - 0.5]
         return np.array(first), np.array(last)
@@ -151,6 +151,7 @@ def _alike(first, second):
     return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second) + 1e-9))
 
 
-def _runningMedian(values):
+def runningMedian(values):
+    """Median over three rows beside each other, shape kept; the outermost rows repeat themselves."""
     padded = np.concatenate([values[:1], values, values[-1:]])
     return np.median([padded[:-2], padded[1:-1], padded[2:]], axis=0)

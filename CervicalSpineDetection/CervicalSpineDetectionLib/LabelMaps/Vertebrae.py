@@ -31,7 +31,7 @@ def vertebraeOf(labels, wholeLabels=None):
         level = LEVELS[code - 1]
         if len(index) and len(index) >= MINIMUM_PART * whole[code] and level in centres:
             bounds = Bounds(origin + (index.min(0) - 0.5) * spacing, origin + (index.max(0) + 0.5) * spacing)
-            found.append((level, centres[level], bounds, len(index) == whole[code]))
+            found.append((level, centres[level], bounds, len(index) == int(whole[code])))
     boxes = orientedBoxes([centre for _, centre, _, _ in found], [bounds for _, _, bounds, _ in found])
     return [
         Vertebra(level, 1.0, centre, bounds, box, complete=complete)

@@ -67,25 +67,35 @@ def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300)):
 def writeSlices(folder, split, name, ct, labels, geometry, random, count=16):
     """Cut random slices of one labelled CT into pictures and boxes.
 
-    Nine of ten slices cross a vertebra; each picture is a random crop around the spine.
+    :return: how many.
     """
     volume = resampleSagittal(ct, geometry.pixelSize, geometry.sliceSpacing)
     levels = resampleLabels(labels, volume)
     pictures = withNeighbours(windowed(volume, geometry.window))
     xs = volume.origin[0] + np.arange(len(levels)) * geometry.sliceSpacing
-    crossing = np.flatnonzero(levels.any(axis=(1, 2)))
+    middles = middlesOf(levels, xs)
+    boxes = [boxesInSlice(level, x, middles, geometry.pixelSize) for level, x in zip(levels, xs, strict=True)]
+    return writePictures(folder, split, name, pictures, boxes, geometry.pictureSize, random, count)
+
+
+def writePictures(folder, split, name, pictures, boxes, size, random, count):
+    """Write some slices with their boxes; nine of ten cross a vertebra, each is a random crop around the spine.
+
+    :param pictures: uint8, shape (slices, 3, rows, columns).
+    :param boxes: one list a slice of (class, firstColumn, firstRow, lastColumn, lastRow).
+    :return: how many were chosen.
+    """
+    crossing = np.flatnonzero([len(b) > 0 for b in boxes])
     if not len(crossing):
         return 0
-    middles = middlesOf(levels, xs)
     # Slices with much vertebra in them are the more telling ones.
-    weights = np.sqrt((levels[crossing] > 0).sum(axis=(1, 2)))
+    weights = np.sqrt([sum((b[3] - b[1]) * (b[4] - b[2]) for b in boxes[i]) for i in crossing])
     chosen = random.choice(crossing, min(len(crossing), int(count * 0.9)), replace=False, p=weights / weights.sum())
-    others = np.setdiff1d(np.arange(len(levels)), crossing)
+    others = np.setdiff1d(np.arange(len(boxes)), crossing)
     if len(others):
         chosen = np.concatenate([chosen, random.choice(others, min(len(others), count - len(chosen)), replace=False)])
     for index in chosen:
-        boxes = boxesInSlice(levels[index], xs[index], middles, geometry.pixelSize)
-        _writePicture(folder, split, f"{name}_{index:03d}", pictures[index], boxes, geometry.pictureSize, random)
+        _writePicture(folder, split, f"{name}_{index:03d}", pictures[index], boxes[index], size, random)
     return len(chosen)
 
 
