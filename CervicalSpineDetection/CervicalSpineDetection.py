@@ -255,7 +255,7 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
 
         detector = loadDetector(device=device.torchName())
         result = detectVertebrae(imageFromVolumeNode(inputVolume), detector, progress)
-        addVertebrae(inputVolume, result, oriented=orientedBoxes)
+        addVertebrae(slicer.mrmlScene, result, inputVolume, oriented=orientedBoxes)
         return result
 
 

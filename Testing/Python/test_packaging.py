@@ -25,11 +25,10 @@ PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="ut
 # Packages whose import name differs from the name pip knows.
 DISTRIBUTION = {"PIL": "pillow", "cv2": "opencv-python", "slicer": "slicer-core", "yaml": "pyyaml"}
 
-
 FOLDERS = sorted(path.parent.name for path in LIBRARY.glob("*/__init__.py"))
 # All but these are numerics: no Slicer, no VTK, no Qt.
 OUTER_FOLDERS = ["CommandLine", "Scene"]
-EXTRAS = {"Scene": ["slicer"], "Training": ["train"]}
+EXTRAS = {"Scene": ["slicer"]}
 
 
 def librarySources(*folders):
@@ -73,7 +72,10 @@ def moduleFiles():
     return {
         path.relative_to(MODULE).as_posix()
         for path in MODULE.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "CMakeLists.txt"
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and path.name != "CMakeLists.txt"
+        and not path.name.startswith(".")
     }
 
 
@@ -142,8 +144,6 @@ def test_dependenciesPointInward(path):
     forbidden = {"qt", "ctk", "PySide6", "PyQt5", "PyQt6"}
     if ring != "Scene":
         forbidden |= {"slicer", "vtk", "vtkmodules"}
-    if path == LIBRARY / "Training" / "BoneSurfaces.py":
-        forbidden -= {"vtk", "vtkmodules"}
 
     assert imported & forbidden == set()
 
