@@ -1,6 +1,6 @@
 """Unlabelled CTs -> training slices: the fused, consistent chain is the teacher of the slice detector.
 
-Pseudo-labels as in Lee 2013 (Pseudo-Label, ICML workshop), kept only where the whole chain of a scan agrees with itself.
+Pseudo-labels as in Lee 2013 (Pseudo-Label, ICML workshop), kept only where the whole chain of a scan is consistent.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""How good a detection is: cases with reference boxes, figures, tables."""
