@@ -7,14 +7,14 @@ from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resample
 from CervicalSpineDetectionLib.Errors import InputError
 
 
-def ctWithBlock(spacing=(2.0, 2.0, 2.0), size=(60, 60, 60), direction=np.eye(3), origin=(0, 0, 0)):
+def ctWithBlock(spacing=(2.0, 2.0, 2.0), size=(60, 60, 60), direction=None, origin=(0, 0, 0)):
     """Body of 40 HU in air with one block of 800 HU that sits off the middle along every axis."""
     voxels = np.full(size, -1000, np.int16)
     voxels[6:-6, 6:-6, 6:-6] = 40
     voxels[26:38, 20:30, 34:38] = 800
     image = sitk.GetImageFromArray(voxels.transpose(2, 1, 0))
     image.SetSpacing(spacing)
-    image.SetDirection(np.asarray(direction, float).ravel().tolist())
+    image.SetDirection((np.eye(3) if direction is None else np.asarray(direction, float)).ravel().tolist())
     image.SetOrigin(origin)
     return image
 

@@ -68,7 +68,8 @@ def test_centresAreThoseOfTheBodies():
 def test_boundsReachTheOuterFacesOfTheVoxels():
     upper = vertebraeOf(labelImage())[0]
     assert upper.level == "C4"
-    assert np.allclose(upper.bounds.minimum, [4.5, 15.5, 52.5]) and np.allclose(upper.bounds.maximum, [44.5, 59.5, 66.5])
+    assert np.allclose(upper.bounds.minimum, [4.5, 15.5, 52.5])
+    assert np.allclose(upper.bounds.maximum, [44.5, 59.5, 66.5])
 
 
 def test_aVertebraCutByTheFieldOfViewIsIncompleteAndASliverIsNone():
