@@ -1,0 +1,1 @@
+"""The ``cervical-spine`` command: one file a sub command."""

@@ -33,11 +33,9 @@ class SliceGeometry:
 
 
 def writeDescription(folder, geometry, note):
-    """``data.yaml`` for ultralytics and ``dataset.json`` with the geometry and where the pictures come from."""
-    names = "\n".join(f"  {i}: {name}" for i, name in enumerate(CLASS_NAMES))
-    text = f"path: {folder.resolve()}\ntrain: images/train\nval: images/val\nnames:\n{names}\n"
-    (folder / "data.yaml").write_text(text)
-    (folder / "dataset.json").write_text(json.dumps({"geometry": asdict(geometry), **note}, indent=1) + "\n")
+    """``dataset.json``: the geometry, and where the pictures come from."""
+    text = json.dumps({"geometry": asdict(geometry), "classes": CLASS_NAMES, **note}, indent=1)
+    (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
 def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300)):

@@ -10,6 +10,7 @@ import torch
 
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.Detection.Weights import loadWeights, saveWeights
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import CLASS_NAMES
 
 # What would break the picture is off: a left-right flip would put the spine's back to the front, rotation would swell
@@ -20,22 +21,21 @@ AUGMENTATION = {
 }
 
 
-def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, learningRate=0.002, batch=32,
+def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, learningRate=0.002, batch=32,
           device="cpu", name="cervical-yolov5n"):
     """Train, or go on with a training that was broken off.
 
-    :param dataset: folder that ``cervical-spine dataset`` wrote.
+    :param datasets: folders that ``cervical-spine dataset`` wrote, of one slice geometry.
     :param output: run folder; its ``last.pt`` is ultralytics' own checkpoint, read only to go on with this run.
     :param architecture: "yolov5n" or "yolov5s".
     :param initial: safetensors file to start from, or None for random weights.
     :return: path of the safetensors file, rewritten after every epoch.
     """
-    ultralytics = importUltralytics()
+    importUltralytics()
     from ultralytics.models.yolo.detect import DetectionTrainer
 
-    dataset, output = Path(dataset).resolve(), Path(output).resolve()
-    description = json.loads((dataset / "dataset.json").read_text())
-    geometry = description["geometry"]
+    output = Path(output).resolve()
+    geometry, sources = _combine([Path(folder).resolve() for folder in datasets], output)
     target = output / f"{name}.safetensors"
     checkpoint = output / "weights" / "last.pt"
     state = loadWeights(initial)[1] if initial else None
@@ -58,7 +58,7 @@ def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, lear
             "schemaVersion": 1, "name": name, "architecture": architecture, "classes": list(CLASS_NAMES),
             "plane": "sagittal", "channels": "previous, own and next slice",
             "pixelSize": geometry["pixelSize"], "sliceSpacing": geometry["sliceSpacing"],
-            "window": geometry["window"], "trainingData": description.get("sources", []),
+            "window": geometry["window"], "trainingData": sources,
             "training": {"epochs": trainer.epoch + 1, "minutes": round((time.time() - started) / 60, 1),
                          "loss": {key: round(float(loss), 3) for key, loss in trainer.tloss.items()}},
         }
@@ -66,7 +66,7 @@ def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, lear
         print(f"epoch {trainer.epoch + 1}/{trainer.epochs}  {card['training']}", flush=True)
 
     arguments = {
-        "model": f"{architecture}.yaml", "data": str(dataset / "data.yaml"), "imgsz": geometry["pictureSize"],
+        "model": f"{architecture}.yaml", "data": str(output / "data.yaml"), "imgsz": geometry["pictureSize"],
         "epochs": epochs, "batch": batch, "device": device, "workers": 1, "optimizer": "AdamW", "lr0": learningRate,
         "cos_lr": True, "warmup_epochs": 0.5, "project": str(output.parent), "name": output.name, "exist_ok": True,
         "plots": False, "val": False, "cache": "ram", "amp": device != "cpu", "pretrained": False, **AUGMENTATION,
@@ -76,9 +76,21 @@ def train(dataset, output, architecture="yolov5n", epochs=12, initial=None, lear
     trainer = Trainer(overrides=arguments)
     trainer.add_callback("on_train_start", keepThreads)
     trainer.add_callback("on_model_save", writeWeights)
-    assert ultralytics
     trainer.train()
     return target
+
+
+def _combine(folders, output):
+    """One ``data.yaml`` over all folders. :return: (geometry, sources)."""
+    descriptions = [json.loads((folder / "dataset.json").read_text(encoding="utf-8")) for folder in folders]
+    if any(description["geometry"] != descriptions[0]["geometry"] for description in descriptions):
+        raise InputError("The data sets were cut with different slice geometries; train on those of one geometry.")
+    output.mkdir(parents=True, exist_ok=True)
+    data = {split: [str(folder / "images" / split) for folder in folders] for split in ("train", "val")}
+    text = json.dumps({**data, "names": dict(enumerate(CLASS_NAMES))})  # JSON is YAML
+    (output / "data.yaml").write_text(text, encoding="utf-8")
+    sources = [source for description in descriptions for source in description.get("sources", [])]
+    return descriptions[0]["geometry"], list({source["name"]: source for source in sources}.values())
 
 
 def _processors():

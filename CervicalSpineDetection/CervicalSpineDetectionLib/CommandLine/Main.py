@@ -1,0 +1,38 @@
+"""``cervical-spine``: parse, run a sub command, tell bad input in one line."""
+
+import argparse
+import importlib
+import sys
+
+from CervicalSpineDetectionLib import __version__
+from CervicalSpineDetectionLib.Errors import InputError
+
+# Name of a sub command -> its file in this folder, which has addArguments(parser) and run(arguments) -> exit code.
+COMMANDS = {
+    "detect": "Detect",
+    "phantom": "MakePhantom",
+    "dataset": "MakeDataset",
+    "train": "TrainDetector",
+    "evaluate": "Evaluate",
+}
+BAD_INPUT = 2
+
+
+def main(argv=None):
+    """:param argv: arguments, those of the process if None. :return: exit code."""
+    parser = argparse.ArgumentParser(
+        prog="cervical-spine", description="Detect and name the cervical vertebrae of a CT. Research use only.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, module in COMMANDS.items():
+        command = importlib.import_module(f"{__package__}.{module}")
+        command.addArguments(commands.add_parser(name, help=command.__doc__, description=command.__doc__))
+    arguments = parser.parse_args(argv)
+    try:
+        return importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}").run(arguments)
+    except InputError as error:
+        print(f"cervical-spine: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("cervical-spine: stopped; earlier results are untouched.", file=sys.stderr)
+        return 130

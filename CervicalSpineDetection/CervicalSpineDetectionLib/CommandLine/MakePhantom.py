@@ -1,0 +1,32 @@
+"""Make a random neck CT with known vertebrae (a phantom)."""
+
+import json
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
+
+
+def addArguments(parser):
+    parser.add_argument("--output", required=True, metavar="FILE", help="image file, e.g. ct.nii.gz")
+    parser.add_argument("--seed", type=int, default=1, help="the same number gives the same phantom")
+    parser.add_argument("--labels", metavar="FILE", help="also write the label map (1: C1 ... 7: C7, 8: T1 ... 11: T4)")
+    parser.add_argument("--truth", metavar="FILE", help="also write the true boxes as JSON")
+
+
+def run(arguments):
+    ensureWritable(Path(arguments.output).parent)
+    import SimpleITK as sitk
+
+    from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
+    from CervicalSpineDetectionLib.Files.ResultJson import toJson
+    from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+
+    phantom = makePhantom(arguments.seed)
+    sitk.WriteImage(phantom.ct, arguments.output, useCompression=True)
+    if arguments.labels:
+        sitk.WriteImage(phantom.labels, arguments.labels, useCompression=True)
+    if arguments.truth:
+        Path(arguments.truth).write_text(json.dumps(toJson(DetectionResult(phantom.vertebrae)), indent=1) + "\n")
+    levels = " ".join(vertebra.level for vertebra in phantom.vertebrae)
+    print(f"Phantom {arguments.seed} in {arguments.output}: {levels}")
+    return 0

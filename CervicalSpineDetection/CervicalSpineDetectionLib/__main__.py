@@ -1,0 +1,5 @@
+import sys
+
+from CervicalSpineDetectionLib.CommandLine.Main import main
+
+sys.exit(main())
