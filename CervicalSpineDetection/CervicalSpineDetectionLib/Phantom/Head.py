@@ -25,8 +25,7 @@ class Head:
         _, tip = VertebraShapes.dens(spine.sizes["C2"], spine.individual.atlas)
         # Basion-dens interval about 5 (2 to 9) mm (Harris et al., AJR 1994; 162: 881-886).
         basion = spine.point("C2", tip) + spine.frames["C1"].rotation @ [0, -2.5, random.uniform(3.5, 7)]
-        turn = spine.frames["C1"].rotation @ rotation(np.radians(np.clip(random.normal(2, 7), -14, 16)), 0, 0)
-        self.frame = Frame(basion, turn)
+        self.frame = Frame(basion, spine.headTurn)
 
     def world(self, points):
         """Points of the head (mm at scale 1) in anatomy mm."""
@@ -63,7 +62,7 @@ class Head:
         s, frame = self.scale, self.frame
         keep = (Tissues.AIR, Tissues.SKIN, Tissues.AIRWAY)
         skull = random.uniform(4.5, 8)
-        bones = [Blob(np.add(centre, 0) * s, np.array(radii) * s + skull) for centre, radii in self._brain()]
+        bones = [Blob(np.array(centre) * s, np.array(radii) * s + skull) for centre, radii in self._brain()]
         bones += self._base()
         canvas.fill(bones, Tissues.BONE, frame, keep=keep, wobble=wobble)
         canvas.fill([Blob(np.array(centre) * s, np.array(radii) * s) for centre, radii in self._brain()],

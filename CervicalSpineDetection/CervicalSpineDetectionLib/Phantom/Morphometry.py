@@ -52,16 +52,16 @@ class VertebraSize:
 
 
 MEAN_SIZES = {
-    "C2": VertebraSize(18, 19.5, 16, 16, 24, 18, 16.5, 14, 58.5, 19, 5.0),
-    "C3": VertebraSize(19.5, 18.5, 16.3, 14.2, 23.5, 15.5, 14.5, 22, 55, 20, 5.2),
+    "C2": VertebraSize(18, 19.5, 16, 15, 24, 18, 16.5, 14, 58.5, 19, 5.0),
+    "C3": VertebraSize(19.5, 18.5, 16.3, 14.6, 23.5, 15.5, 14.5, 22, 55, 20, 5.2),
     "C4": VertebraSize(20.5, 19, 16.6, 13.8, 24.5, 15, 14.5, 24, 56, 20.5, 5.2),
     "C5": VertebraSize(22, 20.5, 17, 13.3, 25, 15, 16.5, 28, 58, 20.5, 5.2),
-    "C6": VertebraSize(24, 23, 17.5, 13.6, 25.5, 15, 22.5, 32, 60, 20.5, 5.2),
-    "C7": VertebraSize(26.5, 25.5, 18, 15, 24.5, 15.5, 28.5, 32, 63.5, 20, 4.8),
-    "T1": VertebraSize(28, 28.5, 18.8, 16.2, 21.5, 16, 28, 36, 80, 16, 4.2),
-    "T2": VertebraSize(26, 27.5, 20, 17.2, 19, 15.5, 28, 38, 74, 14.5, 3.8),
-    "T3": VertebraSize(25.5, 26.5, 21.5, 17.6, 18.5, 15.5, 29.5, 42, 69, 13.5, 3.6),
-    "T4": VertebraSize(25.5, 26.5, 22.5, 18.2, 17.5, 15.5, 28.5, 46, 69, 13, 3.6),
+    "C6": VertebraSize(24, 23, 17.5, 13.6, 25.5, 15, 21.5, 32, 60, 20.5, 5.2),
+    "C7": VertebraSize(26.5, 25.5, 18, 15, 24.5, 15.5, 27, 35, 63.5, 20, 4.8),
+    "T1": VertebraSize(28, 28.5, 18.8, 16.2, 21.5, 16, 26.5, 39, 81, 16, 4.2),
+    "T2": VertebraSize(27.5, 28.5, 20.8, 17.2, 19, 15.5, 28, 38, 74, 14.5, 3.8),
+    "T3": VertebraSize(27, 28, 22.3, 17.6, 18.5, 15.5, 29.5, 42, 69, 13.5, 3.6),
+    "T4": VertebraSize(27, 28, 23.3, 18.2, 17.5, 15.5, 28.5, 46, 69, 13, 3.6),
 }
 
 
@@ -81,7 +81,7 @@ class AtlasSize:
     depth: float = 48
     massOffset: float = 20.5
     massHeight: float = 15
-    densHeight: float = 20.5
+    densHeight: float = 22
     densWidth: float = 10.5
     densDepth: float = 11.5
     densGap: float = 1.5
@@ -129,7 +129,7 @@ def randomIndividual(random):
         size, wear[level] = _worn(size, level, age, random)
         sizes[level] = size
     atlas = AtlasSize()
-    atlas = replace(atlas, **{f.name: getattr(atlas, f.name) * scale * np.clip(random.normal(1, 0.045), 0.88, 1.12)
+    atlas = replace(atlas, **{f.name: getattr(atlas, f.name) * scale * np.clip(random.normal(1, 0.03), 0.93, 1.07)
                               for f in fields(atlas)})
     atlas = replace(atlas, densGap=random.uniform(1.2, 2.5))
     ribs = random.uniform(12, 45, 2) * (random.random(2) < 0.6) if random.random() < 0.05 else np.zeros(2)

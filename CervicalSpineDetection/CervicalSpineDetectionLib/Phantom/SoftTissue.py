@@ -13,7 +13,7 @@ FLESH = (Tissues.SOFT_TISSUE, Tissues.FAT, Tissues.MUSCLE)
 NECK = ALL_LEVELS[:14]
 
 # Distance of the skin in front of the body's front and behind its middle, and half width; mm by level.
-FRONT = {"C1": 30, "C2": 40, "C3": 46, "C4": 46, "C5": 45, "C6": 43, "C7": 42, "T1": 42, "T2": 56, "T3": 70, "T4": 82,
+FRONT = {"C1": 30, "C2": 40, "C3": 46, "C4": 46, "C5": 45, "C6": 46, "C7": 47, "T1": 48, "T2": 60, "T3": 70, "T4": 82,
          "T6": 105}
 BACK = {"C1": 56, "C2": 58, "C3": 58, "C4": 60, "C5": 62, "C6": 66, "C7": 70, "T1": 70, "T2": 70, "T3": 68, "T4": 66,
         "T6": 66}
@@ -61,12 +61,12 @@ def fill(canvas, spine, head, random):
     depth = np.mean([size.canalDepth for size in spine.sizes.values()]) / 2
     canvas.fill(smoothTube(canal, [15] + [13.5] + [depth + 1.5] * (len(canal) - 2), (1.5, 1, 1)), Tissues.SPINAL_CANAL,
                 over=FLESH)
-    _fillTable(canvas, random)
+    _fillTable(canvas, head, random)
 
 
 def _neckOutline(canvas, spine, girth, random):
     """Per slice: middle y, half depth and half width, mm, each of shape (nz,)."""
-    levels = [level for level in FRONT]
+    levels = list(FRONT)
     heights = np.array([spine.frames[level].origin[2] for level in levels])
     middle = np.array([spine.frames[level].origin[1] for level in levels])
     front = np.array([spine.front(level)[1] for level in levels]) - girth * np.array(list(FRONT.values()))
@@ -217,22 +217,21 @@ def _fillLungs(canvas, spine, random):
     canvas.fill(lungs, Tissues.LUNG, over=FLESH, wobble=randomWobble(random, 1.0, 40))
 
 
-def _fillTable(canvas, random):
+def _fillTable(canvas, head, random):
+    """A table top, flat or hollow-ground, solid or of two skins, and in some a head rest."""
     if random.random() < 0.15:
         return
     body = np.flatnonzero(canvas.tissues.any(axis=(0, 2)))[-1]
     plane = canvas.axes[1][body] + random.uniform(0, 6)
-    thickness = random.uniform(2, 5)
-    bend = random.uniform(0, 0.002) if random.random() < 0.5 else 0.0
-    slab = canvas.axes[1][None] - plane + bend * canvas.axes[0][:, None] ** 2
-    slab = (slab > 0) & (slab < 2 * thickness)
     if random.random() < 0.4:
-        # A hollow table top: two skins.
-        slab &= ~_hollow(canvas, plane, thickness, bend)
-    air = canvas.tissues == Tissues.AIR
-    canvas.tissues[air & slab[:, :, None]] = Tissues.TABLE
-
-
-def _hollow(canvas, plane, thickness, bend):
-    slab = canvas.axes[1][None] - plane + bend * canvas.axes[0][:, None] ** 2
-    return (slab > 0.5 * thickness) & (slab < 1.5 * thickness)
+        depth = random.uniform(20, 60)
+        rest = np.array([0, plane - depth / 2, head.world([0, 0, 25])[2]])
+        canvas.fill([Blob(rest, (random.uniform(50, 90), depth / 2, random.uniform(35, 70)), 2)], Tissues.TABLE,
+                    over=(Tissues.AIR,))
+    thickness = random.uniform(4, 10)
+    bend = random.uniform(0, 0.002) if random.random() < 0.5 else 0.0
+    below = (canvas.axes[1][None] - plane + bend * canvas.axes[0][:, None] ** 2) / thickness
+    slab = (below > 0) & (below < 1)
+    if random.random() < 0.4:
+        slab &= (below < 0.25) | (below > 0.75)
+    canvas.tissues[(canvas.tissues == Tissues.AIR) & slab[:, :, None]] = Tissues.TABLE

@@ -24,12 +24,14 @@ class Spine:
     :param sizes: level -> ``VertebraSize``, C2 to T8.
     :param wear: level -> ``Degeneration``, C2 to T8.
     :param frames: level -> ``Frame``, C1 to T8, in mm with axes left, posterior, superior and C4's body in the origin.
+    :param headTurn: shape (3, 3), rotation of the head.
     """
 
     individual: Individual
     sizes: dict[str, VertebraSize]
     wear: dict[str, Degeneration]
     frames: dict[str, Frame]
+    headTurn: np.ndarray
 
     def point(self, level, local):
         """A point of a level's frame, anatomy mm."""
@@ -81,16 +83,18 @@ def randomSpine(individual, random):
             slip = random.normal(0, 0.4)
             position = position + turn[:, 1] * slip
         frames[level] = Frame(position, turn)
-    frames["C1"] = _atlasFrame(individual, sizes["C2"], frames["C2"], random)
+    atlasTurn, headTurn = _upperTurns(flexion[0], frames["C2"].rotation, random)
+    frames["C1"] = _atlasFrame(individual, sizes["C2"], frames["C2"], atlasTurn)
     shift = frames["C4"].origin
     frames = {level: Frame(frames[level].origin - shift, frames[level].rotation) for level in ALL_LEVELS}
-    return Spine(individual, sizes, wear, frames)
+    return Spine(individual, sizes, wear, frames, headTurn)
 
 
 def _flexions(random):
     """Degrees for C2 to T8; negative leans forward."""
     slope = np.clip(random.normal(24, 7), 8, 40)
-    lordosis = np.clip(random.normal(11, 11), -14, 36)
+    # A steeper T1 goes with more lordosis, which keeps the head above the chest.
+    lordosis = np.clip(0.8 * slope - 6 + random.normal(0, 9), -14, 36)
     seventh = -(slope - random.uniform(2, 6))
     # C2 to C7: where along the neck the curve lies varies.
     along = np.linspace(0, 1, 6) ** random.uniform(0.8, 1.6)
@@ -99,10 +103,18 @@ def _flexions(random):
     return np.concatenate([cervical, thoracic]) + random.normal(0, 1.2, 14)
 
 
-def _atlasFrame(individual, axis, axisFrame, random):
-    """C1 turns and nods about the dens."""
+def _upperTurns(axisFlexion, axisTurn, random):
+    """Rotations of C1 and the head: they level the gaze, each joint within its range."""
+    missing = np.degrees(-axisFlexion) + random.normal(0, 9)
+    nod = np.radians([np.clip(0.35 * missing + random.normal(-2, 3), -12, 12),
+                      np.clip(0.5 * missing + random.normal(0, 3), -14, 18)])
+    atlas = axisTurn @ rotation(nod[0], *np.radians(random.normal(0, [1.5, 4])))
+    return atlas, atlas @ rotation(nod[1], *np.radians(random.normal(0, [1.5, 1.5])))
+
+
+def _atlasFrame(individual, axis, axisFrame, turn):
+    """C1 about the dens."""
     atlas = individual.atlas
-    turn = axisFrame.rotation @ rotation(*np.radians(random.normal([-2, 0, 0], [5, 1.5, 4])))
     _, tip = VertebraShapes.dens(axis, atlas)
     densFront = axisFrame.toWorld(tip - [0, atlas.densDepth / 2, 8.0])
     arch = np.array([0, VertebraShapes.atlasInnerFront(atlas), 0.5])

@@ -15,8 +15,6 @@ from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, smoothTube, tube
 # Facets of the subaxial joints descend towards posterior by about 45 degrees (Panjabi et al., Spine 1993; 18: 1298).
 FACET_SLOPE = 1.0
 FORAMEN_RADIUS = 2.9
-# C2 wears on its superior facets and dens: heights above the body's middle, in body heights.
-AXIS_SHOULDER = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,14 +77,14 @@ def subaxialShapes(size, wear, above, level, random):
     back = size.depth / 2 + size.canalDepth
     for side in (-1, 1):
         wide = size.transverseWidth / 2 * random.normal(1, 0.02)
-        pillar = np.array([side * size.pillarOffset, size.depth / 2 + 6.5, 0]) + random.normal(0, 0.4, 3)
-        shapes.append(_pillar(pillar, 6.2 * wear.facet, 5.8 * wear.facet, upper, lower, FACET_SLOPE))
+        pillar = np.array([side * size.pillarOffset, size.depth / 2 + 5.5, 0]) + random.normal(0, 0.4, 3)
+        shapes.append(_pillar(pillar, 6.0 * wear.facet, 6.1 * wear.facet, upper, lower, FACET_SLOPE))
         tip = np.array([side * wide, 2 + 5 * seventh, -1.5 + 3 * seventh])
         # Anterior (costal) root with its tubercle, then the posterior root, around the foramen transversarium.
         root = np.array([side * size.upperWidth * 0.42, -1.0, -0.5])
         tubercle = np.array([side * (wide - 2.5), -3.0 + 6 * seventh, -2.5 + 3 * seventh])
         thin = 1.7 if seventh else 2.2
-        shapes += tube([root, tubercle], [thin + 0.4, thin], (1, 1, 1.3))
+        shapes += tube([root, tubercle], [thin + 0.9, thin], (1, 1, 1.5))
         shapes += tube([tubercle, tip], [thin + 0.2, thin + 0.3 + 1.0 * seventh])
         shapes += tube([pillar + [side * 2, -3, 1], tip], [3.2, 2.1 + 1.2 * seventh], (1, 1, 1.2))
         # Pedicle: from the upper half of the body back and out to the pillar.
@@ -115,8 +113,8 @@ def thoracicShapes(size, wear, above, random):
         shapes.append(_pillar(pillar, 5.5 * wear.facet, 5.0, above / 2 + 1.5 - gap, -below / 2 - 1.5 + gap, 1.5))
         shapes.append(Bar([side * size.upperWidth * 0.33, size.depth * 0.3, 3], pillar + [0, 0, 2], 3.4, 3.4,
                           (1, 1, 1.6)))
-        tip = np.array([side * (wide - 4.5), size.depth / 2 + 16, 3])
-        shapes += tube([pillar + [0, 1, 1], tip], [4.2, 4.0], (1, 1, 1.15))
+        tip = np.array([side * (wide - 5), size.depth / 2 + 16, 3])
+        shapes += tube([pillar + [0, 1, 1], tip], [4.6, 4.6], (1, 1, 1.2))
         shapes.append(Bar(pillar + [-side * 1.5, 3, -2], [side * 1.5, back + 2.5, -5], 2.6, 2.8, (1, 1, 2.6)))
     shapes += _spinousProcess(size, "T", [0, back + 2, -5], random)
     return shapes, [_canal(size)]
@@ -233,7 +231,7 @@ def _spinousProcess(size, level, root, random):
             spread = np.array([side * fork, random.uniform(-1, 1), random.uniform(-1.5, 0.5)])
             shapes += tube([middle, end + spread], [2.3, 2.2], (1, 1, height * 0.85))
         return shapes
-    thick = (2.9, 2.5, 3.2)
+    thick = (3.1, 2.7, 3.4)
     return tube([root, middle, end - [0, 3, 0]], thick, (1, 1, 1.9))
 
 
