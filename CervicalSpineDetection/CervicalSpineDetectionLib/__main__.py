@@ -1,3 +1,5 @@
+"""``python -m CervicalSpineDetectionLib``: the same as ``cervical-spine``."""
+
 import sys
 
 from CervicalSpineDetectionLib.CommandLine.Main import main

@@ -1,103 +1,136 @@
 """Detect the cervical vertebrae of a CT and write boxes, centres, a Slicer scene and a preview."""
 
-import json
+import argparse
+import dataclasses
+import importlib.util
 import time
 from pathlib import Path
 
 from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
+from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
 
+# The JSON is put in place last: where it is new, all others are.
+RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")
 NOTHING_FOUND = 3
+UNCERTAIN_CONFIDENCE = 0.5
 
 
 def addArguments(parser):
-    parser.add_argument("input", help="DICOM folder, one DICOM file of a series, NRRD, NIfTI or MetaImage file")
+    parser.add_argument("input", metavar="INPUT",
+                        help="DICOM folder, one DICOM file of a series, NRRD, NIfTI or MetaImage file")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument("--weights", help="a .safetensors file, or the name of shipped weights")
-    parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cuda, mps or cpu")
-    parser.add_argument("--batch", type=int, default=32, metavar="N", help="slices at a time (default 32)")
-    parser.add_argument("--axis-aligned", action="store_true", help="boxes along the patient axes in the scene")
+    parser.add_argument("--weights", metavar="FILE_OR_NAME", help="a .safetensors file, or the name of shipped weights")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto",
+                        help="auto: the GPU if there is one")
+    parser.add_argument("--batch", type=_positive, default=32, metavar="N", help="slices at a time (default 32)")
+    parser.add_argument("--axis-aligned", action="store_true", help="boxes along the patient axes in scene and table")
     parser.add_argument("--no-scene", action="store_true", help="write no scene.mrb")
     parser.add_argument("--no-preview", action="store_true", help="write no preview.png")
+    parser.epilog = "Exit status: 0 with a result, 2 for input that can't be used, 3 when no vertebra was found."
 
 
 def run(arguments):
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    """:return: exit status. :raises InputError: input, weights, device or output folder can't be used."""
+    from CervicalSpineDetectionLib.Files.ReadImage import readImageWithWarnings
 
     started = time.perf_counter()
-    output = Path(arguments.output)
-    image = readImage(arguments.input)
-    ensureWritable(output)
-    read = time.perf_counter() - started
-    result = detect(image, arguments)
-    result.timings["read"] = round(read, 3)
-    written, notes = write(output, image, result, arguments)
-    print(table(result))
-    for warning in [*result.warnings, *notes]:
-        print(f"Note: {warning}")
-    print(f"{time.perf_counter() - started:.1f} s in all; results in {output}: {', '.join(written)}")
+    print("Reading", arguments.input, flush=True)
+    with quietLibraries():
+        read = readImageWithWarnings(arguments.input)
+        ensureWritable(arguments.output)
+    readSeconds = time.perf_counter() - started
+    result = detect(read.image, arguments)
+    result = dataclasses.replace(
+        result, warnings=read.warnings + result.warnings, timings={"read": readSeconds, **result.timings}
+    )
+    print("Writing the results", flush=True)
+    notes = write(result, read.image, arguments)
+
+    print("", *table(result, arguments.axis_aligned), "", sep="\n")
+    for sentence in result.warnings + notes:
+        print("Note:", sentence)
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in result.timings.items())
+    print(f"Seconds: {time.perf_counter() - started:.1f} in all ({steps})")
+    print("Results:", Path(arguments.output).resolve())
     print("Research use only, not a medical device.")
     return 0 if result.vertebrae else NOTHING_FOUND
 
 
 def detect(image, arguments):
-    """DetectionResult of an image; torch is imported here and no sooner."""
-    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-    from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+    """DetectionResult of an image. torch is imported here and no sooner: bad input is to be told at once."""
+    print("Loading the network", flush=True)
+    with quietLibraries():
+        from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+        from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 
-    detector = loadDetector(arguments.weights, arguments.device, arguments.batch)
+        detector = loadDetector(arguments.weights, arguments.device, arguments.batch)
     return detectVertebrae(image, detector, ProgressLine())
 
 
-def write(output, image, result, arguments):
+def write(result, image, arguments):
     """Write all result files at once.
 
-    :return: (names of the files, notes for the user).
+    :return: notes for the user.
     """
-    from CervicalSpineDetectionLib.Files.ResultCsv import toCsv
-    from CervicalSpineDetectionLib.Files.ResultJson import toJson
+    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
+    from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
+    from CervicalSpineDetectionLib.Files.ResultJson import writeJson
 
-    notes = []
-    with atomicFolder(output) as folder:
-        (folder / "vertebrae.json").write_text(json.dumps(toJson(result), indent=1) + "\n", encoding="utf-8")
-        (folder / "vertebrae.csv").write_text(toCsv(result), encoding="utf-8")
-        try:
-            import slicer  # noqa: F401
-        except ImportError:
-            notes.append("scene.mrb, vertebrae.mrk.json and preview.png need slicer-core: pip install slicer-core")
-        else:
-            _writeScene(folder, image, result, arguments)
-        return sorted(file.name for file in folder.iterdir()), notes
+    # Not imported to see whether it is there: that takes seconds.
+    hasSlicer = importlib.util.find_spec("slicer") is not None
+    with atomicFolder(arguments.output, RESULT_FILES) as folder, quietLibraries():
+        writeJson(folder / "vertebrae.json", result)
+        writeCsv(folder / "vertebrae.csv", result)
+        if hasSlicer:
+            # In HU, as the detector saw it.
+            _writeScene(folder, result, correctHuOffset(image)[0], arguments)
+    if hasSlicer:
+        return []
+    return ["scene.mrb, vertebrae.mrk.json and preview.png need slicer-core and were not written: "
+            "pip install slicer-core vtk"]
 
 
-def _writeScene(folder, image, result, arguments):
+def _writeScene(folder, result, image, arguments):
     from CervicalSpineDetectionLib.Scene.Preview import writePreview
     from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
 
     writeMarkups(folder / "vertebrae.mrk.json", result)
     if not arguments.no_scene:
-        writeScene(folder / "scene.mrb", image, result, "CT", oriented=not arguments.axis_aligned)
+        name = Path(arguments.input).resolve().name.split(".")[0]
+        writeScene(folder / "scene.mrb", image, result, name, oriented=not arguments.axis_aligned)
     if not arguments.no_preview:
         writePreview(folder / "preview.png", image, result)
 
 
-def table(result):
-    """One line a level, for people."""
+def table(result, axisAligned=False):
+    """Lines for people, one a level.
+
+    :param axisAligned: sizes along the patient axes, else along the curve of the spine.
+    """
     if not result.vertebrae:
-        return "No cervical vertebra was found."
-    lines = ["Level  Confidence  Centre LPS (mm)           Size (mm)       Remarks"]
+        return ["No cervical vertebra was found."]
+    lines = [f"{'Level':5}  {'Confidence':>10}  {'Centre L, P, S (mm)':>24}  {'Size (mm)':>14}  Remarks"]
     for vertebra in result.vertebrae:
-        centre = " ".join(f"{value:8.1f}" for value in vertebra.centre)
-        size = " ".join(f"{value:4.0f}" for value in vertebra.bounds.size)
-        remark = "; ".join(remarks(vertebra))
-        lines.append(f"{vertebra.level:<6} {vertebra.confidence:10.2f}  {centre}  {size}  {remark}".rstrip())
-    return "\n".join(lines)
+        box = vertebra.bounds if axisAligned else vertebra.orientedBox
+        centre = " ".join(f"{value:7.1f}" for value in vertebra.centre)
+        size = " x ".join(f"{value:.0f}" for value in box.size)
+        line = f"{vertebra.level:5}  {vertebra.confidence:10.2f}  {centre:>24}  {size:>14}  {remarks(vertebra)}"
+        lines.append(line.rstrip())
+    return lines
 
 
 def remarks(vertebra):
     """Why a vertebra is to be looked at; empty for a sure one."""
-    return [text for doubtful, text in (
+    return "; ".join(text for doubtful, text in (
         (vertebra.inferred, "not seen, placed between its neighbours"),
         (not vertebra.complete, "cut by the image edge"),
-        (vertebra.confidence < 0.5, "level uncertain"),
-    ) if doubtful]
+        (vertebra.confidence < UNCERTAIN_CONFIDENCE, "level uncertain"),
+    ) if doubtful)
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number

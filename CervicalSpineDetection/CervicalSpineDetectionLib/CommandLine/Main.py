@@ -16,23 +16,33 @@ COMMANDS = {
     "evaluate": "Evaluate",
 }
 BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise InputError(f"{message}; see {self.prog} --help.")
 
 
 def main(argv=None):
-    """:param argv: arguments, those of the process if None. :return: exit code."""
-    parser = argparse.ArgumentParser(
+    """Run a sub command.
+
+    :param argv: arguments, those of the process if None.
+    :return: exit code: 0 done, 2 bad input (one line on stderr says what), 130 interrupted, or the sub command's own.
+    """
+    parser = _Parser(
         prog="cervical-spine", description="Detect and name the cervical vertebrae of a CT. Research use only.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():
         command = importlib.import_module(f"{__package__}.{module}")
         command.addArguments(commands.add_parser(name, help=command.__doc__, description=command.__doc__))
-    arguments = parser.parse_args(argv)
     try:
+        arguments = parser.parse_args(argv)
         return importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}").run(arguments)
     except InputError as error:
-        print(f"cervical-spine: {error}", file=sys.stderr)
+        print("cervical-spine:", " ".join(str(error).split()), file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("cervical-spine: stopped; earlier results are untouched.", file=sys.stderr)
-        return 130
+        return INTERRUPTED

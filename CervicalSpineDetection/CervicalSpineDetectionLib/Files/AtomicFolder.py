@@ -1,41 +1,45 @@
-"""Result files appear together, whole, or not at all."""
+"""Result files that appear in a folder all together or not at all."""
 
-import contextlib
+from __future__ import annotations
+
 import os
-import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
 
 
 def ensureWritable(folder):
-    """Make an output folder, before the long run rather than after.
+    """Make a folder and check that files can be written to it.
 
-    :raises InputError: it can't be made or written to.
+    :raises InputError: they can't.
     """
-    folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"The output folder {folder} can't be written ({error.strerror}); choose another.") from None
+        raise InputError(f"Results can't be written to {folder} ({error.strerror}); choose another folder.") from error
 
 
-@contextlib.contextmanager
-def atomicFolder(folder):
-    """Write files into the yielded temporary folder; they replace those of ``folder`` when the block ends well.
+@contextmanager
+def atomicFolder(folder, names):
+    """A temporary folder whose files replace those of ``folder`` when the block ends without an error.
 
-    Other files in ``folder`` stay. If the block raises, ``folder`` is as before.
+    Earlier files of these names that were not written anew are removed, so that no folder mixes two runs; all other
+    files stay. The temporary folder lies in ``folder``: files can be moved without a copy only on the same disk.
 
-    :param folder: an existing folder.
+    :param folder: existing folder.
+    :param names: file names that may be written; the last one is replaced last.
+    :return: context manager giving the Path to write to.
     """
     folder = Path(folder)
-    temporary = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
-    try:
-        yield temporary
-        for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as temporary:
+        yield Path(temporary)
+        for name in names:
+            written = Path(temporary, name)
+            if written.exists():
+                os.replace(written, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)

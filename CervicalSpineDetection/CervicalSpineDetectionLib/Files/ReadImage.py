@@ -1,128 +1,139 @@
-"""Read a CT from DICOM, NRRD, NIfTI or MetaImage, or say in one sentence why not."""
+"""CT images from disk, refused where something would make the result silently wrong."""
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.DicomSeries import isDicom, readDicomSeries
 
-IMAGE_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
-# Slice positions may differ from even spacing by this part of it (rounded header values).
-POSITION_TOLERANCE = 0.02
-DICOM_TAGS = ("SeriesInstanceUID", "Modality", "ImagePositionPatient", "ImageOrientationPatient",
-              "PhotometricInterpretation", "SamplesPerPixel", "NumberOfFrames")
+IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+MINIMUM_SIZE = 3
+# Beyond these the header is wrong (e.g. metres or micrometres) rather than the scanner unusual.
+SPACING_RANGE_MM = (0.05, 15.0)
+DIRECTION_TOLERANCE = 1e-3
+SHEARED = "The image axes are not at right angles (gantry tilt?); resample the CT to a straight grid."
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """A CT that was read.
+
+    :param image: 3D scalar sitk image in LPS mm, values as stored (DICOM: rescaled to HU, float32).
+    :param warnings: sentences for the user.
+    """
+
+    image: sitk.Image
+    warnings: list[str]
 
 
 def readImage(path):
-    """Read a volume; its orientation stays as stored.
+    """The image of ``readImageWithWarnings`` alone."""
+    return readImageWithWarnings(path).image
 
-    :param path: DICOM folder, one DICOM file of a series (the whole series is read), NRRD, NIfTI or MetaImage file.
-    :return: 3D scalar sitk image, in HU where the file says how; physical space LPS mm.
-    :raises InputError: nothing there, not an image, or not a CT volume with even slices.
+
+def readImageWithWarnings(path):
+    """Read a CT: DICOM folder, one DICOM file of a series (the whole series is read), NIfTI, NRRD or MetaImage.
+
+    :param path: str or Path.
+    :return: ReadResult.
+    :raises InputError: missing, damaged or incomplete; not a straight 3D grid of grey values; not CT (DICOM says so).
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the path.")
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    if path.is_dir():
-        image = _readSeries(_onlySeries(path))
-    elif str(path).lower().endswith(IMAGE_SUFFIXES):
-        image = _read(lambda: sitk.ReadImage(str(path)), path)
-    else:
-        image = _readSeries(_seriesOf(path))
-    return _checked(image, path)
+    try:
+        image, warnings = _read(path)
+        image = _checkedGrid(image)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path} can't be read ({reason}); check the path and the permissions.") from error
+    except RuntimeError as error:
+        # ITK's messages run over several lines of its own internals.
+        if "orthonormal" in str(error):
+            raise InputError(SHEARED) from error
+        raise InputError(f"{path} is damaged or incomplete; copy or export it again.") from error
+    _checkValues(image)
+    return ReadResult(image, warnings)
 
 
-def _checked(image, path):
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise InputError(f"{path.name} is a colour or vector image; load a CT volume.")
+def _read(path):
+    if path.is_dir() or (path.is_file() and isDicom(path)):
+        return readDicomSeries(path)
+    # Raises FileNotFoundError where there is nothing.
+    path.stat()
+    name = path.name.lower()
+    if not name.endswith(IMAGE_SUFFIXES):
+        raise InputError(f"{path} is no image that can be read; give DICOM or one of {', '.join(IMAGE_SUFFIXES)}.")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    header = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    unoriented = False
+    if name.endswith((".nii", ".nii.gz")):
+        _checkNiftiLength(path, header)
+        unoriented = header["qform_code"] == header["sform_code"] == "0"
+    elif name.endswith((".nrrd", ".nhdr")):
+        unoriented = "NRRD_space" not in header
+    warnings = ["The file does not say how the image lies in the patient; if it is flipped, so are the results."]
+    return reader.Execute(), warnings if unoriented else []
+
+
+def _checkNiftiLength(path, header):
+    """ITK fills what is missing of a NIfTI file with whatever memory holds, without an error."""
+    voxels = np.prod([max(int(header[f"dim[{axis}]"]), 1) for axis in range(1, 8)], dtype=float)
+    needed = float(header["vox_offset"]) + voxels * int(header["bitpix"]) / 8
+    if _uncompressedLength(path) < needed:
+        raise InputError(f"{path} is incomplete; copy or export it again.")
+
+
+def _uncompressedLength(path):
+    if not path.name.lower().endswith(".gz"):
+        return path.stat().st_size
+    length = 0
+    try:
+        with gzip.open(path) as file:
+            while block := file.read(1 << 20):
+                length += len(block)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise InputError(f"{path} is damaged or incomplete (gzip); copy or export it again.") from None
+    return length
+
+
+def _checkedGrid(image):
+    """:return: the image, without a fourth axis of one entry. :raises InputError: not a straight 3D grid in mm."""
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[:, :, :, 0]
     if image.GetDimension() != 3:
-        raise InputError(f"{path.name} has {image.GetDimension()} dimensions; load a 3D CT volume.")
-    if min(image.GetSize()) < 2:
-        raise InputError(f"{path.name} holds a single slice; load a CT volume with all its slices.")
-    voxels = sitk.GetArrayViewFromImage(image)
-    if not np.isfinite(voxels).all():
-        raise InputError(f"{path.name} holds voxels that are not numbers (NaN or infinite); export the CT again.")
-    if voxels.min() == voxels.max():
-        raise InputError(f"{path.name} is constant, every voxel is {voxels.flat[0]}; export the CT again.")
+        raise InputError(f"The image has {image.GetDimension()} dimensions instead of 3; give one CT volume.")
+    if image.GetNumberOfComponentsPerPixel() != 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError("The image holds colours or vectors instead of grey values; give the original CT.")
+    if min(image.GetSize()) < MINIMUM_SIZE:
+        raise InputError(f"The image of {_times(image.GetSize())} voxels has too few slices; give the whole CT.")
+    spacing = image.GetSpacing()
+    if min(spacing) < SPACING_RANGE_MM[0] or max(spacing) > SPACING_RANGE_MM[1]:
+        raise InputError(f"The voxel spacing of {_times(f'{s:.4g}' for s in spacing)} mm can't be that of a CT; "
+                         "correct the header.")
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=DIRECTION_TOLERANCE):
+        raise InputError(SHEARED)
     return image
 
 
-def _read(reader, path):
-    try:
-        return reader()
-    except RuntimeError:
-        raise InputError(f"{path.name} can't be read as an image (damaged, cut short or another format); "
-                         "export it again.") from None
+def _checkValues(image):
+    """:raises InputError: the values can't be those of a CT."""
+    voxels = sitk.GetArrayViewFromImage(image)
+    lowest, highest = voxels.min(), voxels.max()
+    # The minimum is NaN where any voxel is.
+    if not np.isfinite([lowest, highest]).all():
+        raise InputError("The image holds values that are not finite numbers (NaN or infinite); replace them by -1024.")
+    if lowest == highest:
+        raise InputError(f"All voxels of the image have the value {lowest:g}; give a CT.")
 
 
-def _headers(folder):
-    """pydicom headers by file name, of all DICOM images in a folder."""
-    headers = {}
-    for file in sorted(entry for entry in folder.iterdir() if entry.is_file()):
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(DICOM_TAGS))
-        except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError):
-            continue
-        if "SeriesInstanceUID" in header and "ImagePositionPatient" in header:
-            headers[file] = header
-    return headers
-
-
-def _onlySeries(folder):
-    headers = _headers(folder)
-    if not headers:
-        raise InputError(f"{folder} holds no DICOM images with positions; give the folder of one CT series.")
-    series = {str(header.SeriesInstanceUID) for header in headers.values()}
-    if len(series) > 1:
-        raise InputError(f"{folder} holds {len(series)} DICOM series; name one file of the wanted series instead.")
-    return headers
-
-
-def _seriesOf(path):
-    headers = _headers(path.parent)
-    if path not in headers:
-        raise InputError(f"{path.name} is no DICOM image and its name ends in none of {', '.join(IMAGE_SUFFIXES)}; "
-                         "convert it to NRRD or NIfTI.")
-    wanted = headers[path].SeriesInstanceUID
-    return {file: header for file, header in headers.items() if header.SeriesInstanceUID == wanted}
-
-
-def _readSeries(headers):
-    """Sort by position along the normal, check that the slices are even, read."""
-    first = next(iter(headers.values()))
-    folder = next(iter(headers)).parent
-    if first.get("Modality", "CT") != "CT":
-        raise InputError(f"The series is {first.Modality}, not CT; load a CT.")
-    if first.get("PhotometricInterpretation", "MONOCHROME2") != "MONOCHROME2":
-        raise InputError(f"The series stores its pixels as {first.PhotometricInterpretation}, which is not supported "
-                         "for CT; convert it to MONOCHROME2.")
-    if int(first.get("NumberOfFrames") or 1) > 1:
-        raise InputError("The series is a multi-frame DICOM file, which is not supported yet; convert it to NRRD.")
-    if len(headers) < 2:
-        raise InputError(f"{folder} holds a single slice of the series; give the folder with all its slices.")
-    orientations = np.array([header.ImageOrientationPatient for header in headers.values()], float)
-    if np.abs(orientations - orientations[0]).max() > 1e-3:
-        raise InputError("The slices of the series have different orientations; give a series of parallel slices.")
-    normal = np.cross(orientations[0, :3], orientations[0, 3:])
-    positions = np.array([header.ImagePositionPatient for header in headers.values()], float)
-    order = np.argsort(positions @ normal)
-    steps = np.diff(positions[order], axis=0)
-    along = steps @ normal
-    spacing = np.median(along)
-    if along.min() < 0.1 * spacing:
-        raise InputError("The series holds slices at the same position twice; remove the duplicates.")
-    if np.abs(along - spacing).max() > POSITION_TOLERANCE * spacing + 0.01:
-        raise InputError(f"The slices of the series are not evenly spaced ({along.min():.2f} to {along.max():.2f} mm), "
-                         "so some may be missing; load the complete series.")
-    if np.abs(steps - along[:, None] * normal).max() > POSITION_TOLERANCE * spacing + 0.01:
-        raise InputError("The series was taken with a tilted gantry (its slices are sheared); resample it to a "
-                         "straight grid first, as Slicer does on loading.")
-    files = np.array([str(file) for file in headers])[order]
-    return _read(lambda: sitk.ReadImage(files.tolist()), folder)
+def _times(numbers):
+    return " x ".join(str(number) for number in numbers)

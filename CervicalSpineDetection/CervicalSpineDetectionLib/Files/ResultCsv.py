@@ -1,19 +1,36 @@
-"""``vertebrae.csv``: one row a vertebra, LPS mm."""
+"""The result as a table for spreadsheets: one row a vertebra, LPS mm.
+
+The axes of the oriented box are in the JSON only.
+"""
+
+from __future__ import annotations
 
 import csv
-import io
 
-COLUMNS = ("level", "confidence", "inferred", "complete", "centreX", "centreY", "centreZ",
-           "minX", "minY", "minZ", "maxX", "maxY", "maxZ")
+from CervicalSpineDetectionLib.Files.ResultJson import toJson
+
+VECTORS = {
+    "centre": lambda vertebra: vertebra["centre"],
+    "min": lambda vertebra: vertebra["bounds"]["min"],
+    "max": lambda vertebra: vertebra["bounds"]["max"],
+    "orientedBoxCentre": lambda vertebra: vertebra["orientedBox"]["centre"],
+}
+COLUMNS = (
+    ["level", "confidence", "inferred", "complete"]
+    + [f"{name}{axis}_mm" for name in VECTORS for axis in "LPS"]
+    + ["orientedBoxWidth_mm", "orientedBoxDepth_mm", "orientedBoxHeight_mm"]
+)
 
 
-def toCsv(result):
-    """A DetectionResult as CSV text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for vertebra in result.vertebrae:
-        numbers = [*vertebra.centre, *vertebra.bounds.minimum, *vertebra.bounds.maximum]
-        writer.writerow([vertebra.level, f"{vertebra.confidence:.4f}", int(vertebra.inferred), int(vertebra.complete),
-                         *(f"{number:.2f}" for number in numbers)])
-    return text.getvalue()
+def writeCsv(path, result):
+    """:param result: DetectionResult. Columns: ``COLUMNS``."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for vertebra in toJson(result)["vertebrae"]:
+            writer.writerow(
+                [vertebra["level"], vertebra["confidence"], str(vertebra["inferred"]).lower(),
+                 str(vertebra["complete"]).lower()]
+                + [number for vector in VECTORS.values() for number in vector(vertebra)]
+                + vertebra["orientedBox"]["size"]
+            )

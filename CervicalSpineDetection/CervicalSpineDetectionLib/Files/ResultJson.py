@@ -1,17 +1,27 @@
-"""``vertebrae.json``: the result as a document other programs read. ``vertebrae.schema.json`` is its schema."""
+"""The result as JSON. ``vertebrae.schema.json`` beside this file describes the document."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import numpy as np
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Errors import InputError
+
+SCHEMA_VERSION = 1
+SCHEMA_FILE = Path(__file__).with_name("vertebrae.schema.json")
 
 
 def toJson(result):
-    """A DetectionResult as JSON-ready dict, lengths in mm to 0.01, LPS."""
+    """A result as plain dicts, lists and numbers: LPS, mm rounded to 0.01.
+
+    :param result: DetectionResult.
+    """
     return {
-        "schemaVersion": 1,
+        "schemaVersion": SCHEMA_VERSION,
         "frame": "LPS",
         "units": "mm",
         "software": {"name": "CervicalSpineDetection", "version": __version__},
@@ -19,41 +29,61 @@ def toJson(result):
         "model": result.model,
         "vertebrae": [_vertebraToJson(vertebra) for vertebra in result.vertebrae],
         "warnings": list(result.warnings),
-        "timings": result.timings,
+        "timings": {step: round(float(seconds), 3) for step, seconds in result.timings.items()},
     }
 
 
 def fromJson(document):
-    """The DetectionResult of a document that ``toJson`` made."""
-    return DetectionResult(
-        vertebrae=[_vertebraFromJson(entry) for entry in document["vertebrae"]],
-        warnings=list(document["warnings"]), image=document["image"], model=document["model"],
-        timings=document["timings"],
-    )
+    """The DetectionResult of a document made by ``toJson``.
+
+    :raises InputError: not such a document, or one of another version.
+    """
+    try:
+        if (document["schemaVersion"], document["frame"], document["units"]) != (SCHEMA_VERSION, "LPS", "mm"):
+            raise InputError(f"The result is not of version {SCHEMA_VERSION} in LPS mm; run the detection again.")
+        return DetectionResult(
+            [_vertebraFromJson(vertebra) for vertebra in document["vertebrae"]],
+            document["warnings"], document["image"], document["model"], document["timings"],
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(f"The result lacks or garbles {error}; run the detection again.") from error
+
+
+def writeJson(path, result):
+    """Write a result; numbers that JSON can't hold (NaN) raise ValueError."""
+    text = json.dumps(toJson(result), indent=1, allow_nan=False, ensure_ascii=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def _vertebraToJson(vertebra):
-    box = vertebra.orientedBox
     return {
         "level": vertebra.level,
-        "confidence": round(float(vertebra.confidence), 4),
+        "confidence": round(float(vertebra.confidence), 3),
         "inferred": bool(vertebra.inferred),
         "complete": bool(vertebra.complete),
         "centre": _rounded(vertebra.centre),
         "bounds": {"min": _rounded(vertebra.bounds.minimum), "max": _rounded(vertebra.bounds.maximum)},
-        "orientedBox": {"centre": _rounded(box.centre), "size": _rounded(box.size), "axes": _rounded(box.axes, 6)},
+        "orientedBox": {
+            "centre": _rounded(vertebra.orientedBox.centre),
+            "size": _rounded(vertebra.orientedBox.size),
+            "axes": _rounded(vertebra.orientedBox.axes, 6),
+        },
     }
 
 
-def _vertebraFromJson(entry):
-    bounds, box = entry["bounds"], entry["orientedBox"]
+def _vertebraFromJson(document):
+    bounds, box = document["bounds"], document["orientedBox"]
     return Vertebra(
-        entry["level"], entry["confidence"], np.array(entry["centre"], float),
-        Bounds(np.array(bounds["min"], float), np.array(bounds["max"], float)),
-        OrientedBox(*(np.array(box[key], float) for key in ("centre", "size", "axes"))),
-        inferred=entry["inferred"], complete=entry["complete"],
+        level=document["level"],
+        confidence=document["confidence"],
+        centre=np.array(document["centre"], float),
+        bounds=Bounds(np.array(bounds["min"], float), np.array(bounds["max"], float)),
+        orientedBox=OrientedBox(*(np.array(box[field], float) for field in ("centre", "size", "axes"))),
+        inferred=document["inferred"],
+        complete=document["complete"],
     )
 
 
-def _rounded(values, digits=2):
-    return np.round(np.asarray(values, float), digits).tolist()
+def _rounded(numbers, decimals=2):
+    # Plus zero: no "-0.0".
+    return (np.round(np.asarray(numbers, float), decimals) + 0.0).tolist()
