@@ -1,0 +1,258 @@
+"""DICOM series: right geometry and values, or a refusal that says why."""
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.ReadImage import readImage, readImageWithWarnings
+
+ROWS, COLUMNS, SLICES = 10, 8, 7
+SPACING = (0.5, 0.8, 3.0)
+STRAIGHT = np.eye(3)
+ORIGIN = np.array([-12.5, 30.25, -140.0])
+
+
+def storedValues(k):
+    """Pixels of slice k as stored: every slice and every pixel differs."""
+    return (1000 + 100 * k + np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)).astype(np.uint16)
+
+
+def writeSeries(folder, positions=None, axes=STRAIGHT, names=None, change=None, **tags):
+    """A CT series, one file a slice.
+
+    :param positions: shape (slices, 3), LPS mm of each slice's first pixel.
+    :param axes: rows: direction of increasing column, of increasing row, of the slices.
+    :param names: file names.
+    :param change: called with (slice number, data set) before writing.
+    """
+    folder.mkdir(exist_ok=True)
+    if positions is None:
+        positions = [ORIGIN + SPACING[2] * k * np.asarray(axes)[2] for k in range(SLICES)]
+    series = generate_uid()
+    for k, position in enumerate(positions):
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        meta.MediaStorageSOPClassUID = CTImageStorage
+        meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        values = {
+            "SOPClassUID": CTImageStorage, "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
+            "StudyInstanceUID": series, "SeriesInstanceUID": series, "Modality": "CT", "PatientName": "Doe^Jane",
+            "ImagePositionPatient": [f"{x:.4f}" for x in position],
+            "ImageOrientationPatient": [f"{x:.8f}" for x in np.ravel(axes[:2])],
+            "PixelSpacing": [SPACING[1], SPACING[0]], "Rows": ROWS, "Columns": COLUMNS, "BitsAllocated": 16,
+            "BitsStored": 16, "HighBit": 15, "PixelRepresentation": 0, "SamplesPerPixel": 1,
+            "PhotometricInterpretation": "MONOCHROME2", "RescaleSlope": 1, "RescaleIntercept": -1024,
+            "PixelData": storedValues(k).tobytes(), **tags,
+        }
+        for tag, value in values.items():
+            setattr(dataset, tag, value)
+        if change:
+            change(k, dataset)
+        dataset.save_as(folder / (names[k] if names else f"{k:03d}.dcm"), enforce_file_format=True)
+    return folder
+
+
+def refusal(path):
+    with pytest.raises(InputError) as error:
+        readImage(path)
+    return str(error.value)
+
+
+def test_valuesAndGeometryAreThoseOfTheHeaders(tmp_path):
+    image = readImage(writeSeries(tmp_path / "ct"))
+
+    np.testing.assert_allclose(image.GetSpacing(), SPACING)
+    np.testing.assert_allclose(image.GetOrigin(), ORIGIN)
+    np.testing.assert_allclose(image.GetDirection(), np.eye(3).ravel())
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), [storedValues(k) - 1024.0 for k in range(SLICES)])
+
+
+def test_fileNamesDoNotSettleTheOrder(tmp_path):
+    names = ["e", "a", "g", "c", "b", "f", "d"]
+
+    shuffled = readImage(writeSeries(tmp_path / "ct", names=names))
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(shuffled)[:, 0, 0], [100 * k - 24 for k in range(SLICES)])
+    np.testing.assert_allclose(shuffled.GetOrigin(), ORIGIN)
+
+
+def test_slicesFromHeadToFeetGiveTheSamePhysicalImage(tmp_path):
+    downwards = [ORIGIN - [0, 0, SPACING[2] * k] for k in range(SLICES)]
+
+    image = readImage(writeSeries(tmp_path / "ct", positions=downwards))
+
+    for k in (0, SLICES - 1):
+        index = image.TransformPhysicalPointToIndex(downwards[k].tolist())
+        assert image[index] == storedValues(k)[0, 0] - 1024.0
+
+
+def test_obliqueSeriesKeepsItsAxes(tmp_path):
+    axes = np.array([[0.0, 0.8, -0.6], [0.0, -0.6, -0.8], [-1.0, 0.0, 0.0]])
+
+    image = readImage(writeSeries(tmp_path / "ct", axes=axes))
+
+    np.testing.assert_allclose(np.reshape(image.GetDirection(), (3, 3)), axes.T, atol=1e-6)
+    point = ORIGIN + 2 * SPACING[0] * axes[0] + 5 * SPACING[1] * axes[1] + 3 * SPACING[2] * axes[2]
+    assert image[image.TransformPhysicalPointToIndex(point.tolist())] == storedValues(3)[5, 2] - 1024
+
+
+def test_oneFileReadsItsWholeSeriesOnly(tmp_path):
+    folder = writeSeries(tmp_path / "ct")
+    writeSeries(folder, names=[f"other{k}" for k in range(SLICES)], RescaleIntercept=0)
+
+    image = readImage(folder / "003.dcm")
+
+    assert image.GetSize() == (COLUMNS, ROWS, SLICES)
+    assert sitk.GetArrayFromImage(image).min() == -24
+
+
+def test_twoCtSeriesInAFolderAreListedAndRefused(tmp_path):
+    folder = writeSeries(tmp_path / "ct")
+    writeSeries(folder, names=[f"other{k}" for k in range(SLICES)])
+
+    message = refusal(folder)
+
+    assert "2 CT series" in message and "000.dcm" in message and "other0" in message
+
+
+def test_otherModalitiesAndScoutsBesideTheCtAreLeftOutWithANote(tmp_path):
+    folder = writeSeries(tmp_path / "ct")
+    writeSeries(folder, positions=[ORIGIN], names=["dose"], Modality="RTDOSE")
+    writeSeries(folder, positions=[ORIGIN], names=["scout"], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    (folder / "notes.txt").write_text("not DICOM")
+
+    read = readImageWithWarnings(folder)
+
+    assert read.image.GetSize() == (COLUMNS, ROWS, SLICES)
+    assert len(read.warnings) == 1 and "2 more DICOM series" in read.warnings[0]
+
+
+@pytest.mark.parametrize("missing", [1, 3, SLICES - 2])
+def test_missingSliceIsRefused(tmp_path, missing):
+    folder = writeSeries(tmp_path / "ct")
+    (folder / f"{missing:03d}.dcm").unlink()
+
+    assert "3.00 to 6.00 mm apart" in refusal(folder)
+
+
+def test_spacingThatChangesIsRefused(tmp_path):
+    heights = [0, 1, 2, 3, 5, 7, 9]
+    folder = writeSeries(tmp_path / "ct", positions=[ORIGIN + [0, 0, z] for z in heights])
+
+    assert "1.00 to 2.00 mm apart" in refusal(folder)
+
+
+def test_positionsRoundedToATenthOfAMillimetreAreEven(tmp_path):
+    heights = np.round(0.625 * np.arange(SLICES), 1)
+
+    image = readImage(writeSeries(tmp_path / "ct", positions=[ORIGIN + [0, 0, z] for z in heights]))
+
+    assert image.GetSpacing()[2] == pytest.approx(0.625, abs=0.02)
+
+
+def test_twoPhasesAtTheSamePositionsAreRefused(tmp_path):
+    positions = [ORIGIN + [0, 0, 3.0 * (k // 2)] for k in range(2 * SLICES)]
+
+    assert f"{SLICES} slices of the DICOM series lie where another one lies" in refusal(
+        writeSeries(tmp_path / "ct", positions=positions))
+
+
+def test_copyOfASliceCountsOnce(tmp_path):
+    folder = writeSeries(tmp_path / "ct")
+    (folder / "copy.dcm").write_bytes((folder / "002.dcm").read_bytes())
+
+    assert readImage(folder).GetSize() == (COLUMNS, ROWS, SLICES)
+
+
+def test_tiltedGantryIsRefused(tmp_path):
+    tilt = np.tan(np.radians(15))
+
+    message = refusal(writeSeries(
+        tmp_path / "ct", positions=[ORIGIN + [0, 3.0 * k * tilt, 3.0 * k] for k in range(SLICES)]))
+
+    assert "gantry tilted 15.0 degrees" in message
+
+
+def test_obliqueStackThatIsStraightIsNotTakenForATilt(tmp_path):
+    c, s = np.cos(np.radians(15)), np.sin(np.radians(15))
+
+    image = readImage(writeSeries(tmp_path / "ct", axes=np.array([[1, 0, 0], [0, c, s], [0, -s, c]])))
+
+    assert image.GetSize() == (COLUMNS, ROWS, SLICES)
+
+
+def test_slicesOfDifferentOrientationAreRefused(tmp_path):
+    def turnOne(k, dataset):
+        if k == 4:
+            dataset.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+
+    assert "differ in size, pixel spacing or orientation" in refusal(writeSeries(tmp_path / "ct", change=turnOne))
+
+
+@pytest.mark.parametrize(("tags", "reason"), [
+    ({"Modality": "MR"}, "modality MR"),
+    ({"PhotometricInterpretation": "MONOCHROME1"}, "inverted"),
+    ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0, "BitsAllocated": 8,
+      "BitsStored": 8, "HighBit": 7, "PixelData": bytes(ROWS * COLUMNS * 3)}, "colour"),
+    ({"NumberOfFrames": 3, "PixelData": bytes(ROWS * COLUMNS * 6)}, "multi-frame"),
+    ({"PixelSpacing": None}, "pixel spacing"),
+    ({"ImagePositionPatient": None}, "position"),
+    ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "impossible slice orientation"),
+])
+def test_whatIsNoCtVolumeIsRefused(tmp_path, tags, reason):
+    assert reason in refusal(writeSeries(tmp_path / "ct", **tags))
+
+
+def test_singleSliceIsRefused(tmp_path):
+    assert "only 1 slice;" in refusal(writeSeries(tmp_path / "ct", positions=[ORIGIN]))
+
+
+def test_rescaleOfEachSliceIsItsOwn(tmp_path):
+    def rescale(k, dataset):
+        dataset.RescaleSlope = 1 + 0.25 * k
+        dataset.RescaleIntercept = -1024 - 0.5 * k
+
+    image = readImage(writeSeries(tmp_path / "ct", change=rescale))
+
+    expected = [storedValues(k) * (1 + 0.25 * k) - 1024 - 0.5 * k for k in range(SLICES)]
+    np.testing.assert_allclose(sitk.GetArrayFromImage(image), expected)
+
+
+@pytest.mark.parametrize("kept", [150, 300, 0.9])
+def test_sliceCutShortIsRefused(tmp_path, kept):
+    folder = writeSeries(tmp_path / "ct")
+    data = (folder / "003.dcm").read_bytes()
+    (folder / "003.dcm").write_bytes(data[:kept if kept > 1 else int(kept * len(data))])
+
+    assert "damaged or incomplete" in refusal(folder)
+
+
+def test_noMessageHoldsThePatientsName(tmp_path):
+    folder = writeSeries(tmp_path / "ct")
+    writeSeries(folder, names=[f"other{k}" for k in range(SLICES)])
+    messages = [refusal(folder), refusal(writeSeries(tmp_path / "mr", Modality="MR"))]
+
+    assert pydicom.dcmread(folder / "000.dcm").PatientName == "Doe^Jane"
+    assert not any("Doe" in message for message in messages)
+
+
+def test_emptyFolderIsRefused(tmp_path):
+    assert "no DICOM file" in refusal(tmp_path)
+
+
+def test_realCtIsReadAsItsSourceSays(sharedData):
+    folder = sharedData / "pycerr_hn" / "dicom"
+
+    image = readImage(folder)
+
+    voxels = sitk.GetArrayViewFromImage(image)
+    assert image.GetSize() == (511, 511, 90)
+    assert image.GetSpacing() == (1.0, 1.0, 3.0)
+    assert (voxels.min(), voxels.max()) == (-1024, 3844)
+    single = readImage(sorted(folder.iterdir())[50])
+    assert sitk.Hash(single) == sitk.Hash(image) and single.GetOrigin() == image.GetOrigin()
