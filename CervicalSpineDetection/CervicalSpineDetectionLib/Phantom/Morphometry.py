@@ -11,7 +11,8 @@ Sources (values rounded, between the sexes, and moved within the published scatt
 - Doherty, Heggeness: The quantitative anatomy of the atlas. Spine 1994; 19(22): 2497-2500; Quantitative anatomy of the
   second cervical vertebra. Spine 1995; 20(5): 513-517.
 
-The whole extent of the processes also follows hand-drawn boxes on CT, which are larger than most dry-bone means.
+Widths at the upper endplate include the uncinate processes. The extent of the processes also follows boxes drawn by
+hand on CT, which are larger than most dry-bone means.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ class VertebraSize:
 
 MEAN_SIZES = {
     "C2": VertebraSize(18, 19.5, 16, 15, 24, 18, 16.5, 14, 58.5, 19, 5.0),
-    "C3": VertebraSize(19.5, 18.5, 16.3, 14.6, 23.5, 15.5, 14.5, 22, 55, 20, 5.2),
-    "C4": VertebraSize(20.5, 19, 16.6, 13.8, 24.5, 15, 14.5, 24, 56, 20.5, 5.2),
-    "C5": VertebraSize(22, 20.5, 17, 13.3, 25, 15, 16.5, 28, 58, 20.5, 5.2),
-    "C6": VertebraSize(24, 23, 17.5, 13.6, 25.5, 15, 21.5, 32, 60, 20.5, 5.2),
-    "C7": VertebraSize(26.5, 25.5, 18, 15, 24.5, 15.5, 27, 35, 63.5, 20, 4.8),
+    "C3": VertebraSize(20.5, 19.5, 16.3, 14.6, 23.5, 15.5, 14.5, 22, 55, 20, 5.2),
+    "C4": VertebraSize(22, 20.5, 16.6, 13.8, 24.5, 15, 14.5, 24, 56, 20.5, 5.2),
+    "C5": VertebraSize(23.5, 22, 17, 13.3, 25, 15, 16.5, 28, 58, 20.5, 5.2),
+    "C6": VertebraSize(25.5, 24, 17.5, 13.6, 25.5, 15, 21.5, 32, 60, 20.5, 5.2),
+    "C7": VertebraSize(28, 27, 18, 15, 24.5, 15.5, 27, 35, 63.5, 20, 4.8),
     "T1": VertebraSize(28, 28.5, 18.8, 16.2, 21.5, 16, 26.5, 39, 81, 16, 4.2),
     "T2": VertebraSize(27.5, 28.5, 20.8, 17.2, 19, 15.5, 28, 38, 74, 14.5, 3.8),
     "T3": VertebraSize(27, 28, 22.3, 17.6, 18.5, 15.5, 29.5, 42, 69, 13.5, 3.6),

@@ -78,17 +78,17 @@ def subaxialShapes(size, wear, above, level, random):
     for side in (-1, 1):
         wide = size.transverseWidth / 2 * random.normal(1, 0.02)
         pillar = np.array([side * size.pillarOffset, size.depth / 2 + 5.5, 0]) + random.normal(0, 0.4, 3)
-        shapes.append(_pillar(pillar, 6.0 * wear.facet, 6.1 * wear.facet, upper, lower, FACET_SLOPE))
+        shapes.append(_pillar(pillar, 5.8 * wear.facet, 6.1 * wear.facet, upper, lower, FACET_SLOPE))
         tip = np.array([side * wide, 2 + 5 * seventh, -1.5 + 3 * seventh])
         # Anterior (costal) root with its tubercle, then the posterior root, around the foramen transversarium.
-        root = np.array([side * size.upperWidth * 0.42, -1.0, -0.5])
+        root = np.array([side * size.upperWidth * 0.40, -1.0, 0.5])
         tubercle = np.array([side * (wide - 2.5), -3.0 + 6 * seventh, -2.5 + 3 * seventh])
         thin = 1.7 if seventh else 2.2
-        shapes += tube([root, tubercle], [thin + 0.9, thin], (1, 1, 1.5))
+        shapes += tube([root, tubercle], [thin + 1.6, thin], (1, 1, 1.5))
         shapes += tube([tubercle, tip], [thin + 0.2, thin + 0.3 + 1.0 * seventh])
         shapes += tube([pillar + [side * 2, -3, 1], tip], [3.2, 2.1 + 1.2 * seventh], (1, 1, 1.2))
         # Pedicle: from the upper half of the body back and out to the pillar.
-        shapes.append(Bar([side * size.upperWidth * 0.36, size.depth * 0.3, 1], pillar - [side * 2, 1, -1], 3.2, 3.2,
+        shapes.append(Bar([side * size.upperWidth * 0.36, size.depth * 0.3, 1], pillar - [side * 2, 1, -1], 3.6, 3.4,
                           (1, 1, 1.4)))
         foramen = np.array([side * foramenOffset(size), 2.0, 0])
         holes.append(Bar(foramen - [0, 0, 12], foramen + [0, 0, 12], FORAMEN_RADIUS, FORAMEN_RADIUS))
@@ -154,7 +154,7 @@ def axisShapes(size, atlas, wear, random):
 
 def foramenOffset(size):
     """From the midline to the middle of a transverse foramen, C3 to C7, mm."""
-    return size.upperWidth / 2 + 3.2
+    return size.upperWidth / 2 + 2.9
 
 
 def dens(size, atlas):
