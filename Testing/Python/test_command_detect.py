@@ -206,8 +206,12 @@ def badInput(kind, ct, tmp_path):
     """Arguments that can't be used, by kind."""
     output = ["--output", str(tmp_path / "out")]
     (tmp_path / "text.nii.gz").write_text("not an image")
+    sitk.WriteImage(sitk.Image(9, 9, 9, sitk.sitkInt16), str(tmp_path / "cut.mha"))
+    os.truncate(tmp_path / "cut.mha", 800)
     return {
         "no such file": ["detect", str(tmp_path / "none.nrrd"), *output],
+        # ITK itself prints lines of its own about this one.
+        "cut short": ["detect", str(tmp_path / "cut.mha"), *output],
         "text": ["detect", str(tmp_path / "text.nii.gz"), *output],
         "folder without DICOM": ["detect", str(tmp_path), *output],
         "weights": ["detect", str(ct), *output, "--weights", "nonsense"],
@@ -222,7 +226,7 @@ def badInput(kind, ct, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [
-    "no such file", "text", "folder without DICOM", "weights", "output is a file", "no output", "device",
+    "no such file", "cut short", "text", "folder without DICOM", "weights", "output is a file", "no output", "device",
     "batch of nothing", "batch of words", "no command", "other command",
 ])
 def test_badInputIsOneLineOnStderrAndStatusTwo(standIns, ct, tmp_path, capfd, kind):

@@ -200,6 +200,7 @@ def test_slicesOfDifferentOrientationAreRefused(tmp_path):
     ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0, "BitsAllocated": 8,
       "BitsStored": 8, "HighBit": 7, "PixelData": bytes(ROWS * COLUMNS * 3)}, "colour"),
     ({"NumberOfFrames": 3, "PixelData": bytes(ROWS * COLUMNS * 6)}, "multi-frame"),
+    ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "scout"),
     ({"PixelSpacing": None}, "pixel spacing"),
     ({"ImagePositionPatient": None}, "position"),
     ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "impossible slice orientation"),

@@ -3,6 +3,9 @@
 import csv
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 
 import jsonschema
 import numpy as np
@@ -157,6 +160,25 @@ def test_failureMidwayLeavesTheFolderAsItWas(tmp_path):
             raise RuntimeError("disk")
 
     assert contents(tmp_path) == {"a": b"old", "b": b"old"}
+
+
+def test_killedRunKeepsEarlierResultsAndTheNextRunTidiesUp(tmp_path):
+    (tmp_path / "a").write_text("old")
+    code = """
+import os, sys
+from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder
+with atomicFolder(sys.argv[1], ["a"]) as folder:
+    (folder / "a").write_text("new")
+    os._exit(9)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment)
+
+    assert killed.returncode == 9
+    assert (tmp_path / "a").read_text() == "old"
+    with atomicFolder(tmp_path, ["a"]) as folder:
+        (folder / "a").write_text("new")
+    assert contents(tmp_path) == {"a": b"new"}
 
 
 def test_fileOfAnEarlierRunThatWasNotWrittenAnewIsGone(tmp_path):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
+
+TEMPORARY_PREFIX = ".unfinished-"
 
 
 def ensureWritable(folder):
@@ -28,14 +31,17 @@ def atomicFolder(folder, names):
     """A temporary folder whose files replace those of ``folder`` when the block ends without an error.
 
     Earlier files of these names that were not written anew are removed, so that no folder mixes two runs; all other
-    files stay. The temporary folder lies in ``folder``: files can be moved without a copy only on the same disk.
+    files stay. What a killed run left is removed too. The temporary folder lies in ``folder``, because only on the
+    same disk files can be moved without a copy.
 
     :param folder: existing folder.
     :param names: file names that may be written; the last one is replaced last.
     :return: context manager giving the Path to write to.
     """
     folder = Path(folder)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as temporary:
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary:
         yield Path(temporary)
         for name in names:
             written = Path(temporary, name)
