@@ -84,7 +84,7 @@ def subaxialShapes(size, wear, above, level, random):
         root = np.array([side * size.upperWidth * 0.40, -1.0, 0.5])
         tubercle = np.array([side * (wide - 2.5), -3.0 + 6 * seventh, -2.5 + 3 * seventh])
         thin = 1.7 if seventh else 2.2
-        shapes += tube([root, tubercle], [thin + 1.6, thin], (1, 1, 1.5))
+        shapes += tube([root, tubercle], [thin + 1.6, thin - 0.2], (1, 1, 1.5))
         shapes += tube([tubercle, tip], [thin + 0.2, thin + 0.3 + 1.0 * seventh])
         shapes += tube([pillar + [side * 2, -3, 1], tip], [3.2, 2.1 + 1.2 * seventh], (1, 1, 1.2))
         # Pedicle: from the upper half of the body back and out to the pillar.
@@ -92,7 +92,7 @@ def subaxialShapes(size, wear, above, level, random):
                           (1, 1, 1.4)))
         foramen = np.array([side * foramenOffset(size), 2.0, 0])
         holes.append(Bar(foramen - [0, 0, 12], foramen + [0, 0, 12], FORAMEN_RADIUS, FORAMEN_RADIUS))
-        shapes.append(Bar(pillar + [-side * 1.5, 3, -1.5], [side * 1.5, back + 2.5, -3], 2.5, 2.7, (1, 1, 2.4)))
+        shapes.append(Bar(pillar + [-side * 1.5, 3, -1.5], [side * 1.5, back + 2.5, -3], 2.5, 3.1, (1, 1, 2.3)))
     shapes += _spinousProcess(size, level, [0, back + 2, -3], random)
     holes.append(_canal(size))
     return shapes, holes
@@ -111,11 +111,11 @@ def thoracicShapes(size, wear, above, random):
         pillar = np.array([side * size.pillarOffset, size.depth / 2 + 10, 0]) + random.normal(0, 0.4, 3)
         # Thoracic facets stand steeper, about 60 to 70 degrees.
         shapes.append(_pillar(pillar, 5.5 * wear.facet, 5.0, above / 2 + 1.5 - gap, -below / 2 - 1.5 + gap, 1.5))
-        shapes.append(Bar([side * size.upperWidth * 0.33, size.depth * 0.3, 3], pillar + [0, 0, 2], 3.4, 3.4,
+        shapes.append(Bar([side * size.upperWidth * 0.38, size.depth * 0.25, 2], pillar + [0, 0, 1], 3.6, 4.0,
                           (1, 1, 1.6)))
         tip = np.array([side * (wide - 5), size.depth / 2 + 16, 3])
         shapes += tube([pillar + [0, 1, 1], tip], [4.6, 4.6], (1, 1, 1.2))
-        shapes.append(Bar(pillar + [-side * 1.5, 3, -2], [side * 1.5, back + 2.5, -5], 2.6, 2.8, (1, 1, 2.6)))
+        shapes.append(Bar(pillar + [-side * 1.5, 3, -2], [side * 2, back + 3, -4], 3.2, 3.6, (1, 1, 2.8)))
     shapes += _spinousProcess(size, "T", [0, back + 2, -5], random)
     return shapes, [_canal(size)]
 
@@ -154,7 +154,7 @@ def axisShapes(size, atlas, wear, random):
 
 def foramenOffset(size):
     """From the midline to the middle of a transverse foramen, C3 to C7, mm."""
-    return size.upperWidth / 2 + 2.9
+    return size.upperWidth / 2 + 4.2
 
 
 def dens(size, atlas):
@@ -168,7 +168,7 @@ def atlasShapes(atlas, random):
     front, back = -atlas.depth / 2, atlas.depth / 2
     mass = np.array([atlas.massOffset, -5.0, 0.0])
     shapes, holes = [], []
-    archHeight = random.uniform(1.4, 1.8)
+    archHeight = random.uniform(1.6, 2.1)
     thickness = 3.0
     ring = []
     for side in (-1, 1):
@@ -188,8 +188,8 @@ def atlasShapes(atlas, random):
     shapes.append(Blob(np.array([0, front + 2.8, 0]), (4.5, 2.8, 5.5)))
     shapes += smoothTube([ring[0] + [0, 6, 0], [-19.5, back * 0.45, 0], [-11, back - 7, 0], [0, back - 3, 0],
                           [11, back - 7, 0], [19.5, back * 0.45, 0], ring[1] + [0, 6, 0]],
-                         [3.5, 2.7, 2.8, 3.2, 2.8, 2.7, 3.5], (1, 1, random.uniform(1.2, 1.7)))
-    shapes.append(Blob(np.array([0, back - 3, -0.5]), (4, 3, 5)))
+                         [3.5, 2.7, 2.8, 3.2, 2.8, 2.7, 3.5], (1, 1, random.uniform(1.4, 2.0)))
+    shapes.append(Blob(np.array([0, back - 3, -0.5]), (6, 3, 6)))
     return shapes, holes
 
 
