@@ -11,6 +11,7 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Ve
 BODY_HALF_WIDTH_MM = 8
 VOID_HU = -1020  # below any real air: outside of the reconstruction or masked
 FACE_MM = 3
+MAXIMUM_BODY_COST = 7.0
 # A box turned further than this can't be told from its axis-aligned bounds.
 MAXIMUM_TILT = np.deg2rad(30)
 
@@ -22,19 +23,18 @@ def boundsOf(track, volume):
     return Bounds(corners.min(axis=0), corners.max(axis=0))
 
 
-def centreOf(track, level, bodies, volume):
+def centreOf(track, level, body, volume):
     """Centre of the vertebral body, LPS mm.
 
     :param track: the vertebra.
     :param level: its name.
-    :param bodies: tracks of vertebral bodies.
-    :return: shape (3,); without a body track it is estimated from the vertebra's box.
+    :param body: track of its body, or None: then the centre is estimated from the vertebra's box.
+    :return: shape (3,).
     """
     halfWidth = BODY_HALF_WIDTH_MM / volume.sliceSpacing
     whole = track.middle(halfWidth)
     if level == "C1":  # no body: the middle between the arches
         return volume.toLps(whole)
-    body = bodyOf(track, level, bodies)
     if body is not None:
         return volume.toLps(body.middle(halfWidth))
     near = np.abs(track.slices - whole[0]) <= halfWidth
@@ -46,36 +46,52 @@ def centreOf(track, level, bodies, volume):
     return volume.toLps([whole[0], rows[0] + height, columns[0] + depth])
 
 
-def bodyOf(track, level, bodies):
-    """The body track that sits at the front of a vertebra's boxes, or None."""
-    best, bestCost = None, 6.0
-    for body in bodies:
-        _, own, other = np.intersect1d(track.slices, body.slices, return_indices=True)
-        if len(own) < 2:
-            continue
-        box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
-        front = abs(inner[0] - box[0])
-        # The axis' body hangs below its dens; elsewhere the body begins at the top of the box.
-        top = abs(inner[1] - box[1] - (0.4 * (box[3] - box[1]) if level == "C2" else 0))
-        cost = 0.5 * front + top * (0.5 if level == "C2" else 1)
-        if cost < bestCost:
-            best, bestCost = body, cost
-    return best
+def pairBodies(links, tracks, bodies):
+    """The body track that sits at the front of each vertebra's boxes; each body is used once, best pairs first.
+
+    :param links: list of LevelChain.Link.
+    :return: index into ``links`` -> body track.
+    """
+    costs = sorted(
+        (_bodyCost(tracks[link.track], LEVELS[link.level], body), i, b)
+        for i, link in enumerate(links) if LEVELS[link.level] != "C1" for b, body in enumerate(bodies)
+    )
+    pairs, used = {}, set()
+    for cost, i, b in costs:
+        if cost < MAXIMUM_BODY_COST and i not in pairs and b not in used:
+            pairs[i] = bodies[b]
+            used.add(b)
+    return pairs
 
 
-def orientedBoxes(centres, boundsList):
+def _bodyCost(track, level, body):
+    """How far, in pixels, a body is from where this vertebra's body is expected."""
+    _, own, other = np.intersect1d(track.slices, body.slices, return_indices=True)
+    if len(own) < 2:
+        return np.inf
+    box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
+    front = abs(inner[0] - box[0])
+    # The axis' body hangs below its dens; elsewhere the body begins at the top of the box.
+    top = abs(inner[1] - box[1] - (0.4 * (box[3] - box[1]) if level == "C2" else 0))
+    return 0.5 * front + top * (0.5 if level == "C2" else 1)
+
+
+def orientedBoxes(levels, centres, boundsList):
     """Boxes that follow the spine's curve.
 
-    The tangent of the curve through the centres gives the superior axis; the sizes are those of a box that, so turned,
-    has the given bounds.
+    The tangent of the curve through the bodies gives the superior axis (C1, which has none, goes with C2); the sizes
+    are those of a box that, so turned, has the given bounds.
 
-    :param centres: shape (n, 3), cranio-caudal order, LPS mm.
+    :param levels: n names in cranio-caudal order.
+    :param centres: n of shape (3,), LPS mm.
+    :param boundsList: n Bounds.
     :return: list of n OrientedBox.
     """
+    curve = [centre for level, centre in zip(levels, centres, strict=True) if level != "C1"]
     boxes = []
     for i, bounds in enumerate(boundsList):
-        above, below = centres[max(i - 1, 0)], centres[min(i + 1, len(centres) - 1)]
-        tangent = above - below if len(centres) > 1 else np.array([0.0, 0, 1])
+        k = max(i - (len(levels) - len(curve)), 0)
+        tangent = curve[max(k - 1, 0)] - curve[min(k + 1, len(curve) - 1)] if len(curve) > 1 else np.array([0.0, 0, 1])
         axes = _axesAlong(tangent)
         # |axes|^T maps the half sizes of a turned box to those of its bounds; undo that, within reason.
         size = np.linalg.solve(np.abs(axes).T, bounds.size)
@@ -141,13 +157,15 @@ def vertebraeFrom(links, tracks, bodies, volume):
     :param bodies: tracks of vertebral bodies.
     :return: list of Vertebra in cranio-caudal order.
     """
+    pairs = pairBodies(links, tracks, bodies)
     found = [
-        (link.level, link.confidence, centreOf(tracks[link.track], LEVELS[link.level], bodies, volume),
+        (link.level, link.confidence, centreOf(tracks[link.track], LEVELS[link.level], pairs.get(i), volume),
          boundsOf(tracks[link.track], volume), True)
-        for link in links
+        for i, link in enumerate(links)
     ]
     found = withMissingLevels(found)
-    boxes = orientedBoxes([centre for _, _, centre, _, _ in found], [bounds for _, _, _, bounds, _ in found])
+    boxes = orientedBoxes([LEVELS[level] for level, *_ in found], [centre for _, _, centre, _, _ in found],
+                          [bounds for _, _, _, bounds, _ in found])
     return [
         Vertebra(LEVELS[level], confidence, centre, bounds, box, inferred=not detected,
                  complete=isComplete(bounds, volume))

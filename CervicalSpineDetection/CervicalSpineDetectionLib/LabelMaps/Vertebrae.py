@@ -32,7 +32,7 @@ def vertebraeOf(labels, wholeLabels=None):
         if len(index) and len(index) >= MINIMUM_PART * whole[code] and level in centres:
             bounds = Bounds(origin + (index.min(0) - 0.5) * spacing, origin + (index.max(0) + 0.5) * spacing)
             found.append((level, centres[level], bounds, len(index) == int(whole[code])))
-    boxes = orientedBoxes([centre for _, centre, _, _ in found], [bounds for _, _, bounds, _ in found])
+    boxes = orientedBoxes(*([entry[i] for entry in found] for i in range(3)))
     return [
         Vertebra(level, 1.0, centre, bounds, box, complete=complete)
         for (level, centre, bounds, complete), box in zip(found, boxes, strict=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Boxes3D import bodyOf, boundsOf, isComplete, vertebraeFrom
+from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, isComplete, pairBodies, vertebraeFrom
 from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, tracksOf
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Detection.Tracks import runningMedian
@@ -57,11 +57,10 @@ def teach(image, detector):
     if reason:
         return None, reason
     boxes = [[] for _ in pictures]
-    for link, vertebra in zip(links, vertebrae, strict=True):
+    for link in links:
         _addTrack(boxes, tracks[link.track], link.level)
-        body = bodyOf(tracks[link.track], vertebra.level, bodies)
-        if body is not None and vertebra.level != "C1":
-            _addTrack(boxes, body, BODY_CLASS)
+    for body in pairBodies(links, tracks, bodies).values():
+        _addTrack(boxes, body, BODY_CLASS)
     return TaughtScan(_blanked(pictures, links, tracks, volume), boxes, min(link.confidence for link in links)), ""
 
 
