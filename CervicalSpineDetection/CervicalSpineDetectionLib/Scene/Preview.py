@@ -67,7 +67,7 @@ def _field(image, result):
     lower = np.min([vertebra.bounds.minimum for vertebra in result.vertebrae], axis=0)
     upper = np.max([vertebra.bounds.maximum for vertebra in result.vertebrae], axis=0)
     bodies = np.median([vertebra.centre for vertebra in result.vertebrae], axis=0)
-    centre = np.array([bodies[0], bodies[1] + 5, (lower[2] + upper[2]) / 2])
+    centre = np.array([*bodies[:2], (lower[2] + upper[2]) / 2])
     return LPS_TO_RAS @ centre, float(upper[2] - lower[2]) + 2 * MARGIN_MM
 
 
@@ -100,6 +100,7 @@ def _addBone(scene, image, result):
     node.SetAndObservePolyData(turned.GetOutput())
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
+    display.SetScalarVisibility(False)
     display.SetColor(0.93, 0.88, 0.78)
     display.SetVisibility2D(False)
     display.SetBackfaceCulling(False)

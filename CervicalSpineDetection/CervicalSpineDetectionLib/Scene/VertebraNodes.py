@@ -112,6 +112,7 @@ def _addRoi(scene, vertebra, result, volumeNode, oriented):
     objectToNode[:3, 3] = LPS_TO_RAS @ box.centre
     node.SetAndObserveObjectToNodeMatrix(matrixFromArray(objectToNode))
     node.SetSize(*box.size)
+    node.SetNthControlPointVisibility(0, False)  # the box's own middle; the vertebra's centre is in the other list
     for key, value in (
         ("level", vertebra.level), ("detectedLevel", vertebra.level), ("confidence", f"{vertebra.confidence:.4f}"),
         ("inferred", str(int(vertebra.inferred))), ("complete", str(int(vertebra.complete))),
@@ -148,6 +149,7 @@ def _addCentres(scene, result, volumeNode):
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(3.0)
     display.SetTextScale(4.0)
+    display.SetSliceProjection(True)
     display.SetSelectedColor(1.0, 0.95, 0.4)
     return node
 
