@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+import torch.nn.functional as functional
 
 from CervicalSpineDetectionLib.Phantom import Tissues, VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, randomWobble, smoothTube
@@ -52,6 +54,7 @@ def fill(canvas, spine, head, random):
         # The scalp and the face carry less fat.
         canvas.fill(head.outline(min(inset, skin + 0.5 * fat)), code, head.frame, wobble=wobble,
                     keep=() if code == Tissues.SKIN else (Tissues.AIR,))
+    _mixFlesh(canvas, random)
     _fillLungs(canvas, spine, random)
     _fillMuscles(canvas, spine, head, random)
     _fillVessels(canvas, spine, head, random)
@@ -95,6 +98,16 @@ def _fillSlices(canvas, outline, code, inset):
     y = np.abs(canvas.axes[1][:, None] - middle) / np.maximum(depth - inset, 1e-3)
     across, along = ((v**2.3).astype(np.float32) for v in (x, y))
     canvas.tissues[across[:, None, :] + along[None] < 1] = code
+
+
+def _mixFlesh(canvas, random):
+    """Sheets of fat and strands of muscle in the flesh that no named organ takes."""
+    size = [max(2, int(n * canvas.spacing / random.uniform(8, 16))) for n in canvas.tissues.shape]
+    noise = torch.from_numpy(random.normal(0, 1, (1, 1, *size)).astype(np.float32))
+    noise = functional.interpolate(noise, size=canvas.tissues.shape, mode="trilinear", align_corners=True)[0, 0].numpy()
+    flesh = canvas.tissues == Tissues.SOFT_TISSUE
+    canvas.tissues[flesh & (np.abs(noise) < random.uniform(0, 0.15))] = Tissues.FAT
+    canvas.tissues[flesh & (noise > random.uniform(0.4, 1.0))] = Tissues.MUSCLE
 
 
 def _course(spine, levels, x, y, random):
