@@ -56,6 +56,14 @@ def _importsIn(node, fileScopeOnly):
     return modules
 
 
+def topLevelNames(path):
+    """Names a file defines."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assigned = (name for node in body if isinstance(node, ast.Assign) for name in ast.walk(node))
+    return defined | {name.id for name in assigned if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+
+
 def packages(modules):
     return {module.split(".")[0] for module in modules}
 
@@ -202,6 +210,17 @@ def test_moduleLoadsInABareSlicer():
     atLoad = packages(importedModules(MODULE_SCRIPT, fileScopeOnly=True))
 
     assert atLoad <= {"slicer", "vtk", "qt", "ctk"} | set(sys.stdlib_module_names)
+
+
+def test_whatTheModuleImportsFromTheLibraryIsThere():
+    imports = [
+        (LIBRARY.parent.joinpath(*node.module.split(".")).with_suffix(".py"), alias.name)
+        for node in ast.walk(ast.parse(MODULE_SCRIPT.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("CervicalSpineDetectionLib.")
+        for alias in node.names
+    ]
+
+    assert imports and [(path.name, name) for path, name in imports if name not in topLevelNames(path)] == []
 
 
 def test_widgetsTheModuleUsesAreInItsUiFile():
