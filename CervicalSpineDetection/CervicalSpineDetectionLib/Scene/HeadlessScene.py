@@ -1,40 +1,46 @@
-"""A MRML scene outside the Slicer application (slicer-core): what Slicer's own start-up does, as far as needed."""
+"""A MRML scene with application logic where there is no Slicer application (slicer-core)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
 
 import slicer
 import vtk
 
+# Module logics the nodes, storage and displayable managers of this ring ask for.
 MODULE_LOGICS = {
-    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Colors": "vtkMRMLColorLogic",
     "Markups": "vtkSlicerMarkupsLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
     "Volumes": "vtkSlicerVolumesLogic",
-    "Data": "vtkSlicerDataModuleLogic",
 }
 
 
-class HeadlessScene:
-    """Scene with application logic. Use inside Slicer is neither needed nor meant: it has ``slicer.mrmlScene``.
+@contextmanager
+def headlessScene():
+    """Empty scene with what Slicer's application sets up around one.
 
-    :ivar scene: vtkMRMLScene.
-    :ivar applicationLogic: vtkSlicerApplicationLogic, needed by views.
+    :return: context manager that gives (vtkMRMLScene, vtkSlicerApplicationLogic); both are emptied on exit.
     """
-
-    def __init__(self):
-        self.scene = slicer.vtkMRMLScene()
-        self.applicationLogic = slicer.vtkSlicerApplicationLogic()
-        self.applicationLogic.SetMRMLScene(self.scene)
-        self.applicationLogic.SetSliceLogics(vtk.vtkCollection())
-        self.applicationLogic.SetViewLogics(vtk.vtkCollection())
-        self.applicationLogic.GetColorLogic().SetMRMLScene(self.scene)
-        self.applicationLogic.GetColorLogic().AddDefaultColorNodes()
-        self.scene.AddNode(slicer.vtkMRMLSelectionNode())
-        crosshair = slicer.vtkMRMLCrosshairNode()
-        crosshair.SetCrosshairName("default")
-        self.scene.AddNode(crosshair)
-        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene, True)
-        # References are kept here: the application logic holds its module logics weakly.
-        self._logics = {"Colors": slicer.vtkMRMLColorLogic()}
-        self._logics.update({name: getattr(slicer, kind)() for name, kind in MODULE_LOGICS.items()})
-        for name, logic in self._logics.items():
-            logic.SetMRMLScene(self.scene)
-            logic.SetMRMLApplicationLogic(self.applicationLogic)
-            self.applicationLogic.SetModuleLogic(name, logic)
+    scene = slicer.vtkMRMLScene()
+    applicationLogic = slicer.vtkSlicerApplicationLogic()
+    applicationLogic.SetMRMLScene(scene)
+    applicationLogic.SetSliceLogics(vtk.vtkCollection())
+    applicationLogic.SetViewLogics(vtk.vtkCollection())
+    # The application logic doesn't keep them alive.
+    moduleLogics = {name: getattr(slicer, className)() for name, className in MODULE_LOGICS.items()}
+    for name, logic in moduleLogics.items():
+        logic.SetMRMLScene(scene)
+        logic.SetMRMLApplicationLogic(applicationLogic)
+        applicationLogic.SetModuleLogic(name, logic)
+    applicationLogic.GetColorLogic().SetMRMLScene(scene)
+    applicationLogic.GetColorLogic().AddDefaultColorNodes()
+    selectionNode = slicer.vtkMRMLSelectionNode()
+    selectionNode.SetSingletonTag("Singleton")
+    scene.AddNode(selectionNode)
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+    try:
+        yield scene, applicationLogic
+    finally:
+        scene.Clear(True)
+        applicationLogic.SetMRMLScene(None)

@@ -1,65 +1,71 @@
-"""Results as files that open in Slicer."""
+"""Files that Slicer opens."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 
+import SimpleITK as sitk
 import slicer
 
-from CervicalSpineDetectionLib.Scene.HeadlessScene import HeadlessScene
+from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
-from CervicalSpineDetectionLib.Scene.Volumes import volumeNodeFromImage
+from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
+
+MARKUPS_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+    "markups-schema-v1.0.4.json#"
+)
+SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 
 
-def writeScene(path, image, result, name, oriented=True):
-    """A scene bundle (.mrb) with CT, boxes, centres and their folder.
+def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str, oriented=True) -> None:
+    """Write a Slicer scene bundle (.mrb) with the CT, the boxes and the centres.
 
-    :param path: file to write.
-    :param image: sitk CT.
-    :param result: DetectionResult.
-    :param name: name of the CT in the scene.
-    :param oriented: see ``addVertebrae``.
-    :raises OSError: the bundle could not be written.
+    :param image: CT in HU.
+    :param name: of the CT in the scene.
+    :param oriented: boxes along the spine's curve, else along the patient axes.
+    :raises OSError: the file can't be written.
     """
-    headless = HeadlessScene()
-    volumeNode = volumeNodeFromImage(headless.scene, image, name)
-    addVertebrae(headless.scene, result, volumeNode, oriented)
-    headless.applicationLogic.GetSelectionNode().SetReferenceActiveVolumeID(volumeNode.GetID())
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / "scene.mrb"
-        if not headless.scene.WriteToMRB(str(bundle)):
-            raise OSError(f"The scene could not be written to {path}.")
-        shutil.copyfile(bundle, path)
-    headless.scene.Clear(1)
+    with headlessScene() as (scene, applicationLogic):
+        volumeNode = volumeNodeFromImage(scene, image, name)
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+        hierarchy.CreateItem(hierarchy.GetSceneItemID(), volumeNode)
+        addVertebrae(scene, result, volumeNode, oriented)
+        _showInSliceViews(scene, applicationLogic, volumeNode)
+        if not scene.WriteToMRB(str(path)):
+            raise OSError(f"Could not write {path}.")
 
 
-def writeMarkups(path, result):
-    """All boxes and the centres as one markups JSON file.
+def writeMarkups(path: Path, result: DetectionResult) -> None:
+    """Write the oriented boxes and the centres as one Slicer markups file (.mrk.json).
 
-    Slicer's file format allows several markups in a file; each is written by Slicer's own storage node and the
-    documents are joined.
+    Dragged into Slicer, all of them are loaded, with names and colours: its reader makes a node of every item of
+    "markups". (A storage node that reads into an existing node takes the first one only.)
 
-    :param path: file to write (.mrk.json).
-    :param result: DetectionResult.
+    :raises OSError: the file can't be written.
     """
-    headless = HeadlessScene()
-    rois, centres = addVertebrae(headless.scene, result)
-    documents = []
-    with tempfile.TemporaryDirectory() as folder:
-        for index, node in enumerate([centres, *rois]):
-            storage = (slicer.vtkMRMLMarkupsROIJsonStorageNode if node in rois else
-                       slicer.vtkMRMLMarkupsJsonStorageNode)()
-            file = Path(folder) / f"{index}.mrk.json"
-            storage.SetFileName(str(file))
-            if not storage.WriteData(node):
-                raise OSError(f"The markups could not be written to {path}.")
-            document = json.loads(file.read_text(encoding="utf-8"))
-            for markup in document["markups"]:
-                markup["name"] = node.GetName()
-            documents.append(document)
-    joined = {**documents[0], "markups": [markup for document in documents for markup in document["markups"]]}
-    Path(path).write_text(json.dumps(joined, indent=1) + "\n", encoding="utf-8")
-    headless.scene.Clear(1)
+    with headlessScene() as (scene, _), tempfile.TemporaryDirectory() as folder:
+        single = Path(folder) / "node.mrk.json"
+        content = {"@schema": MARKUPS_SCHEMA, "markups": []}
+        for node in addVertebrae(scene, result):
+            node.AddDefaultStorageNode()
+            node.GetStorageNode().SetFileName(str(single))
+            if not node.GetStorageNode().WriteData(node):
+                raise OSError(f"Could not write {path}.")
+            item = json.loads(single.read_text(encoding="utf-8"))["markups"][0]
+            # Slicer reads the name but doesn't write it: it takes that of the file.
+            content["markups"].append({**item, "name": node.GetName()})
+    Path(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _showInSliceViews(scene, applicationLogic, volumeNode):
+    for name, orientation in SLICE_VIEWS.items():
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(applicationLogic)
+        logic.SetMRMLScene(scene)
+        logic.AddSliceNode(name).SetOrientation(orientation)
+        logic.GetSliceCompositeNode().SetBackgroundVolumeID(volumeNode.GetID())
+        logic.FitSliceToBackground()

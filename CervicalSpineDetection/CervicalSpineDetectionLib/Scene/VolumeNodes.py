@@ -1,0 +1,66 @@
+"""Images to volume nodes and back, geometry exact. SimpleITK is LPS, MRML is RAS; both in mm."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from CervicalSpineDetectionLib.Errors import InputError
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+
+# The usual bone window of CT, HU.
+BONE_WINDOW = 1800
+BONE_LEVEL = 400
+
+
+def volumeNodeFromImage(scene, image: sitk.Image, name: str):
+    """Add a CT to a scene, shown in the bone window.
+
+    :param scene: vtkMRMLScene.
+    :param image: 3D, one component, any orientation, left-handed ones too.
+    :return: vtkMRMLScalarVolumeNode with a copy of the voxels.
+    """
+    imageData = vtk.vtkImageData()
+    imageData.SetDimensions(image.GetSize())
+    scalars = numpy_to_vtk(sitk.GetArrayFromImage(image).ravel())
+    scalars.SetName("ImageScalars")
+    imageData.GetPointData().SetScalars(scalars)
+
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    with slicer.util.NodeModify(node):
+        node.SetAndObserveImageData(imageData)
+        node.SetSpacing(image.GetSpacing())
+        node.SetOrigin(LPS_TO_RAS @ image.GetOrigin())
+        node.SetIJKToRASDirections(*(LPS_TO_RAS @ np.reshape(image.GetDirection(), (3, 3))).ravel())
+    node.CreateDefaultDisplayNodes()
+    displayNode = node.GetDisplayNode()
+    with slicer.util.NodeModify(displayNode):
+        displayNode.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+        displayNode.AutoWindowLevelOff()
+        displayNode.SetWindowLevel(BONE_WINDOW, BONE_LEVEL)
+    return node
+
+
+def imageFromVolumeNode(node) -> sitk.Image:
+    """Copy of a volume in its own physical frame: a transform above the volume is not applied.
+
+    :param node: vtkMRMLScalarVolumeNode.
+    :raises InputError: the volume has no voxels, or several values a voxel.
+    """
+    imageData = node.GetImageData()
+    if imageData is None or imageData.GetNumberOfPoints() == 0:
+        raise InputError(f'The volume "{node.GetName()}" has no voxels: load a CT and select it.')
+    if imageData.GetNumberOfScalarComponents() != 1:
+        raise InputError(f'The volume "{node.GetName()}" has several values a voxel: select a CT.')
+    voxels = vtk_to_numpy(imageData.GetPointData().GetScalars())
+    image = sitk.GetImageFromArray(voxels.reshape(imageData.GetDimensions()[::-1]))
+    directions = np.zeros((3, 3))
+    node.GetIJKToRASDirections(directions)
+    image.SetSpacing(node.GetSpacing())
+    image.SetOrigin(LPS_TO_RAS @ node.GetOrigin())
+    image.SetDirection((LPS_TO_RAS @ directions).ravel())
+    return image
