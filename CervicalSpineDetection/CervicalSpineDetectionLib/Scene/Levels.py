@@ -9,7 +9,7 @@ COLOURS = (
     (153, 221, 255), (187, 204, 51), (255, 170, 187), (68, 187, 153),
 )
 
-# SNOMED CT, from DICOM PS3.16 CID 7160 and others, "C1 vertebra" ... "T4 vertebra".
+# SNOMED CT, from DICOM PS3.16 CID 7603 Vertebra, "C1 vertebra" ... "T4 vertebra".
 SNOMED_CODES = (
     "14806007", "39976000", "113205007", "5329002", "36978003", "36054005", "87391001",
     "64864005", "53733008", "1626008", "73071006",
