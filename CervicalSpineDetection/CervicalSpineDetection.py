@@ -252,7 +252,7 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
         from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
         from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
         from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
-        from CervicalSpineDetectionLib.Scene.Volumes import imageFromVolumeNode
+        from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode
 
         detector = loadDetector(device=device.torchName())
         result = detectVertebrae(imageFromVolumeNode(inputVolume), detector, progress)
@@ -292,7 +292,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou
         from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
         from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes
-        from CervicalSpineDetectionLib.Scene.Volumes import volumeNodeFromImage
+        from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 
         self.delayDisplay("Making a CT")
         phantom = makePhantom(seed=1)
