@@ -115,15 +115,27 @@ class ThreeDView(_View):
         self.node.SetBoxVisible(False)
         self.node.SetAxisLabelsVisible(False)
 
-    def look(self, bounds, direction, up) -> None:
-        """Aim the camera so that all of a box is seen.
+    def look(self, points, direction, up) -> None:
+        """Aim a parallel projection so that points fit, with a little room around.
 
-        :param bounds: RAS mm (x min, x max, y min, y max, z min, z max).
-        :param direction: RAS, from the box to the camera.
+        :param points: RAS mm, shape (n, 3).
+        :param direction: RAS, from the points to the camera.
+        :param up: RAS, not parallel to ``direction``.
         """
-        centre = np.array(bounds).reshape(3, 2).mean(axis=1)
         camera = self.renderer.GetActiveCamera()
-        camera.SetFocalPoint(centre)
-        camera.SetPosition(centre + np.array(direction))
+        camera.ParallelProjectionOn()
+        camera.SetFocalPoint(0, 0, 0)
+        camera.SetPosition(direction)
         camera.SetViewUp(up)
-        self.renderer.ResetCamera(bounds)
+        camera.OrthogonalizeViewUp()
+        toView = slicer.util.arrayFromVTKMatrix(camera.GetViewTransformMatrix())[:3, :3]
+        inView = points @ toView.T
+        middle = (inView.min(axis=0) + inView.max(axis=0)) / 2
+        halfWidth, halfHeight, halfDepth = np.ptp(inView, axis=0) / 2
+        focalPoint = middle @ toView
+        away = toView[2] * (halfDepth + 500)
+        camera.SetFocalPoint(focalPoint)
+        camera.SetPosition(focalPoint + away)
+        width, height = self.window.GetSize()
+        camera.SetParallelScale(1.1 * max(halfHeight, halfWidth * height / width))
+        self.renderer.ResetCameraClippingRange()

@@ -113,6 +113,12 @@ def label(vertebra: Vertebra) -> str:
     return f"{vertebra.level} ?" if uncertainty(vertebra) else vertebra.level
 
 
+def boxCorners(box: OrientedBox) -> np.ndarray:
+    """:return: shape (8, 3), LPS mm."""
+    signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(8, 3)
+    return box.centre + (signs * box.size) @ box.axes
+
+
 @contextmanager
 def _batch(scene):
     """Views and panels follow once, at the end."""
@@ -171,6 +177,8 @@ def _addBox(scene, vertebra, oriented):
             "Oriented": _text(oriented),
         }.items():
             node.SetAttribute(PREFIX + attribute, value)
+    # The box's centre would be taken for that of the body.
+    node.SetNthControlPointVisibility(0, False)
     node.CreateDefaultDisplayNodes()
     _showBox(node.GetDisplayNode(), levelColour(vertebra.level), certain=not uncertainty(vertebra))
     return node
@@ -198,8 +206,7 @@ def _showBox(displayNode, colour, certain):
     with slicer.util.NodeModify(displayNode):
         displayNode.SetColor(colour)
         displayNode.SetSelectedColor(colour)
-        displayNode.SetFillVisibility(certain)
-        displayNode.SetFillOpacity(0.15)
+        displayNode.SetFillOpacity(0.08 if certain else 0)
         displayNode.SetLineThickness(0.3)
         # The centre point carries the name, and eleven boxes' handles would hide the CT: turned on where needed.
         displayNode.SetPropertiesLabelVisibility(False)
@@ -243,8 +250,8 @@ def _vertebra(level, node, centre):
     box = OrientedBox(numbers[:3], numbers[3:6], numbers[6:].reshape(3, 3))
     shown = box if attribute["Oriented"] == "true" else _axisAligned(bounds)
     present = _boxFromRoi(node)
-    if not np.allclose(_corners(present), _corners(shown), rtol=0, atol=TOLERANCE_MM):
-        corners = _corners(present)
+    if not np.allclose(boxCorners(present), boxCorners(shown), rtol=0, atol=TOLERANCE_MM):
+        corners = boxCorners(present)
         bounds, box = Bounds(corners.min(axis=0), corners.max(axis=0)), present
     return Vertebra(
         level, float(attribute["Confidence"]), centre, bounds, box,
@@ -254,11 +261,6 @@ def _vertebra(level, node, centre):
 
 def _axisAligned(bounds):
     return OrientedBox(bounds.centre, bounds.size, np.eye(3))
-
-
-def _corners(box):
-    signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(8, 3)
-    return box.centre + (signs * box.size) @ box.axes
 
 
 def _putLevel(found, name, value):
