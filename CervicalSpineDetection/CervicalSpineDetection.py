@@ -210,18 +210,14 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     @staticmethod
     def _summary(result):
-        """Levels found and what to check, for the status line."""
+        """Levels found and what to look at, for the status line."""
         if not result.vertebrae:
-            lines = [_("No vertebra found.")]
-        else:
-            lines = [_("Found: {levels}").format(levels=", ".join(vertebra.level for vertebra in result.vertebrae))]
-        inferred = [vertebra.level for vertebra in result.vertebrae if vertebra.inferred]
-        if inferred:
-            lines.append(_("Not seen, placed between neighbours: {levels}").format(levels=", ".join(inferred)))
-        cut = [vertebra.level for vertebra in result.vertebrae if not vertebra.complete]
-        if cut:
-            lines.append(_("Cut by the image edge: {levels}").format(levels=", ".join(cut)))
-        return "\n".join(lines + result.warnings)
+            return "\n".join([_("No vertebra found."), *result.warnings])
+        from CervicalSpineDetectionLib.Scene.VertebraNodes import uncertainty
+
+        found = _("Found: {levels}").format(levels=", ".join(vertebra.level for vertebra in result.vertebrae))
+        doubts = [f"{vertebra.level}: {uncertainty(vertebra)}" for vertebra in result.vertebrae if uncertainty(vertebra)]
+        return "\n".join([found, *doubts, *result.warnings])
 
 
 #
