@@ -216,7 +216,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         from CervicalSpineDetectionLib.Scene.VertebraNodes import uncertainty
 
         found = _("Found: {levels}").format(levels=", ".join(vertebra.level for vertebra in result.vertebrae))
-        doubts = [f"{vertebra.level}: {uncertainty(vertebra)}" for vertebra in result.vertebrae if uncertainty(vertebra)]
+        doubtful = [vertebra for vertebra in result.vertebrae if uncertainty(vertebra)]
+        doubts = [f"{vertebra.level}: {uncertainty(vertebra)}" for vertebra in doubtful]
         return "\n".join([found, *doubts, *result.warnings])
 
 
