@@ -1,6 +1,6 @@
 """``cervical-spine detect``: exit status, what is printed, what is written. Network and scene are stand-ins here."""
 
-import importlib.util
+import errno
 import io
 import json
 import os
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
@@ -48,9 +49,11 @@ class StandIns:
 
     def loadDetector(self, weights=None, device="auto", batchSize=32):
         self.loaded.append((weights, device, batchSize))
+        return object()
+
+    def findWeights(self, weights=None):
         if weights == "nonsense":
             raise InputError("No weights called nonsense;\ngive a .safetensors file.")
-        return object()
 
     def detectVertebrae(self, image, detector, progress=None):
         for done in range(101):
@@ -82,23 +85,16 @@ class StandIns:
 @pytest.fixture
 def standIns(monkeypatch):
     standIns = StandIns()
-    functions = {"Detection.Pipeline": ["detectVertebrae"], "Detection.YoloDetector": ["loadDetector"],
-                 "Scene.SceneFiles": ["writeScene", "writeMarkups"], "Scene.Preview": ["writePreview"]}
+    functions = {"Detection.Weights": ["findWeights"], "Detection.YoloDetector": ["loadDetector"],
+                 "Detection.Pipeline": ["detectVertebrae"], "Scene.SceneFiles": ["writeScene", "writeMarkups"],
+                 "Scene.Preview": ["writePreview"]}
     for module, names in functions.items():
         standIn = types.ModuleType(f"{LIBRARY}.{module}")
         for name in names:
             setattr(standIn, name, getattr(standIns, name))
         monkeypatch.setitem(sys.modules, standIn.__name__, standIn)
-    hideSlicer(monkeypatch, False)
+    monkeypatch.setattr(f"{LIBRARY}.CommandLine.Detect.canDraw", lambda: True)
     return standIns
-
-
-def hideSlicer(monkeypatch, hidden):
-    findSpec = importlib.util.find_spec
-    monkeypatch.setattr(
-        f"{LIBRARY}.CommandLine.Detect.importlib.util.find_spec",
-        lambda name, *rest: (None if hidden else object()) if name == "slicer" else findSpec(name, *rest),
-    )
 
 
 @pytest.fixture
@@ -172,13 +168,31 @@ def test_whatIsNotWantedIsNotWrittenAndNotLeftFromBefore(standIns, ct, tmp_path,
 
 
 def test_withoutSlicerCoreTheNumbersAreWrittenAndTheRestExplained(standIns, ct, tmp_path, capsys, monkeypatch):
-    hideSlicer(monkeypatch, True)
+    # Imports as a missing module does.
+    monkeypatch.setitem(sys.modules, f"{LIBRARY}.Scene.SceneFiles", None)
 
     status = detect(ct, tmp_path)
 
     assert status == 0
     assert fileNames(tmp_path / "out") == {"vertebrae.json", "vertebrae.csv"}
     assert "need slicer-core" in capsys.readouterr().out
+
+
+def test_withoutGraphicsAllButThePictureIsWritten(standIns, ct, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(f"{LIBRARY}.CommandLine.Detect.canDraw", lambda: False)
+
+    status = detect(ct, tmp_path)
+
+    assert status == 0
+    assert fileNames(tmp_path / "out") == ALL_FILES - {"preview.png"}
+    assert "preview.png needs OpenGL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("code", "works"), [("pass", True), ("import os; os.abort()", False)])
+def test_graphicsThatEndTheProcessAreFoundOut(monkeypatch, code, works):
+    monkeypatch.setattr(f"{LIBRARY}.CommandLine.Graphics.DRAW_NOTHING", code)
+
+    assert canDraw() is works
 
 
 def test_pictureAndSceneAreInHuWhereTheFileIsOffset(standIns, tmp_path):
@@ -261,6 +275,21 @@ def test_failureWhileWritingKeepsTheEarlierResults(standIns, ct, tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
+def test_fullDiskIsToldInOneLineAndKeepsTheEarlierResults(standIns, ct, tmp_path, capfd):
+    detect(ct, tmp_path)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    standIns.vertebrae = FOUND[:1]
+    standIns.sceneError = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    capfd.readouterr()
+
+    status = detect(ct, tmp_path)
+
+    lines = capfd.readouterr().err.splitlines()
+    assert status == 2
+    assert len(lines) == 1 and "No space left on device" in lines[0]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
 def test_interruptionIsAStatusNotATraceback(standIns, ct, tmp_path, capsys):
     standIns.sceneError = KeyboardInterrupt()
 
@@ -271,7 +300,7 @@ def test_interruptionIsAStatusNotATraceback(standIns, ct, tmp_path, capsys):
     assert fileNames(tmp_path / "out") == set()
 
 
-def test_helpAndBadInputDoNotWaitForSlowLibraries():
+def test_helpAndBadInputDoNotWaitForSlowLibraries(tmp_path, ct):
     code = f"""
 import sys
 from {LIBRARY}.CommandLine.Main import main
@@ -281,10 +310,12 @@ except SystemExit as exit:
     assert exit.code == 0
 assert not {{"torch", "slicer", "vtk", "SimpleITK", "numpy"}} & set(sys.modules)
 assert main(["detect", "none.nrrd", "--output", "out"]) == 2
+assert main(["detect", sys.argv[1], "--output", "out", "--weights", "none"]) == 2
 assert not {{"torch", "ultralytics", "slicer", "vtk"}} & set(sys.modules)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", code, str(ct)], env=environment, cwd=tmp_path, capture_output=True,
+                         text=True)
 
     assert run.returncode == 0, run.stderr
 

@@ -5,7 +5,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.ReadImage import readImage, readImageWithWarnings
@@ -194,6 +194,7 @@ def test_slicesOfDifferentOrientationAreRefused(tmp_path):
     assert "differ in size, pixel spacing or orientation" in refusal(writeSeries(tmp_path / "ct", change=turnOne))
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
 @pytest.mark.parametrize(("tags", "reason"), [
     ({"Modality": "MR"}, "modality MR"),
     ({"PhotometricInterpretation": "MONOCHROME1"}, "inverted"),
@@ -203,6 +204,9 @@ def test_slicesOfDifferentOrientationAreRefused(tmp_path):
     ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "scout"),
     ({"PixelSpacing": None}, "pixel spacing"),
     ({"ImagePositionPatient": None}, "position"),
+    ({"ImagePositionPatient": 5}, "position"),
+    ({"ImagePositionPatient": ["nan", 0, 0]}, "position"),
+    ({"Rows": None}, "size"),
     ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "impossible slice orientation"),
 ])
 def test_whatIsNoCtVolumeIsRefused(tmp_path, tags, reason):
@@ -231,6 +235,22 @@ def test_sliceCutShortIsRefused(tmp_path, kept):
     (folder / "003.dcm").write_bytes(data[:kept if kept > 1 else int(kept * len(data))])
 
     assert "damaged or incomplete" in refusal(folder)
+
+
+def test_compressedSeriesIsReadAsItWasBefore(tmp_path):
+    plain = readImage(writeSeries(tmp_path / "plain"))
+
+    packed = readImage(writeSeries(tmp_path / "rle", change=lambda k, dataset: dataset.compress(RLELossless)))
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(packed), sitk.GetArrayFromImage(plain))
+
+
+def test_compressionThatCannotBeReadIsRefused(tmp_path):
+    folder = writeSeries(tmp_path / "ct")
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"))
+
+    assert "compressed in a way that can't be read" in refusal(folder)
 
 
 def test_noMessageHoldsThePatientsName(tmp_path):

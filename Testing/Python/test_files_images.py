@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.HeaderChecks import NIFTI_1
 from CervicalSpineDetectionLib.Files.ReadImage import readImage, readImageWithWarnings
 
 FORMATS = ("ct.nii", "ct.nii.gz", "ct.nrrd", "ct.mha", "ct.mhd")
@@ -177,15 +178,126 @@ def test_nrrdWithoutPatientAxesIsReadWithAWarning(tmp_path):
     assert len(read.warnings) == 1 and "how the image lies in the patient" in read.warnings[0]
 
 
-def test_niftiWithoutPatientAxesIsReadWithAWarning(tmp_path):
-    path = write(tmp_path / "ct.nii", madeImage())
-    data = bytearray(path.read_bytes())
-    data[252:256] = bytes(4)  # qform_code and sform_code
-    path.write_bytes(data)
+@pytest.mark.parametrize("space", ["scanner-xyz", "3D-right-handed"])
+def test_nrrdInAxesOfTheScannerIsReadWithAWarning(tmp_path, space):
+    path = nrrd(tmp_path / "ct.nrrd", f"space: {space}", "space directions: (1,0,0) (0,1,0) (0,0,3)")
 
-    warnings = readImageWithWarnings(path).warnings
+    assert "how the image lies in the patient" in readImageWithWarnings(path).warnings[0]
+
+
+def test_nrrdWithoutSpacingIsRefused(tmp_path):
+    assert "does not state its voxel spacing" in refusal(nrrd(tmp_path / "ct.nrrd"))
+
+
+def changedHeader(path, field):
+    """A MetaImage file without a line of its header."""
+    write(path, madeImage(DIRECTIONS["oblique"]))
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith(field)))
+    return path
+
+
+def test_metaImageWithoutSpacingIsRefused(tmp_path):
+    assert "does not state its voxel spacing" in refusal(changedHeader(tmp_path / "ct.mhd", "ElementSpacing"))
+
+
+def test_metaImageWithoutPatientAxesIsReadWithAWarning(tmp_path):
+    read = readImageWithWarnings(changedHeader(tmp_path / "ct.mhd", "TransformMatrix"))
+
+    assert len(read.warnings) == 1 and "how the image lies in the patient" in read.warnings[0]
+
+
+@pytest.mark.parametrize(("name", "data"), [("ct.mha", "ct.mha"), ("ct.mhd", "ct.zraw"), ("ct.nrrd", "ct.nrrd")])
+@pytest.mark.parametrize("harm", ["none", "changed byte", "cut"])
+def test_compressedFilesAreReadUnlessHarmed(tmp_path, name, data, harm):
+    image = madeImage()
+    sitk.WriteImage(image, str(tmp_path / name), useCompression=True)
+    content = bytearray((tmp_path / data).read_bytes())
+    if harm == "none":
+        np.testing.assert_array_equal(
+            sitk.GetArrayFromImage(readImage(tmp_path / name)), sitk.GetArrayFromImage(image))
+        return
+    if harm == "cut":
+        del content[-40:]
+    else:
+        content[-200] ^= 0xFF
+    (tmp_path / data).write_bytes(content)
+
+    message = refusal(tmp_path / name)
+    assert "damaged" in message or "incomplete" in message
+
+
+def nifti(path, direction=None, **fields):
+    """A NIfTI file of ``madeImage`` with changed header fields, named as in ``NIFTI_1``."""
+    write(path, madeImage(direction))
+    data = bytearray(path.read_bytes())
+    header = np.frombuffer(data, NIFTI_1, count=1)
+    for field, value in fields.items():
+        header[field] = value
+    path.write_bytes(data)
+    return path
+
+
+def test_niftiWithoutPatientAxesIsReadWithAWarning(tmp_path):
+    warnings = readImageWithWarnings(nifti(tmp_path / "ct.nii", qform_code=0, sform_code=0)).warnings
 
     assert len(warnings) == 1 and "how the image lies in the patient" in warnings[0]
+
+
+SFORM = np.array([[-0.7, 0, 0, 31.5], [0, -0.9, 0, -12.25], [0, 0, 2.5, 400]])
+SHEAR = np.array([[0, 0, 0, 0], [0, 0, 0.7, 0], [0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("codes", [(0, 1), (1, 1), (1, 2)])
+@pytest.mark.parametrize("sform", [SFORM * [1, 1, 2, 1], SFORM + SHEAR], ids=["twice the slice distance", "sheared"])
+def test_niftiThatContradictsItselfAboutItsVoxelsIsRefused(tmp_path, sform, codes):
+    message = refusal(nifti(tmp_path / "ct.nii", qform_code=codes[0], sform_code=codes[1], srow=sform))
+
+    assert "contradicts itself" in message or "not at right angles" in message
+
+
+@pytest.mark.parametrize("codes", [(1, 1), (1, 2), (2, 1)])
+@pytest.mark.parametrize("sform", [SFORM + [0, 0, 0, 40], SFORM * [1, 1, -1, 1]], ids=["moved", "upside down"])
+def test_niftiWithTwoPlacesIsReadWithAWarning(tmp_path, sform, codes):
+    read = readImageWithWarnings(nifti(tmp_path / "ct.nii", qform_code=codes[0], sform_code=codes[1], srow=sform))
+
+    assert len(read.warnings) == 1 and "two different places" in read.warnings[0]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("codes", [(1, 0), (0, 1)])
+def test_niftiWithOnePlaceIsReadWithoutAWarning(tmp_path, codes, direction):
+    path = nifti(tmp_path / "ct.nii", DIRECTIONS[direction], qform_code=codes[0], sform_code=codes[1])
+
+    read = readImageWithWarnings(path)
+
+    np.testing.assert_allclose(read.image.GetDirection(), np.ravel(DIRECTIONS[direction]), atol=1e-6)
+    assert read.warnings == []
+
+
+def test_niftiWithoutSpacingIsRefused(tmp_path):
+    path = nifti(tmp_path / "ct.nii", qform_code=1, sform_code=0, pixdim=[1, 0.7, 0.9, 0, 0, 0, 0, 0])
+
+    assert "does not state its voxel spacing" in refusal(path)
+
+
+def test_bigEndianNiftiIsReadAlike(tmp_path):
+    image = madeImage()
+    voxels = sitk.GetArrayFromImage(image)
+    header = bytearray(352)
+    fields = np.frombuffer(header, NIFTI_1.newbyteorder(">"), count=1)
+    for field, value in {"sizeof_hdr": 348, "dim": [3, 8, 7, 6, 1, 1, 1, 1], "bitpix": 16, "vox_offset": 352,
+                         "pixdim": [1, 0.7, 0.9, 2.5, 0, 0, 0, 0], "sform_code": 1, "srow": SFORM}.items():
+        fields[field] = value
+    header[70:72] = (4).to_bytes(2, "big")  # int16
+    header[344:348] = b"n+1\0"
+    (tmp_path / "ct.nii").write_bytes(header + voxels.astype(">i2").tobytes())
+
+    read = readImageWithWarnings(tmp_path / "ct.nii")
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read.image), voxels)
+    np.testing.assert_allclose(read.image.GetSpacing(), image.GetSpacing(), rtol=1e-6)
+    np.testing.assert_allclose(read.image.GetOrigin(), image.GetOrigin(), rtol=1e-6)
+    assert read.warnings == []
 
 
 def test_dicomAndNiftiOfTheSameRealCtLieAlike(sharedData):

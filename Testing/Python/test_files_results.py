@@ -109,6 +109,11 @@ def test_resultSurvivesJsonToAHundredthOfAMillimetre():
     lambda d: d.pop("vertebrae"),
     lambda d: d["vertebrae"][0].pop("orientedBox"),
     lambda d: d["vertebrae"][0].update(bounds=None),
+    lambda d: d["vertebrae"][0].update(level="L1"),
+    lambda d: d["vertebrae"][0].update(centre="here"),
+    lambda d: d["vertebrae"][0].update(centre=[1.0, 2.0]),
+    lambda d: d["vertebrae"][0].update(centre=[1.0, 2.0, float("nan")]),
+    lambda d: d["vertebrae"][0]["orientedBox"].update(axes=[[1, 0], [0, 1]]),
 ])
 def test_otherDocumentsAreNotReadAsResults(change):
     with pytest.raises(InputError):

@@ -2,12 +2,13 @@
 
 import argparse
 import dataclasses
-import importlib.util
 import time
 from pathlib import Path
 
+from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
 
 # The JSON is put in place last: where it is new, all others are.
@@ -32,9 +33,11 @@ def addArguments(parser):
 
 def run(arguments):
     """:return: exit status. :raises InputError: input, weights, device or output folder can't be used."""
+    from CervicalSpineDetectionLib.Detection.Weights import findWeights
     from CervicalSpineDetectionLib.Files.ReadImage import readImageWithWarnings
 
     started = time.perf_counter()
+    findWeights(arguments.weights)
     print("Reading", arguments.input, flush=True)
     with quietLibraries():
         read = readImageWithWarnings(arguments.input)
@@ -58,7 +61,7 @@ def run(arguments):
 
 
 def detect(image, arguments):
-    """DetectionResult of an image. torch is imported here and no sooner: bad input is to be told at once."""
+    """DetectionResult of an image. torch is imported here and no sooner: bad input is told at once."""
     print("Loading the network", flush=True)
     with quietLibraries():
         from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
@@ -73,34 +76,44 @@ def write(result, image, arguments):
 
     :return: notes for the user.
     """
-    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
     from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
     from CervicalSpineDetectionLib.Files.ResultJson import writeJson
 
-    # Not imported to see whether it is there: that takes seconds.
-    hasSlicer = importlib.util.find_spec("slicer") is not None
-    with atomicFolder(arguments.output, RESULT_FILES) as folder, quietLibraries():
-        writeJson(folder / "vertebrae.json", result)
-        writeCsv(folder / "vertebrae.csv", result)
-        if hasSlicer:
-            # In HU, as the detector saw it.
-            _writeScene(folder, result, correctHuOffset(image)[0], arguments)
-    if hasSlicer:
-        return []
-    return ["scene.mrb, vertebrae.mrk.json and preview.png need slicer-core and were not written: "
-            "pip install slicer-core vtk"]
+    try:
+        with atomicFolder(arguments.output, RESULT_FILES) as folder, quietLibraries():
+            writeJson(folder / "vertebrae.json", result)
+            writeCsv(folder / "vertebrae.csv", result)
+            return _writeForSlicer(folder, result, image, arguments)
+    except OSError as error:
+        raise InputError(f"Results can't be written to {arguments.output} ({error.strerror or error}); "
+                         "make room or choose another folder.") from error
 
 
-def _writeScene(folder, result, image, arguments):
-    from CervicalSpineDetectionLib.Scene.Preview import writePreview
-    from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
+def _writeForSlicer(folder, result, image, arguments):
+    """Scene, markups and preview. What can't be made here must not cost the numbers.
 
+    :return: notes for the user.
+    """
+    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
+
+    try:
+        from CervicalSpineDetectionLib.Scene.Preview import writePreview
+        from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
+    except ImportError as error:
+        return [f"scene.mrb, vertebrae.mrk.json and preview.png need slicer-core ({error}) and were not written: "
+                "pip install slicer-core vtk"]
+    # In HU, as the detector saw it.
+    image, _ = correctHuOffset(image)
     writeMarkups(folder / "vertebrae.mrk.json", result)
     if not arguments.no_scene:
         name = Path(arguments.input).resolve().name.split(".")[0]
         writeScene(folder / "scene.mrb", image, result, name, oriented=not arguments.axis_aligned)
     if not arguments.no_preview:
+        if not canDraw():
+            return ["preview.png needs OpenGL, which this computer lacks, and was not written: "
+                    "install Mesa (libegl1 and libgl1-mesa-dri on Debian and Ubuntu)"]
         writePreview(folder / "preview.png", image, result)
+    return []
 
 
 def table(result, axisAligned=False):

@@ -22,6 +22,10 @@ HEADER_TAGS = [
     "PhotometricInterpretation", "PixelSpacing", "Rows", "SamplesPerPixel", "SeriesInstanceUID", "SeriesNumber",
     "SOPInstanceUID",
 ]
+# Tag -> shape of its numbers.
+GEOMETRY_TAGS = {
+    "Rows": (), "Columns": (), "ImagePositionPatient": (3,), "ImageOrientationPatient": (6,), "PixelSpacing": (2,),
+}
 MINIMUM_SLICES = 3
 SAME_POSITION_MM = 0.01
 # Headers hold positions rounded to 0.1 mm or better; what counts is that the error does not add up over the stack.
@@ -54,7 +58,11 @@ def readDicomSeries(path):
     reader.SetFileNames([str(file) for file, _ in slices])
     # Not the type of the first slice: rescale slope and intercept may differ from slice to slice.
     reader.SetOutputPixelType(sitk.sitkFloat32)
-    image = reader.Execute()
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError(f"A slice of the DICOM series in {slices[0][0].parent} is damaged or incomplete, or "
+                         "compressed in a way that can't be read; export it again, uncompressed.") from error
     spacing, origin, direction = geometry
     image.SetSpacing(spacing)
     image.SetOrigin(origin)
@@ -129,12 +137,20 @@ def _reasonAgainst(slices):
         return "holds colour or inverted pictures, not CT values; give the original CT"
     if any("LOCALIZER" in (header.get("ImageType") or ()) for header in headers):
         return "holds a localizer (scout) picture; give the CT slices alone"
-    lengths = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
-    if any(len(header.get(tag) or ()) != length for header in headers for tag, length in lengths.items()):
-        return "does not state position, orientation and pixel spacing of each slice; export the original CT"
+    if not all(_states(header, tag, shape) for header in headers for tag, shape in GEOMETRY_TAGS.items()):
+        return "does not state size, position, orientation and pixel spacing of each slice; export the original CT"
     if len(slices) < MINIMUM_SLICES:
         return f"has only {len(slices)} slice{'s' if len(slices) > 1 else ''}; give the whole CT"
     return None
+
+
+def _states(header, tag, shape):
+    """Whether a header has finite numbers of this shape."""
+    try:
+        numbers = np.array(header.get(tag), float)
+    except (TypeError, ValueError):
+        return False
+    return numbers.shape == shape and bool(np.isfinite(numbers).all())
 
 
 def _stack(slices):

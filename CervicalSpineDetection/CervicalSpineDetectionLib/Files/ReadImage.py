@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +10,14 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.DicomSeries import isDicom, readDicomSeries
+from CervicalSpineDetectionLib.Files.HeaderChecks import (
+    METAIMAGE_SUFFIXES,
+    NIFTI_SUFFIXES,
+    NRRD_SUFFIXES,
+    checkHeader,
+)
 
-IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+IMAGE_SUFFIXES = NIFTI_SUFFIXES + NRRD_SUFFIXES + METAIMAGE_SUFFIXES
 MINIMUM_SIZE = 3
 # Beyond these the header is wrong (e.g. metres or micrometres) rather than the scanner unusual.
 SPACING_RANGE_MM = (0.05, 15.0)
@@ -72,36 +76,8 @@ def _read(path):
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
-    header = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
-    unoriented = False
-    if name.endswith((".nii", ".nii.gz")):
-        _checkNiftiLength(path, header)
-        unoriented = header["qform_code"] == header["sform_code"] == "0"
-    elif name.endswith((".nrrd", ".nhdr")):
-        unoriented = "NRRD_space" not in header
-    warnings = ["The file does not say how the image lies in the patient; if it is flipped, so are the results."]
-    return reader.Execute(), warnings if unoriented else []
-
-
-def _checkNiftiLength(path, header):
-    """ITK fills what is missing of a NIfTI file with whatever memory holds, without an error."""
-    voxels = np.prod([max(int(header[f"dim[{axis}]"]), 1) for axis in range(1, 8)], dtype=float)
-    needed = float(header["vox_offset"]) + voxels * int(header["bitpix"]) / 8
-    if _uncompressedLength(path) < needed:
-        raise InputError(f"{path} is incomplete; copy or export it again.")
-
-
-def _uncompressedLength(path):
-    if not path.name.lower().endswith(".gz"):
-        return path.stat().st_size
-    length = 0
-    try:
-        with gzip.open(path) as file:
-            while block := file.read(1 << 20):
-                length += len(block)
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise InputError(f"{path} is damaged or incomplete (gzip); copy or export it again.") from None
-    return length
+    warnings = checkHeader(path, reader)
+    return reader.Execute(), warnings
 
 
 def _checkedGrid(image):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from CervicalSpineDetectionLib import __version__
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
 
@@ -39,14 +40,15 @@ def fromJson(document):
     :raises InputError: not such a document, or one of another version.
     """
     try:
-        if (document["schemaVersion"], document["frame"], document["units"]) != (SCHEMA_VERSION, "LPS", "mm"):
-            raise InputError(f"The result is not of version {SCHEMA_VERSION} in LPS mm; run the detection again.")
+        version = document["schemaVersion"], document["frame"], document["units"]
+        if version != (SCHEMA_VERSION, "LPS", "mm"):
+            raise ValueError(f"schemaVersion, frame, units: {version}")
         return DetectionResult(
             [_vertebraFromJson(vertebra) for vertebra in document["vertebrae"]],
             document["warnings"], document["image"], document["model"], document["timings"],
         )
-    except (KeyError, TypeError) as error:
-        raise InputError(f"The result lacks or garbles {error}; run the detection again.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The result can't be used ({error}); run the detection again.") from error
 
 
 def writeJson(path, result):
@@ -73,15 +75,24 @@ def _vertebraToJson(vertebra):
 
 def _vertebraFromJson(document):
     bounds, box = document["bounds"], document["orientedBox"]
+    if document["level"] not in LEVELS:
+        raise ValueError(f"level {document['level']}")
     return Vertebra(
         level=document["level"],
         confidence=document["confidence"],
-        centre=np.array(document["centre"], float),
-        bounds=Bounds(np.array(bounds["min"], float), np.array(bounds["max"], float)),
-        orientedBox=OrientedBox(*(np.array(box[field], float) for field in ("centre", "size", "axes"))),
+        centre=_array(document["centre"], 3),
+        bounds=Bounds(_array(bounds["min"], 3), _array(bounds["max"], 3)),
+        orientedBox=OrientedBox(_array(box["centre"], 3), _array(box["size"], 3), _array(box["axes"], 3, 3)),
         inferred=document["inferred"],
         complete=document["complete"],
     )
+
+
+def _array(numbers, *shape):
+    array = np.array(numbers, float)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{numbers} are not {' x '.join(map(str, shape))} numbers")
+    return array
 
 
 def _rounded(numbers, decimals=2):
