@@ -6,19 +6,23 @@ import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 import slicer
 
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
-from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
+from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeFromImage
 
 MARKUPS_SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.4.json#"
 )
 SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
+
+# RAS: from the left front and a little above.
+CAMERA_OFFSET_MM = np.array([-300.0, 400.0, 120.0])
 
 
 def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str, oriented=True) -> None:
@@ -34,7 +38,14 @@ def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
         hierarchy.CreateItem(hierarchy.GetSceneItemID(), volumeNode)
         addVertebrae(scene, result, volumeNode, oriented)
-        _showInSliceViews(scene, applicationLogic, volumeNode)
+        if result.vertebrae:
+            position = LPS_TO_RAS @ result.vertebrae[len(result.vertebrae) // 2].centre
+        else:
+            bounds = np.zeros(6)
+            volumeNode.GetRASBounds(bounds)
+            position = (bounds[::2] + bounds[1::2]) / 2
+        _putSlices(scene, applicationLogic, volumeNode, position)
+        _putCamera(scene, applicationLogic, position)
         if not scene.WriteToMRB(str(path)):
             raise OSError(f"Could not write {path}.")
 
@@ -61,11 +72,26 @@ def writeMarkups(path: Path, result: DetectionResult) -> None:
     Path(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-def _showInSliceViews(scene, applicationLogic, volumeNode):
+def _putSlices(scene, applicationLogic, volumeNode, position):
     for name, orientation in SLICE_VIEWS.items():
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLApplicationLogic(applicationLogic)
         logic.SetMRMLScene(scene)
-        logic.AddSliceNode(name).SetOrientation(orientation)
+        sliceNode = logic.AddSliceNode(name)
+        sliceNode.SetOrientation(orientation)
         logic.GetSliceCompositeNode().SetBackgroundVolumeID(volumeNode.GetID())
         logic.FitSliceToBackground()
+        sliceNode.JumpSlice(*position)
+
+
+def _putCamera(scene, applicationLogic, position):
+    """Without a camera of its own the scene would be seen with the one Slicer has, which may look elsewhere."""
+    logic = slicer.vtkMRMLViewLogic()
+    logic.SetMRMLApplicationLogic(applicationLogic)
+    logic.SetMRMLScene(scene)
+    logic.AddViewNode("1")
+    camera = scene.AddNewNodeByClass("vtkMRMLCameraNode")
+    camera.SetLayoutName("1")
+    camera.SetFocalPoint(position)
+    camera.SetPosition(position + CAMERA_OFFSET_MM)
+    camera.SetViewUp(0, 0, 1)
