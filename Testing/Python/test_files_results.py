@@ -155,6 +155,16 @@ def test_newFilesReplaceEarlierOnesAndLeaveOthersAlone(tmp_path):
     assert contents(tmp_path) == {"a": b"new", "b": b"new too", "mine": b"kept"}
 
 
+def test_folderToWriteToIsAbsoluteWhereTheGivenOneIsNot(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    with atomicFolder(".", ["a"]) as folder:
+        assert folder.is_absolute()
+        (folder / "a").write_text("new")
+
+    assert contents(tmp_path) == {"a": b"new"}
+
+
 def test_failureMidwayLeavesTheFolderAsItWas(tmp_path):
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").write_text("old")

@@ -48,13 +48,16 @@ def run(arguments):
         result, warnings=read.warnings + result.warnings, timings={"read": readSeconds, **result.timings}
     )
     print("Writing the results", flush=True)
+    writing = time.perf_counter()
     notes = write(result, read.image, arguments)
+    writeSeconds = time.perf_counter() - writing
 
     print("", *table(result, arguments.axis_aligned), "", sep="\n")
     for sentence in result.warnings + notes:
         print("Note:", sentence)
-    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in result.timings.items())
-    print(f"Seconds: {time.perf_counter() - started:.1f} in all ({steps})")
+    timings = {**result.timings, "write": writeSeconds}
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in timings.items())
+    print(f"Seconds: {time.perf_counter() - started:.1f} in all, imports included ({steps})")
     print("Results:", Path(arguments.output).resolve())
     print("Research use only, not a medical device.")
     return 0 if result.vertebrae else NOTHING_FOUND

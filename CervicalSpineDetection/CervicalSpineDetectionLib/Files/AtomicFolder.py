@@ -36,9 +36,9 @@ def atomicFolder(folder, names):
 
     :param folder: existing folder.
     :param names: file names that may be written; the last one is replaced last.
-    :return: context manager giving the Path to write to.
+    :return: context manager giving the Path to write to, absolute (Slicer's scene writer takes no other).
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary:
