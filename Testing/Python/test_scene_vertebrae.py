@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-slicer = pytest.importorskip("slicer", reason="needs slicer-core")
+pytest.importorskip("slicer", reason="needs slicer-core")
 
+import slicer
 from pydicom.sr.codedict import codes
 from sceneFixtures import (
     DIRECTIONS,

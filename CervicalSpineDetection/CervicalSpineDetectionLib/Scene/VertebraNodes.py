@@ -197,6 +197,8 @@ def _addCentres(scene, vertebrae):
         # Points have one colour a list: white stands out from every box.
         displayNode.SetColor(1, 1, 1)
         displayNode.SetSelectedColor(1, 1, 1)
+        # Not projected onto slices they don't lie in: axial slices would show all names in one place.
+        displayNode.SliceProjectionOff()
         displayNode.SetGlyphScale(1.5)
         displayNode.SetTextScale(3.5)
     return node
