@@ -144,6 +144,7 @@ def _checkMetaImage(path):
 
 
 def _checkInflates(path, dataPath, offset):
+    """Data that end too early ITK refuses itself."""
     inflater = zlib.decompressobj()
     try:
         with open(dataPath, "rb") as file:
@@ -152,8 +153,6 @@ def _checkInflates(path, dataPath, offset):
                 inflater.decompress(block)
     except zlib.error:
         raise InputError(f"{path} is damaged (zlib); copy or export it again.") from None
-    if not inflater.eof:
-        raise InputError(f"{path} is incomplete; copy or export it again.")
 
 
 def _start(path):
