@@ -10,7 +10,7 @@ from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
 from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, vertebraeFrom
 from CervicalSpineDetectionLib.Detection.LevelChain import assignLevels
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Detection.Tracks import linkTracks
+from CervicalSpineDetectionLib.Detection.Tracks import absorbParts, linkTracks
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
 
@@ -51,7 +51,9 @@ def fuse(detections, volume):
     :return: list of Vertebra in cranio-caudal order.
     """
     tracks, bodies = tracksOf(detections, volume)
-    return vertebraeFrom(chainOf(tracks, volume), tracks, bodies, volume)
+    links = chainOf(tracks, volume)
+    tracks, _ = absorbParts(tracks, [link.track for link in links])
+    return vertebraeFrom(links, tracks, bodies, volume)
 
 
 def tracksOf(detections, volume):

@@ -8,7 +8,9 @@ import numpy as np
 
 # A vertebra may be missed in a few slices (6 mm) and is still the same one beyond.
 MAXIMUM_GAP = 3
-MINIMUM_SIMILARITY = 0.25
+MINIMUM_SIMILARITY = 0.35
+MINIMUM_PART_LIKENESS = 0.4
+MINIMUM_ABSORBED_LIKENESS = 0.3
 MINIMUM_SLICES = 3
 MINIMUM_EVIDENCE = 0.8
 # The outermost slices of a track count for its width only if the detector was this sure of them.
@@ -99,27 +101,60 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
 
 
 def mergeParts(tracks):
-    """Join tracks that are parts of one object: same height and alike class scores, hardly a slice in common.
+    """Join tracks that are parts of one object, the most alike first.
 
-    The two sides of a vertebra can come apart where the middle was missed.
+    A vertebra can come apart where the picture changes fast from slice to slice (pedicle to facet), or be seen as two
+    overlapping boxes for a while.
     """
-    tracks = sorted(tracks, key=lambda track: -track.evidence)
-    merged = []
-    for track in tracks:
-        for i, other in enumerate(merged):
-            shared = np.intersect1d(track.slices, other.slices)
-            if len(shared) > 0.25 * min(len(track.slices), len(other.slices)):
-                continue
-            if _overlap(_rows(track), _rows(other)) > 0.5 and _alike(
-                track.scores.sum(axis=0), other.scores.sum(axis=0)) > 0.6:
-                merged[i] = _join(other, track)
-                break
+    tracks = list(tracks)
+    count = len(tracks)
+    likeness = np.zeros((count, count))
+    for i in range(count):
+        for j in range(i + 1, count):
+            likeness[i, j] = partLikeness(tracks[i], tracks[j])
+    gone = set()
+    while count > 1 and likeness.max() >= MINIMUM_PART_LIKENESS:
+        i, j = np.unravel_index(likeness.argmax(), likeness.shape)
+        tracks[i] = join(tracks[i], tracks[j])
+        gone.add(j)
+        likeness[j] = likeness[:, j] = 0
+        for k in set(range(count)) - gone - {i}:
+            likeness[min(i, k), max(i, k)] = partLikeness(tracks[i], tracks[k])
+    return [track for index, track in enumerate(tracks) if index not in gone]
+
+
+def absorbParts(tracks, named):
+    """Give the tracks that got no level to the named one they are part of, for its full extent.
+
+    :param tracks: list of Track.
+    :param named: indices of the tracks that have a level.
+    :return: (tracks, the named ones grown; list of tracks left over).
+    """
+    tracks = list(tracks)
+    left = []
+    for index in sorted(set(range(len(tracks))) - set(named), key=lambda i: -tracks[i].evidence):
+        likeness, best = max(((partLikeness(tracks[index], tracks[i]), i) for i in named), default=(0.0, -1))
+        if likeness >= MINIMUM_ABSORBED_LIKENESS:
+            tracks[best] = join(tracks[best], tracks[index])
         else:
-            merged.append(track)
-    return merged
+            left.append(tracks[index])
+    return tracks, left
 
 
-def _join(first, second):
+def partLikeness(first, second):
+    """0 to 1: agreement in height, where the two come nearest to each other, times agreement of the class scores."""
+    shared, own, other = np.intersect1d(first.slices, second.slices, return_indices=True)
+    if not len(shared):
+        distances = np.abs(first.slices[:, None] - second.slices[None])
+        own, other = (index[:1] for index in np.nonzero(distances == distances.min()))
+    rows, otherRows = first.boxes[own][:, [1, 3]], second.boxes[other][:, [1, 3]]
+    common = np.minimum(rows[:, 1], otherRows[:, 1]) - np.maximum(rows[:, 0], otherRows[:, 0])
+    union = np.maximum(rows[:, 1], otherRows[:, 1]) - np.minimum(rows[:, 0], otherRows[:, 0])
+    overlap = np.mean(np.maximum(common, 0) / union)
+    return overlap * _alike(first.scores.sum(axis=0), second.scores.sum(axis=0))
+
+
+def join(first, second):
     """Both tracks as one; where they share a slice the stronger box stays."""
     slices = np.concatenate([first.slices, second.slices])
     boxes = np.concatenate([first.boxes, second.boxes])
@@ -134,10 +169,6 @@ def _similarity(track, box, scores):
     if min(box[2], lastBox[2]) <= max(box[0], lastBox[0]):
         return 0.0
     return _overlap(box[[1, 3]], lastBox[[1, 3]]) * (0.4 + 0.6 * _alike(scores, lastScores))
-
-
-def _rows(track):
-    return np.median(track.boxes[:, [1, 3]], axis=0)
 
 
 def _overlap(first, second):

@@ -13,8 +13,9 @@ from CervicalSpineDetectionLib.Errors import InputError
 
 STRIDE = 32  # pixels; the network halves the picture five times
 SCORE_THRESHOLD = 0.05
-# Two whole vertebrae next to each other overlap by far less than this.
-SAME_OBJECT_IOU = 0.6
+# Two whole vertebrae beside each other overlap by about 0.3, two bodies hardly at all.
+SAME_VERTEBRA_IOU = 0.5
+SAME_BODY_IOU = 0.3
 CLASS_NAMES = (*LEVELS, "body")
 
 
@@ -102,15 +103,15 @@ def _suppressed(prediction):
     centre, size, scores = prediction[:, :2], prediction[:, 2:4], prediction[:, 4:]
     corners = torch.cat([centre - size / 2, centre + size / 2], dim=1)
     levels = len(LEVELS)
-    whole = _keep(corners, scores[:, :levels].amax(dim=1))
-    bodies = _keep(corners, scores[:, levels])
+    whole = _keep(corners, scores[:, :levels].amax(dim=1), SAME_VERTEBRA_IOU)
+    bodies = _keep(corners, scores[:, levels], SAME_BODY_IOU)
     return SliceDetections(
         corners[whole].numpy(), scores[whole, :levels].numpy(), corners[bodies].numpy(), scores[bodies, levels].numpy()
     )
 
 
-def _keep(corners, score):
+def _keep(corners, score, sameObjectIou):
     from torchvision.ops import nms
 
     candidates = torch.nonzero(score > SCORE_THRESHOLD)[:, 0]
-    return candidates[nms(corners[candidates], score[candidates], SAME_OBJECT_IOU)]
+    return candidates[nms(corners[candidates], score[candidates], sameObjectIou)]

@@ -12,13 +12,14 @@ import numpy as np
 from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, isComplete, pairBodies, vertebraeFrom
 from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, tracksOf
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Detection.Tracks import runningMedian
+from CervicalSpineDetectionLib.Detection.Tracks import absorbParts, runningMedian
 from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS
 
 MINIMUM_LEVELS = 6
 MINIMUM_CONFIDENCE = 0.8
 MINIMUM_STRENGTH = 2.5  # summed class score of each vertebra
+MAXIMUM_LEFT_OVER = 4.0  # the same for one that got no level
 # Neighbouring bodies are 12 to 28 mm apart, and each distance is like the ones beside it.
 DISTANCE_MM = (11.0, 29.0)
 DISTANCE_CHANGE = 1.6
@@ -52,8 +53,9 @@ def teach(image, detector):
     pictures = withNeighbours(windowed(volume, detector.window))
     tracks, bodies = tracksOf(detector.detect(pictures), volume)
     links = chainOf(tracks, volume)
+    tracks, left = absorbParts(tracks, [link.track for link in links])
     vertebrae = vertebraeFrom(links, tracks, bodies, volume)
-    reason = _inconsistency(links, tracks, vertebrae)
+    reason = _inconsistency(links, tracks, left, vertebrae)
     if reason:
         return None, reason
     boxes = [[] for _ in pictures]
@@ -64,14 +66,14 @@ def teach(image, detector):
     return TaughtScan(_blanked(pictures, links, tracks, volume), boxes, min(link.confidence for link in links)), ""
 
 
-def _inconsistency(links, tracks, vertebrae):
+def _inconsistency(links, tracks, left, vertebrae):
     """Why a chain is not to be learned from, or nothing."""
     levels = [link.level for link in links]
     if len(levels) < MINIMUM_LEVELS:
         return "short chain"
     if len(vertebrae) != len(links):
         return "missed level"
-    if len(levels) < len(tracks) - 1:
+    if max((track.evidence for track in left), default=0) > MAXIMUM_LEFT_OVER:
         return "vertebrae out of the chain"
     if min(link.confidence for link in links) < MINIMUM_CONFIDENCE:
         return "uncertain level"
