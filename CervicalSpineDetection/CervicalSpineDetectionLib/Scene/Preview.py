@@ -122,9 +122,11 @@ def _seenBounds(volumeNode, corners):
 
 
 def _showAllNames(displayNode):
-    """Draw centres and names also where they lie off the slice or inside bone."""
+    """Draw centres and names readably, also where they lie off the slice or inside bone."""
     with slicer.util.NodeModify(displayNode):
         displayNode.SetTextScale(4.5)
+        # White names on bright bone.
+        displayNode.GetTextProperty().SetBackgroundOpacity(0.5)
         displayNode.SliceProjectionOn()
         displayNode.SetSliceProjectionOpacity(1)
         displayNode.OccludedVisibilityOn()

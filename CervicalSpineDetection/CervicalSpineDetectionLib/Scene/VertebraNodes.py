@@ -208,7 +208,7 @@ def _showBox(displayNode, colour, certain):
     with slicer.util.NodeModify(displayNode):
         displayNode.SetColor(colour)
         displayNode.SetSelectedColor(colour)
-        displayNode.SetFillOpacity(0.08 if certain else 0)
+        displayNode.SetFillOpacity(0.05 if certain else 0)
         displayNode.SetLineThickness(0.3)
         # The centre point carries the name, and eleven boxes' handles would hide the CT: turned on where needed.
         displayNode.SetPropertiesLabelVisibility(False)
