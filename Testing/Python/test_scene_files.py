@@ -67,6 +67,16 @@ def test_sceneHoldsTheCt(tmp_path, direction):
         assert again[nearest] == image[index]
 
 
+@pytest.mark.parametrize("name", ["Head & Neck", 'a<b>"c"', "50%/2", "Hals für C3"])
+def test_sceneOpensWhateverTheCtIsCalled(tmp_path, name):
+    writeScene(tmp_path / "scene.mrb", madeImage(size=(6, 6, 6)), madeResult(), name)
+
+    with readScene(tmp_path / "scene.mrb", tmp_path) as scene:
+        volumeNode = scene.GetFirstNodeByName(name)
+        assert volumeNode.GetImageData().GetDimensions() == (6, 6, 6)
+        assert len(vertebraeFromNodes(scene, volumeNode)) == 3
+
+
 def test_sceneHasTheFolderBesideTheCt(tmp_path):
     writeScene(tmp_path / "scene.mrb", madeImage(size=(6, 6, 6)), madeResult(), "Neck")
 

@@ -37,6 +37,9 @@ def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str
         volumeNode = volumeNodeFromImage(scene, image, name)
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
         hierarchy.CreateItem(hierarchy.GetSceneItemID(), volumeNode)
+        volumeNode.AddDefaultStorageNode()
+        # Not named after the CT: MRML doesn't escape the "&" of a file name, and such a scene can't be opened.
+        volumeNode.GetStorageNode().SetFileName("CT.nrrd")
         addVertebrae(scene, result, volumeNode, oriented)
         if result.vertebrae:
             position = LPS_TO_RAS @ result.vertebrae[len(result.vertebrae) // 2].centre
