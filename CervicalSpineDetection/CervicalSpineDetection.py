@@ -213,11 +213,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """Levels found and what to look at, for the status line."""
         if not result.vertebrae:
             return "\n".join([_("No vertebra found."), *result.warnings])
-        from CervicalSpineDetectionLib.Scene.VertebraNodes import uncertainty
-
         found = _("Found: {levels}").format(levels=", ".join(vertebra.level for vertebra in result.vertebrae))
-        doubtful = [vertebra for vertebra in result.vertebrae if uncertainty(vertebra)]
-        doubts = [f"{vertebra.level}: {uncertainty(vertebra)}" for vertebra in doubtful]
+        doubts = [f"{vertebra.level}: {vertebra.remark}" for vertebra in result.vertebrae if vertebra.remark]
         return "\n".join([found, *doubts, *result.warnings])
 
 

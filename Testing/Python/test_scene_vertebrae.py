@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core")
 
 import slicer
+import vtk
 from pydicom.sr.codedict import codes
 from sceneFixtures import (
     DIRECTIONS,
@@ -157,6 +158,40 @@ def test_nodesLieInOneFolderBesideTheCt(scene, volumeNode):
     (folder,) = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in nodes}
     assert hierarchy.GetItemName(folder) == FOLDER_NAME
     assert hierarchy.GetItemParent(folder) == study
+
+
+def test_itemsThatSlicerMakesByItselfAreMovedIntoTheFolder(scene):
+    hierarchy = hierarchyOf(scene)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def addItem(_caller, _event, node):
+        """As the application's plugins do."""
+        if node.IsA("vtkMRMLMarkupsNode") or node.IsA("vtkMRMLVolumeNode"):
+            hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+    scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, addItem)
+    volumeNode = volumeNodeFromImage(scene, madeImage(size=(6, 6, 6)), "CT")
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "Study")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volumeNode), study)
+
+    for _ in range(2):
+        nodes = addVertebrae(scene, madeResult(), volumeNode)
+
+    (folder,) = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in nodes}
+    assert hierarchy.GetItemName(folder) == FOLDER_NAME
+    assert hierarchy.GetItemParent(folder) == study
+    # The study, the CT, the folder and its nodes, each once.
+    assert hierarchy.GetNumberOfItems() == 3 + len(nodes)
+
+
+def test_boxesOfARemovedCtStay(scene, volumeNode):
+    removedVolume = volumeNodeFromImage(scene, madeImage(size=(6, 6, 6)), "Removed CT")
+    nodes = addVertebrae(scene, madeResult(), removedVolume)
+    scene.RemoveNode(removedVolume)
+
+    addVertebrae(scene, madeResult(), volumeNode)
+
+    assert all(scene.IsNodePresent(node) for node in nodes)
 
 
 def test_secondRunReplacesItsOwnNodesOnly(scene, volumeNode):

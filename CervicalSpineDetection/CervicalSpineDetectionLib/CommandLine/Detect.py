@@ -14,7 +14,6 @@ from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWri
 # The JSON is put in place last: where it is new, all others are.
 RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")
 NOTHING_FOUND = 3
-UNCERTAIN_CONFIDENCE = 0.5
 
 
 def addArguments(parser):
@@ -131,18 +130,9 @@ def table(result, axisAligned=False):
         box = vertebra.bounds if axisAligned else vertebra.orientedBox
         centre = " ".join(f"{value:7.1f}" for value in vertebra.centre)
         size = " x ".join(f"{value:.0f}" for value in box.size)
-        line = f"{vertebra.level:5}  {vertebra.confidence:10.2f}  {centre:>24}  {size:>14}  {remarks(vertebra)}"
+        line = f"{vertebra.level:5}  {vertebra.confidence:10.2f}  {centre:>24}  {size:>14}  {vertebra.remark}"
         lines.append(line.rstrip())
     return lines
-
-
-def remarks(vertebra):
-    """Why a vertebra is to be looked at; empty for a sure one."""
-    return "; ".join(text for doubtful, text in (
-        (vertebra.inferred, "not seen, placed between its neighbours"),
-        (not vertebra.complete, "cut by the image edge"),
-        (vertebra.confidence < UNCERTAIN_CONFIDENCE, "level uncertain"),
-    ) if doubtful)
 
 
 def _positive(text):

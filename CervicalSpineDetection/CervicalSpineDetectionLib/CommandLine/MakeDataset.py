@@ -10,6 +10,7 @@ from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
 SLICES_PER_VOLUME = 16
 SLICES_PER_SCAN = 26
 VALIDATION_PART = 25  # one volume of so many
+CHUNK = 6  # neighbouring seeds share an anatomy
 
 
 def addArguments(parser):
@@ -44,7 +45,7 @@ def run(arguments):
     writeDescription(output, SliceGeometry(), {"sources": sources})
     outcomes = {}
     with concurrent.futures.ProcessPoolExecutor(arguments.workers, initializer=_oneThread) as pool:
-        for done, outcome in enumerate(pool.map(_call, jobs), 1):
+        for done, outcome in enumerate(pool.map(_call, jobs, chunksize=CHUNK), 1):
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
             if done % 20 == 0 or done == len(jobs):
                 print(f"{done} of {len(jobs)} volumes: {outcomes}", flush=True)

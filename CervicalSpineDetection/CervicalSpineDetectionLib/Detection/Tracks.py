@@ -15,6 +15,8 @@ MINIMUM_SLICES = 3
 MINIMUM_EVIDENCE = 0.8
 # The outermost slices of a track count for its width only if the detector was this sure of them.
 EDGE_SCORE = 0.12
+# The tips of the transverse processes are too thin to be boxes (``SliceBoxes.MINIMUM_AREA_MM2``).
+TIP_SLICES = 1
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Track:
         sure = np.flatnonzero(self.strengths >= min(EDGE_SCORE, self.strengths.max()))
         inside = slice(sure[0], sure[-1] + 1)
         edges = runningMedian(self.boxes[inside])
-        first = [self.slices[inside][0] - 0.5, edges[:, 1].min() - 0.5, edges[:, 0].min() - 0.5]
-        last = [self.slices[inside][-1] + 0.5, edges[:, 3].max() - 0.5, edges[:, 2].max() - 0.5]
+        first = [self.slices[inside][0] - 0.5 - TIP_SLICES, edges[:, 1].min() - 0.5, edges[:, 0].min() - 0.5]
+        last = [self.slices[inside][-1] + 0.5 + TIP_SLICES, edges[:, 3].max() - 0.5, edges[:, 2].max() - 0.5]
         return np.array(first), np.array(last)
 
     def middle(self, halfWidth):

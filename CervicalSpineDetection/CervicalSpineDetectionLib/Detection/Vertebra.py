@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+UNCERTAIN_CONFIDENCE = 0.5
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -61,6 +63,15 @@ class Vertebra:
     orientedBox: OrientedBox
     inferred: bool = False
     complete: bool = True
+
+    @property
+    def remark(self) -> str:
+        """Why a person should look at this level, empty for a sure one."""
+        return "; ".join(text for doubtful, text in (
+            (self.inferred, "not seen, placed between its neighbours"),
+            (not self.complete, "cut by the image edge"),
+            (self.confidence < UNCERTAIN_CONFIDENCE, "level uncertain"),
+        ) if doubtful)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ PREFIX = "CervicalSpineDetection."
 VOLUME_REFERENCE = PREFIX + "InputVolume"
 FOLDER_NAME = "Cervical vertebrae"
 CENTRES_NAME = "Vertebra centres"
-UNCERTAIN_CONFIDENCE = 0.5
 # Slicer's files hold fewer digits than its memory.
 TOLERANCE_MM = 1e-3
 
@@ -97,20 +96,8 @@ def vertebraeFromNodes(scene, volumeNode=None) -> list[Vertebra]:
     return [_vertebra(level, boxes[level], centres[level]) for level in sorted(boxes, key=levelIndex)]
 
 
-def uncertainty(vertebra: Vertebra) -> str:
-    """Why a vertebra is to be looked at, empty for a sure one."""
-    reasons = []
-    if vertebra.inferred:
-        reasons.append("not seen, placed between its neighbours")
-    if not vertebra.complete:
-        reasons.append("cut by the image edge")
-    if vertebra.confidence < UNCERTAIN_CONFIDENCE:
-        reasons.append(f"level uncertain (confidence {vertebra.confidence:.2f})")
-    return "; ".join(reasons)
-
-
 def label(vertebra: Vertebra) -> str:
-    return f"{vertebra.level} ?" if uncertainty(vertebra) else vertebra.level
+    return f"{vertebra.level} ?" if vertebra.remark else vertebra.level
 
 
 def boxCorners(box: OrientedBox) -> np.ndarray:
@@ -171,7 +158,7 @@ def _addBox(scene, vertebra, oriented):
             "Confidence": repr(float(vertebra.confidence)),
             "Inferred": _text(vertebra.inferred),
             "Complete": _text(vertebra.complete),
-            "Remark": uncertainty(vertebra),
+            "Remark": vertebra.remark,
             "Bounds": _numbersText(vertebra.bounds.minimum, vertebra.bounds.maximum),
             "OrientedBox": _numbersText(*_boxArrays(vertebra.orientedBox)),
             "Oriented": _text(oriented),
@@ -180,7 +167,7 @@ def _addBox(scene, vertebra, oriented):
     # The box's centre would be taken for that of the body.
     node.SetNthControlPointVisibility(0, False)
     node.CreateDefaultDisplayNodes()
-    _showBox(node.GetDisplayNode(), levelColour(vertebra.level), certain=not uncertainty(vertebra))
+    _showBox(node.GetDisplayNode(), levelColour(vertebra.level), certain=not vertebra.remark)
     return node
 
 
@@ -275,7 +262,7 @@ def _putLevel(found, name, value):
 
 
 def _description(vertebra):
-    reason = uncertainty(vertebra)
+    reason = vertebra.remark
     return f"Please check: {reason}" if reason else f"Confidence {vertebra.confidence:.2f}"
 
 

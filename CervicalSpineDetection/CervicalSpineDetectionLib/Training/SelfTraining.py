@@ -55,9 +55,15 @@ def teach(image, detector):
     links = chainOf(tracks, volume)
     tracks, left = absorbParts(tracks, [link.track for link in links])
     vertebrae = vertebraeFrom(links, tracks, bodies, volume)
-    reason = _inconsistency(links, tracks, left, vertebrae)
-    if reason:
-        return None, reason
+    if len(vertebrae) != len(links):
+        return None, "missed level"
+    count = _consistentPart(links, tracks, vertebrae)
+    if count < MINIMUM_LEVELS:
+        return None, "short or inconsistent chain"
+    links = links[:count]
+    lowest = _middleRow(tracks[links[-1].track])
+    if any(track.evidence > MAXIMUM_LEFT_OVER and _middleRow(track) < lowest for track in left):
+        return None, "vertebrae out of the chain"
     boxes = [[] for _ in pictures]
     for link in links:
         _addTrack(boxes, tracks[link.track], link.level)
@@ -66,31 +72,25 @@ def teach(image, detector):
     return TaughtScan(_blanked(pictures, links, tracks, volume), boxes, min(link.confidence for link in links)), ""
 
 
-def _inconsistency(links, tracks, left, vertebrae):
-    """Why a chain is not to be learned from, or nothing."""
-    levels = [link.level for link in links]
-    if len(levels) < MINIMUM_LEVELS:
-        return "short chain"
-    if len(vertebrae) != len(links):
-        return "missed level"
-    if max((track.evidence for track in left), default=0) > MAXIMUM_LEFT_OVER:
-        return "vertebrae out of the chain"
-    if min(link.confidence for link in links) < MINIMUM_CONFIDENCE:
-        return "uncertain level"
-    if min(tracks[link.track].evidence for link in links) < MINIMUM_STRENGTH:
-        return "weak vertebra"
-    centres = np.array([vertebra.centre for vertebra in vertebrae])
-    distances = np.linalg.norm(np.diff(centres, axis=0), axis=1)
-    if levels[0] == 0:
-        if not RING_DISTANCE_MM[0] < distances[0] < RING_DISTANCE_MM[1]:
-            return "distance of C1 and C2"
-        distances = distances[1:]
-    if distances.min() < DISTANCE_MM[0] or distances.max() > DISTANCE_MM[1]:
-        return "distance of bodies"
-    change = distances[1:] / distances[:-1]
-    if change.max() > DISTANCE_CHANGE or change.min() < 1 / DISTANCE_CHANGE:
-        return "uneven distances"
-    return ""
+def _consistentPart(links, tracks, vertebrae):
+    """How many vertebrae from the head down are to be learned from: each sure, clear, and at a fitting distance."""
+    previous = None
+    for index, (link, vertebra) in enumerate(zip(links, vertebrae, strict=True)):
+        if link.confidence < MINIMUM_CONFIDENCE or tracks[link.track].evidence < MINIMUM_STRENGTH:
+            return index
+        if index:
+            distance = np.linalg.norm(vertebra.centre - vertebrae[index - 1].centre)
+            lower, upper = RING_DISTANCE_MM if links[index - 1].level == 0 else DISTANCE_MM
+            if not lower < distance < upper:
+                return index
+            if previous and not 1 / DISTANCE_CHANGE < distance / previous < DISTANCE_CHANGE:
+                return index
+            previous = distance if links[index - 1].level else None
+    return len(links)
+
+
+def _middleRow(track):
+    return float(np.median(track.boxes[:, [1, 3]]))
 
 
 def _addTrack(boxes, track, kind):
