@@ -1,6 +1,5 @@
 """Make a random neck CT with known vertebrae (a phantom)."""
 
-import json
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
@@ -17,8 +16,9 @@ def run(arguments):
     ensureWritable(Path(arguments.output).parent)
     import SimpleITK as sitk
 
+    from CervicalSpineDetectionLib.Detection.Pipeline import imageGeometry
     from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
-    from CervicalSpineDetectionLib.Files.ResultJson import toJson
+    from CervicalSpineDetectionLib.Files.ResultJson import writeJson
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
     phantom = makePhantom(arguments.seed)
@@ -26,7 +26,9 @@ def run(arguments):
     if arguments.labels:
         sitk.WriteImage(phantom.labels, arguments.labels, useCompression=True)
     if arguments.truth:
-        Path(arguments.truth).write_text(json.dumps(toJson(DetectionResult(phantom.vertebrae)), indent=1) + "\n")
+        truth = DetectionResult(phantom.vertebrae, image=imageGeometry(phantom.ct),
+                                model={"name": f"phantom {arguments.seed}", "sha256": "0" * 64})
+        writeJson(Path(arguments.truth), truth)
     levels = " ".join(vertebra.level for vertebra in phantom.vertebrae)
     print(f"Phantom {arguments.seed} in {arguments.output}: {levels}")
     return 0

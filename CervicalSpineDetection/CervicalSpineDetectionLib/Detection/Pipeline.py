@@ -36,11 +36,16 @@ def detectVertebrae(image, detector, progress=None):
     return DetectionResult(
         vertebrae=[vertebra for vertebra in vertebrae if vertebra.level in CERVICAL_LEVELS],
         warnings=[warning] if warning else [],
-        image={"size": list(image.GetSize()), "spacing": list(image.GetSpacing()), "origin": list(image.GetOrigin()),
-               "direction": list(image.GetDirection())},
+        image=imageGeometry(image),
         model=dict(detector.model),
         timings=clock.laps,
     )
+
+
+def imageGeometry(image):
+    """What the result file says of an image: "size", "spacing" (mm), "origin" and "direction" (row-major), LPS."""
+    return {"size": list(image.GetSize()), "spacing": list(image.GetSpacing()), "origin": list(image.GetOrigin()),
+            "direction": list(image.GetDirection())}
 
 
 def fuse(detections, volume):

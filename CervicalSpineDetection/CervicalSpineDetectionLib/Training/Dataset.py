@@ -88,7 +88,8 @@ def writePictures(folder, split, name, pictures, boxes, size, random, count):
         return 0
     # Slices with much vertebra in them are the more telling ones.
     weights = np.sqrt([sum((b[3] - b[1]) * (b[4] - b[2]) for b in boxes[i]) for i in crossing])
-    chosen = random.choice(crossing, min(len(crossing), int(count * 0.9)), replace=False, p=weights / weights.sum())
+    most = min(len(crossing), max(1, int(count * 0.9)))
+    chosen = random.choice(crossing, most, replace=False, p=weights / weights.sum())
     others = np.setdiff1d(np.arange(len(boxes)), crossing)
     if len(others):
         chosen = np.concatenate([chosen, random.choice(others, min(len(others), count - len(chosen)), replace=False)])

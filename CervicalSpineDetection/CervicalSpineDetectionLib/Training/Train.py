@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
-from CervicalSpineDetectionLib.Detection.Weights import loadWeights, saveWeights
+from CervicalSpineDetectionLib.Detection.Weights import loadWeights, readCard, saveWeights
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import CLASS_NAMES
 
@@ -30,6 +30,7 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     :param architecture: "yolov5n" or "yolov5s".
     :param initial: safetensors file to start from, or None for random weights.
     :return: path of the safetensors file, rewritten after every epoch.
+    :raises InputError: the data sets don't fit together, or the run is finished.
     """
     importUltralytics()
     from ultralytics.models.yolo.detect import DetectionTrainer
@@ -72,6 +73,9 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
         "plots": False, "val": False, "cache": "ram", "amp": device != "cpu", "pretrained": False, **AUGMENTATION,
     }
     if checkpoint.is_file():
+        if target.is_file() and readCard(target)["training"]["epochs"] >= epochs:
+            raise InputError(f"The run in {output} is finished; give another output folder, "
+                             f"with --initial {target} to go on from its weights.")
         arguments["resume"] = str(checkpoint)
     trainer = Trainer(overrides=arguments)
     trainer.add_callback("on_train_start", keepThreads)
