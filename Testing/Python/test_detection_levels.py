@@ -55,7 +55,7 @@ def test_aGhostBetweenTwoLevelsIsLeftOut():
     scores = evidence(*LEVELS[:7])
     scores.insert(4, np.full((3, 11), 0.1))
     links = assignLevels(centres, scores)
-    assert names(links) == list(LEVELS[:7]) and 4 not in [link.track for link in links]
+    assert names(links) == list(LEVELS[:7]) and 4 not in [link.candidate for link in links]
 
 
 def test_anExtraThoracicLevelIsNotCalledCervical():

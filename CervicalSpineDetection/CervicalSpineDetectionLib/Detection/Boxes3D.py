@@ -11,7 +11,6 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Ve
 BODY_HALF_WIDTH_MM = 8
 VOID_HU = -1020  # below any real air: outside of the reconstruction or masked
 FACE_MM = 3
-MAXIMUM_BODY_COST = 7.0
 # A box turned further than this can't be told from its axis-aligned bounds.
 MAXIMUM_TILT = np.deg2rad(30)
 
@@ -23,14 +22,14 @@ def boundsOf(track, volume):
     return Bounds(corners.min(axis=0), corners.max(axis=0))
 
 
-def centreOf(track, level, body, volume):
+def centreOf(candidate, level, volume):
     """Centre of the vertebral body, LPS mm.
 
-    :param track: the vertebra.
+    :param candidate: Candidate; where its body was not seen the centre is estimated from the vertebra's box.
     :param level: its name.
-    :param body: track of its body, or None: then the centre is estimated from the vertebra's box.
     :return: shape (3,).
     """
+    track, body = candidate.track, candidate.body
     halfWidth = BODY_HALF_WIDTH_MM / volume.sliceSpacing
     whole = track.middle(halfWidth)
     if level == "C1":  # no body: the middle between the arches
@@ -44,36 +43,6 @@ def centreOf(track, level, body, volume):
     depth = min(8.0 / volume.pixelSize, (columns[1] - columns[0]) / 2)
     height = (0.65 if level == "C2" else 0.4) * (rows[1] - rows[0])
     return volume.toLps([whole[0], rows[0] + height, columns[0] + depth])
-
-
-def pairBodies(links, tracks, bodies):
-    """The body track that sits at the front of each vertebra's boxes; each body is used once, best pairs first.
-
-    :param links: list of LevelChain.Link.
-    :return: index into ``links`` -> body track.
-    """
-    costs = sorted(
-        (_bodyCost(tracks[link.track], LEVELS[link.level], body), i, b)
-        for i, link in enumerate(links) if LEVELS[link.level] != "C1" for b, body in enumerate(bodies)
-    )
-    pairs, used = {}, set()
-    for cost, i, b in costs:
-        if cost < MAXIMUM_BODY_COST and i not in pairs and b not in used:
-            pairs[i] = bodies[b]
-            used.add(b)
-    return pairs
-
-
-def _bodyCost(track, level, body):
-    """How far, in pixels, a body is from where this vertebra's body is expected."""
-    _, own, other = np.intersect1d(track.slices, body.slices, return_indices=True)
-    if len(own) < 2:
-        return np.inf
-    box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
-    front = abs(inner[0] - box[0])
-    # The axis' body hangs below its dens; elsewhere the body begins at the top of the box.
-    top = abs(inner[1] - box[1] - (0.4 * (box[3] - box[1]) if level == "C2" else 0))
-    return 0.5 * front + top * (0.5 if level == "C2" else 1)
 
 
 def orientedBoxes(levels, centres, boundsList):
@@ -149,19 +118,17 @@ def withMissingLevels(vertebrae):
     return filled
 
 
-def vertebraeFrom(links, tracks, bodies, volume):
+def vertebraeFrom(links, candidates, volume):
     """All vertebrae of a chain, thoracic ones included.
 
     :param links: list of LevelChain.Link.
-    :param tracks: the tracks they index.
-    :param bodies: tracks of vertebral bodies.
+    :param candidates: the candidates they index.
     :return: list of Vertebra in cranio-caudal order.
     """
-    pairs = pairBodies(links, tracks, bodies)
     found = [
-        (link.level, link.confidence, centreOf(tracks[link.track], LEVELS[link.level], pairs.get(i), volume),
-         boundsOf(tracks[link.track], volume), True)
-        for i, link in enumerate(links)
+        (link.level, link.confidence, centreOf(candidates[link.candidate], LEVELS[link.level], volume),
+         boundsOf(candidates[link.candidate].track, volume), True)
+        for link in links
     ]
     found = withMissingLevels(found)
     boxes = orientedBoxes([LEVELS[level] for level, *_ in found], [centre for _, _, centre, _, _ in found],

@@ -1,7 +1,7 @@
-"""Which vertebra is which: the most probable consistent assignment of levels to tracks.
+"""Which vertebra is which: the most probable consistent assignment of levels to candidates.
 
-The tracks, from the head down, are a hidden Markov chain: each is one level or none (an outlier); levels rise along
-the chain, a missed one costs; the distance between two tracks must fit the levels between them. The best assignment is
+The candidates, from the head down, are a hidden Markov chain: each is one level or none (an outlier); levels rise along
+the chain, a missed one costs; the distance between two must fit the levels between them. The best assignment is
 Viterbi's, the confidences are the marginals of the forward-backward algorithm (Rabiner 1989, A tutorial on hidden
 Markov models, Proc. IEEE 77(2):257-286).
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Distance in mm between the box centres of one level and the next, C1-C2 to T3-T4, of adult spines (means of the
-# articulated BodyParts3D surfaces and of the phantom); the person's own scale is estimated from the chain.
-SPACING_MM = np.array([13.0, 18.0, 16.5, 16.5, 16.5, 17.0, 19.0, 20.0, 20.5, 21.0])
-SPACING_DEVIATION = 0.22  # of the logarithm: posture, disc height, and the scatter of found boxes
+# Distance in mm between the centres of neighbouring bodies (C1: of its ring), C1-C2 to T3-T4, means of the phantom,
+# which follows published morphometry (see ``Phantom.Morphometry``); the person's own scale is estimated from the chain.
+SPACING_MM = np.array([22.9, 19.0, 18.4, 17.5, 16.9, 18.1, 19.8, 20.1, 20.6, 20.7])
+SPACING_DEVIATION = 0.22  # of the logarithm: posture, disc height, and the scatter of found centres
 SIGHTINGS = 5.0  # slices of one vertebra are not independent; many count no more than this
 SKIP_COST = 3.0  # a level between two found ones was missed
 OUTLIER_COST = 1.2  # per unit of evidence, up to SIGHTINGS
@@ -24,23 +24,23 @@ FLOOR = 0.02
 
 @dataclass(frozen=True)
 class Link:
-    """One track with its level.
+    """One candidate with its level.
 
-    :param track: index into the tracks given.
+    :param candidate: index into the candidates given.
     :param level: index into ``Anatomy.LEVELS``.
-    :param confidence: marginal probability of the level, given all tracks.
+    :param confidence: marginal probability of the level, given all candidates.
     """
 
-    track: int
+    candidate: int
     level: int
     confidence: float
 
 
 def assignLevels(centres, scores):
-    """Levels of tracks.
+    """Levels of candidates.
 
     :param centres: shape (n, 3), LPS mm, in cranio-caudal order.
-    :param scores: list of n arrays (slices, levels), class scores of each track.
+    :param scores: list of n arrays (slices, levels), class scores of each candidate.
     :return: list of Link in cranio-caudal order.
     """
     if not len(centres):
@@ -61,7 +61,7 @@ def assignLevels(centres, scores):
 
 
 def expectedDistance(upper, lower, scale=1.0):
-    """mm between the box centres of two levels (indices into ``LEVELS``)."""
+    """mm between the body centres of two levels (indices into ``LEVELS``)."""
     return scale * SPACING_MM[upper:lower].sum()
 
 

@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, vertebraeFrom
+from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS, LEVELS
+from CervicalSpineDetectionLib.Detection.Boxes3D import centreOf, vertebraeFrom
+from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
 from CervicalSpineDetectionLib.Detection.LevelChain import assignLevels
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Detection.Tracks import absorbParts, linkTracks
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
 
@@ -55,27 +55,23 @@ def fuse(detections, volume):
     :param volume: SagittalVolume.
     :return: list of Vertebra in cranio-caudal order.
     """
-    tracks, bodies = tracksOf(detections, volume)
-    links = chainOf(tracks, volume)
-    tracks, _ = absorbParts(tracks, [link.track for link in links])
-    return vertebraeFrom(links, tracks, bodies, volume)
+    candidates = candidatesOf(detections)
+    candidates, links = chainOf(candidates, volume)
+    candidates, _ = absorbParts(candidates, [link.candidate for link in links])
+    return vertebraeFrom(links, candidates, volume)
 
 
-def tracksOf(detections, volume):
-    """Tracks of whole vertebrae, in cranio-caudal order, and of vertebral bodies.
+def chainOf(candidates, volume):
+    """Settle the levels.
 
-    :return: (list of Track, list of Track).
+    :return: (candidates in cranio-caudal order, list of LevelChain.Link).
     """
-    tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
-    bodies = linkTracks([d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])
-    heights = [boundsOf(track, volume).centre[2] for track in tracks]
-    return [tracks[i] for i in np.argsort(heights)[::-1]], bodies
-
-
-def chainOf(tracks, volume):
-    """Levels of tracks in cranio-caudal order; list of LevelChain.Link."""
-    centres = np.array([boundsOf(track, volume).centre for track in tracks]).reshape(-1, 3)
-    return assignLevels(centres, [track.scores for track in tracks])
+    centres = np.array([
+        centreOf(candidate, LEVELS[candidate.track.scores.sum(axis=0).argmax()], volume) for candidate in candidates
+    ]).reshape(-1, 3)
+    order = np.argsort(-centres[:, 2])
+    candidates = [candidates[i] for i in order]
+    return candidates, assignLevels(centres[order], [candidate.track.scores for candidate in candidates])
 
 
 class _Clock:

@@ -9,10 +9,6 @@ import numpy as np
 # A vertebra may be missed in a few slices (6 mm) and is still the same one beyond.
 MAXIMUM_GAP = 3
 MINIMUM_SIMILARITY = 0.35
-MINIMUM_PART_LIKENESS = 0.4
-MINIMUM_ABSORBED_LIKENESS = 0.3
-MINIMUM_SLICES = 3
-MINIMUM_EVIDENCE = 0.8
 # The outermost slices of a track count for its width only if the detector was this sure of them.
 EDGE_SCORE = 0.12
 # The tips of the transverse processes are too thin to be boxes (``SliceBoxes.MINIMUM_AREA_MM2``).
@@ -78,7 +74,7 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
 
     :param boxesPerSlice: list of arrays (n, 4).
     :param scoresPerSlice: list of arrays (n, classes).
-    :return: list of Track, without those too short or too weak to be a vertebra.
+    :return: list of Track; one object can still be in several parts.
     """
     tracks = []  # each a list of (slice, box, scores)
     for index, (boxes, scores) in enumerate(zip(boxesPerSlice, scoresPerSlice, strict=True)):
@@ -98,49 +94,7 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
             usedBoxes.add(b)
             open_[t].append((index, boxes[b], scores[b]))
         tracks += [[(index, boxes[b], scores[b])] for b in range(len(boxes)) if b not in usedBoxes]
-    joined = mergeParts([Track(*(np.array(column) for column in zip(*track, strict=True))) for track in tracks])
-    return [t for t in joined if len(t.slices) >= MINIMUM_SLICES and t.evidence >= MINIMUM_EVIDENCE]
-
-
-def mergeParts(tracks):
-    """Join tracks that are parts of one object, the most alike first.
-
-    A vertebra can come apart where the picture changes fast from slice to slice (pedicle to facet), or be seen as two
-    overlapping boxes for a while.
-    """
-    tracks = list(tracks)
-    count = len(tracks)
-    likeness = np.zeros((count, count))
-    for i in range(count):
-        for j in range(i + 1, count):
-            likeness[i, j] = partLikeness(tracks[i], tracks[j])
-    gone = set()
-    while count > 1 and likeness.max() >= MINIMUM_PART_LIKENESS:
-        i, j = np.unravel_index(likeness.argmax(), likeness.shape)
-        tracks[i] = join(tracks[i], tracks[j])
-        gone.add(j)
-        likeness[j] = likeness[:, j] = 0
-        for k in set(range(count)) - gone - {i}:
-            likeness[min(i, k), max(i, k)] = partLikeness(tracks[i], tracks[k])
-    return [track for index, track in enumerate(tracks) if index not in gone]
-
-
-def absorbParts(tracks, named):
-    """Give the tracks that got no level to the named one they are part of, for its full extent.
-
-    :param tracks: list of Track.
-    :param named: indices of the tracks that have a level.
-    :return: (tracks, the named ones grown; list of tracks left over).
-    """
-    tracks = list(tracks)
-    left = []
-    for index in sorted(set(range(len(tracks))) - set(named), key=lambda i: -tracks[i].evidence):
-        likeness, best = max(((partLikeness(tracks[index], tracks[i]), i) for i in named), default=(0.0, -1))
-        if likeness >= MINIMUM_ABSORBED_LIKENESS:
-            tracks[best] = join(tracks[best], tracks[index])
-        else:
-            left.append(tracks[index])
-    return tracks, left
+    return [Track(*(np.array(column) for column in zip(*track, strict=True))) for track in tracks]
 
 
 def partLikeness(first, second):

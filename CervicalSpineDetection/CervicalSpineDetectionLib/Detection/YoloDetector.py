@@ -81,7 +81,7 @@ class YoloDetector:
             batch = padded[len(found) : len(found) + self.batchSize]
             try:
                 found += self._detectBatch(batch)
-            except torch.OutOfMemoryError:
+            except torch.cuda.OutOfMemoryError:
                 if self.batchSize == 1:
                     raise
                 self.batchSize //= 2

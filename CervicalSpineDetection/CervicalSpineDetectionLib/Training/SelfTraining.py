@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, isComplete, pairBodies, vertebraeFrom
-from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, tracksOf
+from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, isComplete, vertebraeFrom
+from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
+from CervicalSpineDetectionLib.Detection.Pipeline import chainOf
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Detection.Tracks import absorbParts, runningMedian
+from CervicalSpineDetectionLib.Detection.Tracks import runningMedian
 from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS
 
@@ -51,32 +52,32 @@ def teach(image, detector):
     image, _ = correctHuOffset(image)
     volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
     pictures = withNeighbours(windowed(volume, detector.window))
-    tracks, bodies = tracksOf(detector.detect(pictures), volume)
-    links = chainOf(tracks, volume)
-    tracks, left = absorbParts(tracks, [link.track for link in links])
-    vertebrae = vertebraeFrom(links, tracks, bodies, volume)
+    candidates, links = chainOf(candidatesOf(detector.detect(pictures)), volume)
+    candidates, left = absorbParts(candidates, [link.candidate for link in links])
+    vertebrae = vertebraeFrom(links, candidates, volume)
     if len(vertebrae) != len(links):
         return None, "missed level"
-    count = _consistentPart(links, tracks, vertebrae)
+    named = [candidates[link.candidate] for link in links]
+    count = _consistentPart(links, named, vertebrae)
     if count < MINIMUM_LEVELS:
         return None, "short or inconsistent chain"
-    links = links[:count]
-    lowest = _middleRow(tracks[links[-1].track])
-    if any(track.evidence > MAXIMUM_LEFT_OVER and _middleRow(track) < lowest for track in left):
+    links, named = links[:count], named[:count]
+    lowest = _middleRow(named[-1].track)
+    if any(other.track.evidence > MAXIMUM_LEFT_OVER and _middleRow(other.track) < lowest for other in left):
         return None, "vertebrae out of the chain"
     boxes = [[] for _ in pictures]
-    for link in links:
-        _addTrack(boxes, tracks[link.track], link.level)
-    for body in pairBodies(links, tracks, bodies).values():
-        _addTrack(boxes, body, BODY_CLASS)
-    return TaughtScan(_blanked(pictures, links, tracks, volume), boxes, min(link.confidence for link in links)), ""
+    for link, candidate in zip(links, named, strict=True):
+        _addTrack(boxes, candidate.track, link.level)
+        if candidate.body is not None:
+            _addTrack(boxes, candidate.body, BODY_CLASS)
+    return TaughtScan(_blanked(pictures, links, named, volume), boxes, min(link.confidence for link in links)), ""
 
 
-def _consistentPart(links, tracks, vertebrae):
+def _consistentPart(links, candidates, vertebrae):
     """How many vertebrae from the head down are to be learned from: each sure, clear, and at a fitting distance."""
     previous = None
-    for index, (link, vertebra) in enumerate(zip(links, vertebrae, strict=True)):
-        if link.confidence < MINIMUM_CONFIDENCE or tracks[link.track].evidence < MINIMUM_STRENGTH:
+    for index, (link, candidate, vertebra) in enumerate(zip(links, candidates, vertebrae, strict=True)):
+        if link.confidence < MINIMUM_CONFIDENCE or candidate.track.evidence < MINIMUM_STRENGTH:
             return index
         if index:
             distance = np.linalg.norm(vertebra.centre - vertebrae[index - 1].centre)
@@ -101,10 +102,10 @@ def _addTrack(boxes, track, kind):
         boxes[index].append((kind, *box))
 
 
-def _blanked(pictures, links, tracks, volume):
+def _blanked(pictures, links, candidates, volume):
     """Cut off what lies above and below the chain: vertebrae there have no boxes and would be learned as background."""
     pictures = pictures.copy()
-    used = [tracks[link.track] for link in links]
+    used = [candidate.track for candidate in candidates]
     lowest = max(track.boxes[:, 3].max() for track in used)
     if isComplete(boundsOf(used[-1], volume), volume):
         pictures[:, :, int(lowest) + 3 :] = 0

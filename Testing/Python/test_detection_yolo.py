@@ -1,0 +1,86 @@
+"""The YOLO detector around its network: batches, padding, memory, what becomes of raw predictions."""
+
+import numpy as np
+import pytest
+import torch
+
+from CervicalSpineDetectionLib.Detection.YoloDetector import CLASS_NAMES, YoloDetector
+
+CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000]}
+C3, C4, BODY = CLASS_NAMES.index("C3"), CLASS_NAMES.index("C4"), CLASS_NAMES.index("body")
+
+
+class FakeNetwork:
+    """Gives the same boxes for every picture: (centre x, centre y, width, height, {class: score})."""
+
+    def __init__(self, *boxes, memory=64):
+        self.boxes, self.memory, self.batches = boxes, memory, []
+
+    def eval(self):
+        return self
+
+    def requires_grad_(self, _):
+        return self
+
+    def fuse(self, verbose):
+        return self
+
+    def to(self, *_, **__):
+        return self
+
+    def __call__(self, pictures):
+        self.batches.append(tuple(pictures.shape))
+        if len(pictures) > self.memory:
+            raise torch.cuda.OutOfMemoryError
+        prediction = torch.zeros(4 + len(CLASS_NAMES), max(len(self.boxes), 1))
+        for i, (*box, scores) in enumerate(self.boxes):
+            prediction[:4, i] = torch.tensor(box, dtype=torch.float32)
+            for kind, score in scores.items():
+                prediction[4 + kind, i] = score
+        return [prediction.expand(len(pictures), -1, -1)]
+
+
+def detector(network, batchSize=32):
+    return YoloDetector(network, CARD, torch.device("cpu"), batchSize)
+
+
+def test_boxesComeAsCornersWithTheScoresOfAllLevels():
+    found = detector(FakeNetwork((50, 40, 20, 10, {C3: 0.7, C4: 0.2}))).detect(np.zeros((1, 3, 64, 64), np.uint8))[0]
+    assert found.boxes.tolist() == [[40, 35, 60, 45]]
+    assert found.scores[0, C3] == pytest.approx(0.7) and found.scores[0, C4] == pytest.approx(0.2)
+    assert found.scores.shape == (1, 11) and len(found.bodyBoxes) == 0
+
+
+def test_bodiesAreKeptApartFromVertebrae():
+    found = detector(FakeNetwork((50, 40, 20, 10, {BODY: 0.6}))).detect(np.zeros((1, 3, 64, 64), np.uint8))[0]
+    assert found.bodyBoxes.tolist() == [[40, 35, 60, 45]] and len(found.boxes) == 0
+
+
+def test_oneVertebraSeenAsTwoLevelsIsOneBox():
+    network = FakeNetwork((50, 40, 20, 20, {C3: 0.7}), (51, 41, 20, 20, {C4: 0.5}), (50, 55, 20, 20, {C4: 0.6}))
+    found = detector(network).detect(np.zeros((1, 3, 64, 64), np.uint8))[0]
+    assert found.scores.argmax(axis=1).tolist() == [C3, C4] and found.boxes[1, 1] == 45
+
+
+def test_faintBoxesAreLeftOut():
+    found = detector(FakeNetwork((50, 40, 20, 10, {C3: 0.04}))).detect(np.zeros((1, 3, 64, 64), np.uint8))[0]
+    assert len(found.boxes) == 0
+
+
+def test_picturesArePaddedToWhatTheNetworkTakes():
+    network = FakeNetwork()
+    detector(network).detect(np.zeros((2, 3, 70, 64), np.uint8))
+    assert network.batches == [(2, 3, 96, 64)]
+
+
+def test_theBatchIsHalvedWhenMemoryIsShort():
+    network = FakeNetwork((50, 40, 20, 10, {C3: 0.7}), memory=3)
+    calls = []
+    found = detector(network, 8).detect(np.zeros((7, 3, 64, 64), np.uint8), lambda *call: calls.append(call))
+    assert len(found) == 7 and [shape[0] for shape in network.batches] == [7, 4, 2, 2, 2, 1]
+    assert calls[-1] == ("Detecting", 7, 7)
+
+
+def test_withoutMemoryForOnePictureItFails():
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        detector(FakeNetwork(memory=0), 2).detect(np.zeros((2, 3, 64, 64), np.uint8))
