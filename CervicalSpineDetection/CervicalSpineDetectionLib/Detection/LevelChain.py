@@ -15,11 +15,13 @@ import numpy as np
 # Distance in mm between the centres of neighbouring bodies (C1: of its ring), C1-C2 to T3-T4, means of the phantom,
 # which follows published morphometry (see ``Phantom.Morphometry``); the person's own scale is estimated from the chain.
 SPACING_MM = np.array([22.9, 19.0, 18.4, 17.5, 16.9, 18.1, 19.8, 20.1, 20.6, 20.7])
-SPACING_DEVIATION = 0.22  # of the logarithm: posture, disc height, and the scatter of found centres
-SIGHTINGS = 5.0  # slices of one vertebra are not independent; many count no more than this
+SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres
+SIGHTINGS = 4.0  # slices of one vertebra are not independent; many count no more than this
 SKIP_COST = 3.0  # a level between two found ones was missed
 OUTLIER_COST = 1.2  # per unit of evidence, up to SIGHTINGS
-FLOOR = 0.02
+# The network may misjudge a level by one all the way down the neck; it does not see bodies that are not there.
+BODY_OUTLIER_COST = 15.0
+FLOOR = 0.05
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,19 @@ class Link:
     confidence: float
 
 
-def assignLevels(centres, scores):
+def assignLevels(centres, scores, withBody=None):
     """Levels of candidates.
 
     :param centres: shape (n, 3), LPS mm, in cranio-caudal order.
     :param scores: list of n arrays (slices, levels), class scores of each candidate.
+    :param withBody: n flags: the vertebral body was seen, so there is a vertebra, whatever its level.
     :return: list of Link in cranio-caudal order.
     """
     if not len(centres):
         return []
     emission = np.array([_levelLogLikelihood(s) for s in scores])
     outlier = np.array([OUTLIER_COST * min(s.max(axis=1).sum(), SIGHTINGS) for s in scores])
+    outlier += BODY_OUTLIER_COST * np.array(withBody if withBody is not None else np.zeros(len(scores)))
     scale = 1.0
     # The chain gives the person's scale, the scale gives a better chain.
     for _ in range(3):

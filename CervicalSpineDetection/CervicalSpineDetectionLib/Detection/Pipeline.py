@@ -71,7 +71,8 @@ def chainOf(candidates, volume):
     ]).reshape(-1, 3)
     order = np.argsort(-centres[:, 2])
     candidates = [candidates[i] for i in order]
-    return candidates, assignLevels(centres[order], [candidate.track.scores for candidate in candidates])
+    scores = [candidate.track.scores for candidate in candidates]
+    return candidates, assignLevels(centres[order], scores, [candidate.body is not None for candidate in candidates])
 
 
 class _Clock:

@@ -18,9 +18,9 @@ from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resample
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS
 
 MINIMUM_LEVELS = 6
-MINIMUM_CONFIDENCE = 0.8
+MINIMUM_CONFIDENCE = 0.6
 MINIMUM_STRENGTH = 2.5  # summed class score of each vertebra
-MAXIMUM_LEFT_OVER = 4.0  # the same for one that got no level
+MAXIMUM_LEFT_OVER = 6.0  # the same for one that got no level
 # Neighbouring bodies are 12 to 28 mm apart, and each distance is like the ones beside it.
 DISTANCE_MM = (11.0, 29.0)
 DISTANCE_CHANGE = 1.6
