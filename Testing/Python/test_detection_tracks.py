@@ -40,7 +40,7 @@ def test_oneSliceWithAWildBoxDoesNotMoveTheEdges():
     boxes, levels = slicesOf(UPPER)
     boxes[5] = np.array([[0, 2, 90, 38]], float)
     first, last = linkTracks(boxes, levels)[0].extent()
-    assert np.allclose(first, [-1.5, 9.5, 9.5]) and np.allclose(last, [10.5, 29.5, 49.5])
+    assert np.allclose(first, [-1.0, 9.5, 9.5]) and np.allclose(last, [10.0, 29.5, 49.5])
 
 
 def test_aSpinousProcessSeenInThreeSlicesCounts():
@@ -55,7 +55,7 @@ def test_weakOutermostSlicesDoNotWiden():
     strengths[:, 2] = [0.06, 0.7, 0.8, 0.8, 0.8, 0.8, 0.7, 0.06]
     track = Track(np.arange(8), np.tile([10.0, 10, 50, 30], (8, 1)), strengths)
     first, last = track.extent()
-    assert first[0] == -0.5 and last[0] == 7.5
+    assert first[0] == 0.0 and last[0] == 7.0
 
 
 def test_noBoxesGiveNoTracks():

@@ -39,7 +39,7 @@ def run(arguments):
             sources.append(source.description)
             jobs += [partial(_writeMade, output, source, arguments.first_seed + i) for i in range(count)]
     if arguments.unlabelled:
-        sources.append({"name": "unlabelled CTs, boxes by self-training", "licence": "see the model card",
+        sources.append({"name": "unlabelled CTs, boxes by self-training", "licence": "to be named in the model card",
                         "source": f"{len(arguments.unlabelled)} files"})
         jobs += [partial(_writeTaught, output, path, arguments.teacher) for path in arguments.unlabelled]
     writeDescription(output, SliceGeometry(), {"sources": sources})

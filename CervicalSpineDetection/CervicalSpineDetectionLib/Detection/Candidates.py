@@ -14,8 +14,10 @@ MINIMUM_ABSORBED_LIKENESS = 0.3
 MINIMUM_SLICES = 3
 MINIMUM_EVIDENCE = 0.8
 MINIMUM_BODY_SLICES = 2
-# A body lies at the upper front corner of its vertebra's box, to this many pixels.
-MAXIMUM_BODY_DISTANCE = 6.0
+# A body lies at the upper front corner of its vertebra's box, a little lower where the neck is bent forward. Bodies
+# are at least 14 mm apart, so this tells neighbours apart (mm).
+BODY_TOP = 3.0
+MAXIMUM_BODY_DISTANCE = 12.0
 # The axis' body hangs below its dens, this part of the box down (see ``SliceBoxes.AXIS_BODY_FRACTION``).
 AXIS_BODY_TOP = 0.4
 
@@ -114,4 +116,4 @@ def _bodyDistance(track, level, body):
     front = abs(inner[0] - box[0])
     if level == "C2":
         return 0.5 * front + 0.5 * abs(inner[1] - box[1] - AXIS_BODY_TOP * (box[3] - box[1]))
-    return 0.5 * front + abs(inner[1] - box[1])
+    return 0.5 * front + abs(inner[1] - box[1] - BODY_TOP)

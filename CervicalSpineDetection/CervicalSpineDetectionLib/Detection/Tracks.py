@@ -12,7 +12,7 @@ MINIMUM_SIMILARITY = 0.35
 # The outermost slices of a track count for its width only if the detector was this sure of them.
 EDGE_SCORE = 0.12
 # The tips of the transverse processes are too thin to be boxes (``SliceBoxes.MINIMUM_AREA_MM2``).
-TIP_SLICES = 1
+TIP_SLICES = 0.5
 
 
 @dataclass(frozen=True)
