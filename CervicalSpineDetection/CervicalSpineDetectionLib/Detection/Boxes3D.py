@@ -11,6 +11,9 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Ve
 BODY_HALF_WIDTH_MM = 8
 VOID_HU = -1020  # below any real air: outside of the reconstruction or masked
 FACE_MM = 3
+# Widths in mm over the transverse processes, C1 to T4, means of the phantom (see ``Phantom.Morphometry``).
+WIDTH_MM = np.array([79.9, 56.8, 58.5, 59.5, 61.3, 63.1, 68.5, 78.3, 71.7, 66.2, 66.5])
+WIDTH_TOLERANCE = 1.25
 # A box turned further than this can't be told from its axis-aligned bounds.
 MAXIMUM_TILT = np.deg2rad(30)
 
@@ -118,6 +121,29 @@ def withMissingLevels(vertebrae):
     return filled
 
 
+def withPlausibleWidths(found):
+    """Mend sides that were lost or ran into a neighbour.
+
+    The half widths of all vertebrae, to both sides of their centres, give the person's scale; a half width further off
+    than ``WIDTH_TOLERANCE`` times is replaced by what the scale and the level say.
+
+    :param found: list of (levelIndex, confidence, centre, Bounds, detected).
+    :return: the same with new bounds.
+    """
+    usual = np.array([WIDTH_MM[level] / 2 for level, *_ in found])
+    halves = np.array([[centre[0] - bounds.minimum[0], bounds.maximum[0] - centre[0]]
+                       for _, _, centre, bounds, _ in found]).reshape(-1, 2)
+    expected = np.median(halves / usual[:, None]) * usual if len(found) else usual
+    mended = []
+    for (level, confidence, centre, bounds, detected), half, wanted in zip(found, halves, expected, strict=True):
+        off = (half > WIDTH_TOLERANCE * wanted) | (half < wanted / WIDTH_TOLERANCE)
+        right, left = np.where(off, wanted, half)
+        bounds = Bounds(np.array([centre[0] - right, *bounds.minimum[1:]]),
+                        np.array([centre[0] + left, *bounds.maximum[1:]]))
+        mended.append((level, confidence, centre, bounds, detected))
+    return mended
+
+
 def vertebraeFrom(links, candidates, volume):
     """All vertebrae of a chain, thoracic ones included.
 
@@ -130,7 +156,7 @@ def vertebraeFrom(links, candidates, volume):
          boundsOf(candidates[link.candidate].track, volume), True)
         for link in links
     ]
-    found = withMissingLevels(found)
+    found = withMissingLevels(withPlausibleWidths(found))
     boxes = orientedBoxes([LEVELS[level] for level, *_ in found], [centre for _, _, centre, _, _ in found],
                           [bounds for _, _, _, bounds, _ in found])
     return [

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from CervicalSpineDetectionLib.Detection.Boxes3D import WIDTH_MM, isComplete, orientedBoxes, withPlausibleWidths
+from CervicalSpineDetectionLib.Detection.Vertebra import Bounds
+from CervicalSpineDetectionLib.Detection.Volume import SagittalVolume
+
+
+def found(scale=1.0, right=None, left=None):
+    """C3 to C6 about x = 5; ``right`` and ``left`` change the half widths of C4."""
+    entries = []
+    for level in (2, 3, 4, 5):
+        half = WIDTH_MM[level] / 2 * scale
+        a, b = (right or half, left or half) if level == 3 else (half, half)
+        centre = np.array([5.0, 0, -18.0 * level])
+        entries.append((level, 0.9, centre, Bounds(centre - [a, 20, 10], centre + [b, 30, 10]), True))
+    return entries
+
+
+def halves(entry):
+    return entry[2][0] - entry[3].minimum[0], entry[3].maximum[0] - entry[2][0]
+
+
+@pytest.mark.parametrize("scale", [0.85, 1.0, 1.15])
+def test_widthsThatFitThePersonStay(scale):
+    for before, after in zip(found(scale), withPlausibleWidths(found(scale)), strict=True):
+        assert np.allclose(halves(after), halves(before))
+
+
+def test_aLostSideIsMended():
+    assert np.allclose(halves(withPlausibleWidths(found(left=8.0))[1]), WIDTH_MM[3] / 2)
+
+
+def test_aSideThatRanIntoTheNeighbourIsMended():
+    mended = withPlausibleWidths(found(1.1, right=60.0))[1]
+    assert np.allclose(halves(mended), 1.1 * WIDTH_MM[3] / 2, rtol=0.02)
+    assert mended[3].minimum[1] == -20 and mended[3].maximum[2] == -18.0 * 3 + 10
+
+
+def test_nothingFoundStaysNothing():
+    assert withPlausibleWidths([]) == []
+
+
+def volume(voxels):
+    return SagittalVolume(voxels, np.ones(voxels.shape, bool), np.array([0.0, 0, 59]), 1.0, 2.0)
+
+
+def test_aBoxInTheMiddleIsComplete():
+    assert isComplete(Bounds(np.array([20.0, 20, 20]), np.array([40.0, 40, 40])), volume(np.zeros((30, 60, 60))))
+
+
+@pytest.mark.parametrize("shift", [(0, 0, -19), (0, 0, 18), (0, 19, 0), (-18, 0, 0)])
+def test_aBoxAtTheImageEdgeIsNot(shift):
+    bounds = Bounds(np.array([20.0, 20, 20]) + shift, np.array([40.0, 40, 40]) + shift)
+    assert not isComplete(bounds, volume(np.zeros((30, 60, 60))))
+
+
+def test_aBoxAtAMaskedRegionIsNot():
+    voxels = np.zeros((30, 60, 60))
+    voxels[:, 40:] = -1024  # z below 19.5
+    assert not isComplete(Bounds(np.array([20.0, 20, 20]), np.array([40.0, 40, 40])), volume(voxels))
+
+
+def test_aTiltedBoxKeepsItsBounds():
+    centres = [np.array([0, y, z], float) for y, z in ((0, 40), (7, 20), (14, 0))]
+    bounds = [Bounds(centre - [25, 25, 18], centre + [25, 25, 18]) for centre in centres]
+    box = orientedBoxes(["C3", "C4", "C5"], centres, bounds)[1]
+    corners = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]) / 2 * box.size @ box.axes
+    assert np.allclose(np.ptp(corners, axis=0), [50, 50, 36], atol=0.5)
+    assert box.axes[2] @ [0, -7, 20] / np.hypot(7, 20) == pytest.approx(1)
+
+
+def test_theAtlasTurnsWithTheAxis():
+    centres = [np.array([0, 13.0, 24]), np.array([0, 0.0, 0]), np.array([0, 0, -19.0])]
+    bounds = [Bounds(centre - 10, centre + 10) for centre in centres]
+    first, second, _ = orientedBoxes(["C1", "C2", "C3"], centres, bounds)
+    assert np.allclose(first.axes, second.axes) and first.axes[2, 2] > 0.99
