@@ -1,6 +1,6 @@
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Tracks import Track, linkTracks
+from CervicalSpineDetectionLib.Detection.Tracks import Track, continuous, linkTracks
 
 
 def scores(level, strength=0.8):
@@ -60,3 +60,15 @@ def test_weakOutermostSlicesDoNotWiden():
 
 def test_noBoxesGiveNoTracks():
     assert linkTracks([np.empty((0, 4))] * 5, [np.empty((0, 11))] * 5) == []
+
+
+def test_whatJumpsToAnotherHeightIsCutOff():
+    rows = [(5, 20)] * 3 + [(40, 60)] * 8 + [(10, 25)] * 2
+    boxes = np.array([(10, top, 50, bottom) for top, bottom in rows], float)
+    kept = continuous(Track(np.arange(13), boxes, np.tile(scores(0), (13, 1))))
+    assert kept.slices.tolist() == list(range(3, 11)) and (kept.boxes[:, 1] == 40).all()
+
+
+def test_aTrackThatRisesSlowlyStaysWhole():
+    boxes = np.array([(10, 20 + 4 * i, 50, 40 + 4 * i) for i in range(10)], float)
+    assert len(continuous(Track(np.arange(10), boxes, np.tile(scores(0), (10, 1)))).slices) == 10

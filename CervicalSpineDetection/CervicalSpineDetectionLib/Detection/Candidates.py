@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.Tracks import Track, join, linkTracks, partLikeness
+from CervicalSpineDetectionLib.Detection.Tracks import Track, continuous, join, linkTracks, partLikeness
 
 MINIMUM_PART_LIKENESS = 0.4
 MINIMUM_ABSORBED_LIKENESS = 0.3
@@ -63,6 +63,8 @@ def absorbParts(candidates, named):
             candidates[best] = _joined(candidates[best], candidates[index])
         else:
             left.append(candidates[index])
+    for index in named:
+        candidates[index] = replace(candidates[index], track=continuous(candidates[index].track))
     return candidates, left
 
 

@@ -9,6 +9,7 @@ import numpy as np
 # A vertebra may be missed in a few slices (6 mm) and is still the same one beyond.
 MAXIMUM_GAP = 3
 MINIMUM_SIMILARITY = 0.35
+MINIMUM_CONTINUITY = 0.15
 # The outermost slices of a track count for its width only if the detector was this sure of them.
 EDGE_SCORE = 0.12
 # The tips of the transverse processes are too thin to be boxes (``SliceBoxes.MINIMUM_AREA_MM2``).
@@ -95,6 +96,18 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
             open_[t].append((index, boxes[b], scores[b]))
         tracks += [[(index, boxes[b], scores[b])] for b in range(len(boxes)) if b not in usedBoxes]
     return [Track(*(np.array(column) for column in zip(*track, strict=True))) for track in tracks]
+
+
+def continuous(track):
+    """The strongest part of a track that runs without a jump in height from one slice to the next.
+
+    Beside the atlas the skull base looks much like it; what was joined to a track there lies at another height.
+    """
+    rows = track.boxes[:, [1, 3]]
+    jumps = [i for i in range(1, len(rows)) if _overlap(rows[i - 1], rows[i]) < MINIMUM_CONTINUITY]
+    starts, ends = [0, *jumps], [*jumps, len(rows)]
+    parts = [Track(track.slices[a:b], track.boxes[a:b], track.scores[a:b]) for a, b in zip(starts, ends, strict=True)]
+    return max(parts, key=lambda part: part.evidence)
 
 
 def partLikeness(first, second):
