@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
 
 # Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
@@ -122,20 +121,6 @@ def withMissingLevels(vertebrae):
     return filled
 
 
-def _withAtlasCentred(found, track, volume):
-    """The first entry, C1, with its centre on the line of the bodies below.
-
-    C1 has no body that shows its middle, and the skull base beside it is easily taken for a part of it.
-    """
-    level, confidence, centre, bounds, detected = found[0]
-    axis = found[1][2]
-    lean = axis[0] - found[2][2][0] if len(found) > 2 and found[2][0] == 2 else 0.0
-    x = axis[0] + lean * (centre[2] - axis[2]) / SPACING_MM[1]
-    position = volume.fromLps([x, *centre[1:]])[0]
-    centre = volume.toLps(track.middle(BODY_HALF_WIDTH_MM / volume.sliceSpacing, position))
-    return level, confidence, centre, bounds, detected
-
-
 def withPlausibleWidths(found):
     """Mend sides that were lost or ran into a neighbour.
 
@@ -171,8 +156,6 @@ def vertebraeFrom(links, candidates, volume):
          boundsOf(candidates[link.candidate].track, volume), True)
         for link in links
     ]
-    if len(found) > 1 and [level for level, *_ in found[:2]] == [0, 1]:
-        found[0] = _withAtlasCentred(found, candidates[links[0].candidate].track, volume)
     found = withMissingLevels(withPlausibleWidths(found))
     boxes = orientedBoxes([LEVELS[level] for level, *_ in found], [centre for _, _, centre, _, _ in found],
                           [bounds for _, _, _, bounds, _ in found])

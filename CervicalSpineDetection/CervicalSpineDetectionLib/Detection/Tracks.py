@@ -54,15 +54,13 @@ class Track:
         last = [self.slices[inside][-1] + 0.5 + TIP_SLICES, edges[:, 3].max() - 0.5, edges[:, 2].max() - 0.5]
         return np.array(first), np.array(last)
 
-    def middle(self, halfWidth, position=None):
+    def middle(self, halfWidth):
         """Robust centre of the boxes near the track's middle slice.
 
         :param halfWidth: slices to each side of the middle.
-        :param position: the middle slice, where it is known better than from the track itself.
         :return: shape (3,), continuous (slice, row, column).
         """
-        if position is None:
-            position = float(np.average(self.slices, weights=self.strengths))
+        position = float(np.average(self.slices, weights=self.strengths))
         near = np.abs(self.slices - position) <= halfWidth
         near = near if near.any() else np.ones(len(self.slices), bool)
         columns, rows = (self.boxes[near, i] + self.boxes[near, i + 2] - 1 for i in (0, 1))
