@@ -6,7 +6,7 @@ PYTHON ?= python3
 CT ?=
 OUTPUT ?= output/detect
 SAMPLE = output/sample/ct.nii.gz
-SAMPLE_SEED = 1
+SAMPLE_SEED = 17
 # Libraries that vtk and opencv load from the system, each with its Debian package.
 SYSTEM_LIBRARIES = libGL.so.1=libgl1 libEGL.so.1=libegl1 libX11.so.6=libx11-6 libXext.so.6=libxext6 \
   libSM.so.6=libsm6 libglib-2.0.so.0=libglib2.0-0

@@ -289,7 +289,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 
         self.delayDisplay("Making a CT")
-        phantom = makePhantom(seed=1)
+        phantom = makePhantom(seed=17)
         volumeNode = volumeNodeFromImage(slicer.mrmlScene, phantom.ct, "Phantom")
 
         self.delayDisplay("Detecting its vertebrae")

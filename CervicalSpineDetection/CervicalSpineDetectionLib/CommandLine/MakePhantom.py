@@ -7,7 +7,7 @@ from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
 
 def addArguments(parser):
     parser.add_argument("--output", required=True, metavar="FILE", help="image file, e.g. ct.nii.gz")
-    parser.add_argument("--seed", type=int, default=1, help="the same number gives the same phantom")
+    parser.add_argument("--seed", type=int, default=17, help="the same number gives the same phantom")
     parser.add_argument("--labels", metavar="FILE", help="also write the label map (1: C1 ... 7: C7, 8: T1 ... 11: T4)")
     parser.add_argument("--truth", metavar="FILE", help="also write the true boxes as JSON")
 
