@@ -3,9 +3,9 @@
 import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.Detector import SliceDetections
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, SliceDetections
 from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS, boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
 
 
 class OracleDetector:

@@ -2,7 +2,7 @@ import numpy as np
 from oracleDetector import sliceDetections
 
 from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 
 C2, C3, C4, C5 = 1, 2, 3, 4
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from CervicalSpineDetectionLib.Detection import Weights
+from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
-from CervicalSpineDetectionLib.Detection.YoloDetector import CLASS_NAMES, chooseDevice, loadDetector
+from CervicalSpineDetectionLib.Detection.YoloDetector import chooseDevice, loadDetector
 from CervicalSpineDetectionLib.Errors import InputError
 
 CARD = {"name": "test", "architecture": "yolov5n", "classes": list(CLASS_NAMES), "plane": "sagittal", "pixelSize": 1.0,

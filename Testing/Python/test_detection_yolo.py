@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from CervicalSpineDetectionLib.Detection.YoloDetector import CLASS_NAMES, YoloDetector
+from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.YoloDetector import YoloDetector
 
 CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000]}
 C3, C4, BODY = CLASS_NAMES.index("C3"), CLASS_NAMES.index("C4"), CLASS_NAMES.index("body")

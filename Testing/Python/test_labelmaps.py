@@ -1,7 +1,8 @@
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS, boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
 from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraCentres, vertebraeOf
 
 # A vertebra of one slice: body of 12 x 14 pixels, canal of 12, arch of 8 x 20.

@@ -6,9 +6,9 @@ from oracleDetector import OracleDetector
 from PIL import Image
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Weights import loadWeights
 from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.Phantom import Tissues
 from CervicalSpineDetectionLib.Training import Train
 from CervicalSpineDetectionLib.Training.BoneSurfaces import STL_TRIANGLE, tissueMapFromSurfaces

@@ -8,6 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+
+# What the network is trained for, in this order: the levels, and a vertebral body of no particular level.
+CLASS_NAMES = (*LEVELS, "body")
+BODY_CLASS = len(LEVELS)
 Progress = Callable[[str, int, int], None]
 
 

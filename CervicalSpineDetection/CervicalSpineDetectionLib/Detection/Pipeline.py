@@ -25,9 +25,7 @@ def detectVertebrae(image, detector, progress=None):
     :raises InputError: the image can't be used.
     """
     clock = _Clock()
-    image, warning = correctHuOffset(image)
-    volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
-    slices = withNeighbours(windowed(volume, detector.window))
+    volume, slices, warning = slicesFor(image, detector)
     clock.lap("resample")
     detections = detector.detect(slices, progress)
     clock.lap("network")
@@ -40,6 +38,17 @@ def detectVertebrae(image, detector, progress=None):
         model=dict(detector.model),
         timings=clock.laps,
     )
+
+
+def slicesFor(image, detector):
+    """What a detector looks at.
+
+    :return: (SagittalVolume, uint8 slices of shape (n, 3, rows, columns), warning or None).
+    :raises InputError: the image can't be used.
+    """
+    image, warning = correctHuOffset(image)
+    volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
+    return volume, withNeighbours(windowed(volume, detector.window)), warning
 
 
 def imageGeometry(image):

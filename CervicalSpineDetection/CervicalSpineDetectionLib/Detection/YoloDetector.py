@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.Detector import SliceDetections
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
 from CervicalSpineDetectionLib.Errors import InputError
@@ -16,7 +15,6 @@ SCORE_THRESHOLD = 0.05
 # Two whole vertebrae beside each other overlap by about 0.3, two bodies hardly at all.
 SAME_VERTEBRA_IOU = 0.5
 SAME_BODY_IOU = 0.3
-CLASS_NAMES = (*LEVELS, "body")
 
 
 def chooseDevice(device="auto"):
@@ -102,11 +100,11 @@ def _suppressed(prediction):
     """Best boxes of one picture. :param prediction: shape (anchors, 4 + classes), boxes as centre and size."""
     centre, size, scores = prediction[:, :2], prediction[:, 2:4], prediction[:, 4:]
     corners = torch.cat([centre - size / 2, centre + size / 2], dim=1)
-    levels = len(LEVELS)
-    whole = _keep(corners, scores[:, :levels].amax(dim=1), SAME_VERTEBRA_IOU)
-    bodies = _keep(corners, scores[:, levels], SAME_BODY_IOU)
+    whole = _keep(corners, scores[:, :BODY_CLASS].amax(dim=1), SAME_VERTEBRA_IOU)
+    bodies = _keep(corners, scores[:, BODY_CLASS], SAME_BODY_IOU)
     return SliceDetections(
-        corners[whole].numpy(), scores[whole, :levels].numpy(), corners[bodies].numpy(), scores[bodies, levels].numpy()
+        corners[whole].numpy(), scores[whole, :BODY_CLASS].numpy(),
+        corners[bodies].numpy(), scores[bodies, BODY_CLASS].numpy(),
     )
 
 

@@ -7,9 +7,8 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Detection.Boxes3D import BODY_HALF_WIDTH_MM
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 
-BODY_CLASS = len(LEVELS)
-CLASS_NAMES = (*LEVELS, "body")
 MINIMUM_AREA_MM2 = 20
 MINIMUM_BODY_AREA_MM2 = 60
 # The axis' body is the part of its anterior column below the dens (about half of its height:

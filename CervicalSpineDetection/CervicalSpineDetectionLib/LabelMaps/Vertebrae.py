@@ -7,8 +7,9 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Detection.Boxes3D import BODY_HALF_WIDTH_MM, orientedBoxes
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, Vertebra
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS, boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
 
 # A sliver of a vertebra at the edge of the field of view is not one a reader would name.
 MINIMUM_PART = 0.35

@@ -9,9 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
+from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import CLASS_NAMES, boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
 

@@ -11,11 +11,9 @@ import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, isComplete, vertebraeFrom
 from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Detection.Pipeline import chainOf
-from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, slicesFor
 from CervicalSpineDetectionLib.Detection.Tracks import runningMedian
-from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import BODY_CLASS
 
 MINIMUM_LEVELS = 6
 MINIMUM_CONFIDENCE = 0.6
@@ -49,9 +47,7 @@ def teach(image, detector):
     :param detector: the teacher.
     :return: (TaughtScan or None, reason for None).
     """
-    image, _ = correctHuOffset(image)
-    volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
-    pictures = withNeighbours(windowed(volume, detector.window))
+    volume, pictures, _ = slicesFor(image, detector)
     candidates, links = chainOf(candidatesOf(detector.detect(pictures)), volume)
     candidates, left = absorbParts(candidates, [link.candidate for link in links])
     vertebrae = vertebraeFrom(links, candidates, volume)

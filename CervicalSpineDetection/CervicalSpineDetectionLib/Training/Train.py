@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
+from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.Detection.Weights import loadWeights, readCard, saveWeights
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import CLASS_NAMES
 
 # What would break the picture is off: a left-right flip would put the spine's back to the front, rotation would swell
 # the boxes, mosaic would show four necks. Swapping the outer channels ("bgr") mirrors the patient.
