@@ -78,43 +78,50 @@ def write(result, image, arguments):
 
     :return: notes for the user.
     """
-    from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
-    from CervicalSpineDetectionLib.Files.ResultJson import writeJson
-
+    name = Path(arguments.input).resolve().name.split(".")[0]
     try:
-        with atomicFolder(arguments.output, RESULT_FILES) as folder, quietLibraries():
-            writeJson(folder / "vertebrae.json", result)
-            writeCsv(folder / "vertebrae.csv", result)
-            return _writeForSlicer(folder, result, image, arguments)
+        with atomicFolder(arguments.output, RESULT_FILES) as folder:
+            return writeFiles(folder, result, image, name, not arguments.axis_aligned, not arguments.no_scene,
+                              not arguments.no_preview)
     except OSError as error:
         raise InputError(f"Results can't be written to {arguments.output} ({error.strerror or error}); "
                          "make room or choose another folder.") from error
 
 
-def _writeForSlicer(folder, result, image, arguments):
-    """Scene, markups and preview. What can't be made here must not cost the numbers.
+def writeFiles(folder, result, image, name, oriented=True, scene=True, preview=True):
+    """Write the result files into a folder. What can't be made here must not cost the numbers.
 
+    :param folder: existing folder, an absolute Path.
+    :param name: of the CT in the scene.
+    :param oriented: boxes of the scene along the spine's curve, else along the patient axes.
+    :param scene: write scene.mrb.
+    :param preview: write preview.png.
     :return: notes for the user.
+    :raises OSError: a file can't be written.
     """
     from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
+    from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
+    from CervicalSpineDetectionLib.Files.ResultJson import writeJson
 
-    try:
-        from CervicalSpineDetectionLib.Scene.Preview import writePreview
-        from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
-    except ImportError as error:
-        return [f"scene.mrb, vertebrae.mrk.json and preview.png need slicer-core ({error}) and were not written: "
-                "pip install slicer-core vtk"]
-    # In HU, as the detector saw it.
-    image, _ = correctHuOffset(image)
-    writeMarkups(folder / "vertebrae.mrk.json", result)
-    if not arguments.no_scene:
-        name = Path(arguments.input).resolve().name.split(".")[0]
-        writeScene(folder / "scene.mrb", image, result, name, oriented=not arguments.axis_aligned)
-    if not arguments.no_preview:
-        if not canDraw():
-            return ["preview.png needs OpenGL, which this computer lacks, and was not written: "
-                    "install Mesa (libegl1 and libgl1-mesa-dri on Debian and Ubuntu)"]
-        writePreview(folder / "preview.png", image, result)
+    with quietLibraries():
+        writeJson(folder / "vertebrae.json", result)
+        writeCsv(folder / "vertebrae.csv", result)
+        try:
+            from CervicalSpineDetectionLib.Scene.Preview import writePreview
+            from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
+        except ImportError as error:
+            return [f"scene.mrb, vertebrae.mrk.json and preview.png need slicer-core ({error}) and were not written: "
+                    "pip install slicer-core vtk"]
+        # In HU, as the detector saw it.
+        image, _ = correctHuOffset(image)
+        writeMarkups(folder / "vertebrae.mrk.json", result)
+        if scene:
+            writeScene(folder / "scene.mrb", image, result, name, oriented)
+        if preview:
+            if not canDraw():
+                return ["preview.png needs OpenGL, which this computer lacks, and was not written: "
+                        "install Mesa (libegl1 and libgl1-mesa-dri on Debian and Ubuntu)"]
+            writePreview(folder / "preview.png", image, result)
     return []
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "dataset": "MakeDataset",
     "train": "TrainDetector",
     "evaluate": "Evaluate",
+    "cohort": "Cohort",
 }
 BAD_INPUT = 2
 INTERRUPTED = 130

@@ -39,8 +39,7 @@ def atomicFolder(folder, names):
     :return: context manager giving the Path to write to, absolute (Slicer's scene writer takes no other).
     """
     folder = Path(folder).absolute()
-    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    removeUnfinished(folder)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary:
         yield Path(temporary)
         for name in names:
@@ -49,3 +48,34 @@ def atomicFolder(folder, names):
                 os.replace(written, folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def newFolder(target):
+    """A temporary folder that takes the name ``target`` when the block ends without an error: it is there whole or not
+    at all, however the process ends.
+
+    Where ``target`` exists by then, another process did the same; its folder stays and this one is dropped.
+
+    :param target: folder that does not exist, in one that does.
+    :return: context manager giving the Path to write to, absolute.
+    """
+    target = Path(target).absolute()
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=target.parent))
+    try:
+        yield temporary
+        # mkdtemp makes folders for the owner alone; as its neighbour the folder may be read by whom the parent lets.
+        temporary.chmod(target.parent.stat().st_mode & 0o777)
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def removeUnfinished(folder):
+    """Remove what killed processes left in a folder."""
+    for leftover in Path(folder).glob(f"{TEMPORARY_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)

@@ -22,15 +22,22 @@ COLUMNS = (
 )
 
 
+def rowsOf(result):
+    """Values in the order of ``COLUMNS``, one list a vertebra.
+
+    :param result: DetectionResult.
+    """
+    return [
+        [vertebra["level"], vertebra["confidence"], vertebra["inferred"], vertebra["complete"],
+         *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"]]
+        for vertebra in toJson(result)["vertebrae"]
+    ]
+
+
 def writeCsv(path, result):
     """:param result: DetectionResult. Columns: ``COLUMNS``."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for vertebra in toJson(result)["vertebrae"]:
-            writer.writerow(
-                [vertebra["level"], vertebra["confidence"], str(vertebra["inferred"]).lower(),
-                 str(vertebra["complete"]).lower()]
-                + [number for vector in VECTORS.values() for number in vector(vertebra)]
-                + vertebra["orientedBox"]["size"]
-            )
+        for row in rowsOf(result):
+            writer.writerow([str(value).lower() if isinstance(value, bool) else value for value in row])

@@ -1,0 +1,57 @@
+"""Which results a person should look at first."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS, levelIndex
+from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
+
+# A neighbour nearer or further than the usual distance by this factor is no neighbour: posture, disc height and
+# stature together change it by less (``LevelChain.SPACING_DEVIATION``).
+SPACING_TOLERANCE = 1.7
+
+
+def conflictsOf(result):
+    """What in a result contradicts itself.
+
+    :param result: DetectionResult.
+    :return: list of sentences.
+    """
+    conflicts = []
+    for upper, lower in pairwise(result.vertebrae):
+        step = levelIndex(lower.level) - levelIndex(upper.level)
+        if step > 1:
+            conflicts.append(f"Between {upper.level} and {lower.level} a level is missing.")
+        if lower.centre[2] >= upper.centre[2]:
+            conflicts.append(f"{lower.level} lies above {upper.level}.")
+        usual = SPACING_MM[levelIndex(upper.level) : levelIndex(lower.level)].sum()
+        distance = np.linalg.norm(lower.centre - upper.centre)
+        if not usual / SPACING_TOLERANCE < distance < usual * SPACING_TOLERANCE:
+            conflicts.append(f"{upper.level} and {lower.level} are {distance:.0f} mm apart, usual are {usual:.0f} mm.")
+    return conflicts
+
+
+def lowestConfidence(result):
+    """0 to 1, 0 where nothing was found."""
+    return float(min((vertebra.confidence for vertebra in result.vertebrae), default=0.0))
+
+
+def doubtOf(result):
+    """How much a result needs a person: what the lowest confidence lacks to 1, and 1 for each inferred level and each
+    conflict. A CT without any vertebra counts as one with all cervical levels unseen.
+
+    :param result: DetectionResult.
+    """
+    inferred = sum(vertebra.inferred for vertebra in result.vertebrae) if result.vertebrae else len(CERVICAL_LEVELS)
+    return 1 - lowestConfidence(result) + inferred + len(conflictsOf(result))
+
+
+def reasonsOf(result):
+    """For people: conflicts, then what is to be said of single levels, then the warnings of the run."""
+    if not result.vertebrae:
+        return ["No cervical vertebra was found.", *result.warnings]
+    remarks = [f"{vertebra.level}: {vertebra.remark}." for vertebra in result.vertebrae if vertebra.remark]
+    return conflictsOf(result) + remarks + list(result.warnings)

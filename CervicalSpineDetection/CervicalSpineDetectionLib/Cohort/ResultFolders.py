@@ -1,0 +1,92 @@
+"""One result folder a scan: there whole or not at all, made once."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.AtomicFolder import newFolder
+from CervicalSpineDetectionLib.Files.ResultJson import fromJson
+
+RESULT_FILE = "vertebrae.json"
+FAILURE_FILE = "failure.json"
+DONE, NOTHING_FOUND, FAILED, LEFT_OUT = "done", "nothing found", "failed", "left out"
+# A shorter file name, such as "12" or "CT", is no one's name, and may be a word of the sentence.
+SHORTEST_HIDDEN_NAME = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a scan.
+
+    :param name: of the scan and its folder.
+    :param status: ``DONE``, ``NOTHING_FOUND``, ``FAILED`` or ``LEFT_OUT``.
+    :param reason: one sentence where it failed or was left out.
+    :param result: DetectionResult, None where it failed or was left out.
+    """
+
+    name: str
+    status: str
+    reason: str = ""
+    result: DetectionResult | None = None
+
+
+def process(scan, folder, analyse):
+    """Make the result folder of a scan, unless it is there. Bad scans get one too, with the reason.
+
+    :param scan: Scan.
+    :param folder: existing folder; the scan's is ``folder / scan.name``.
+    :param analyse: called with (scan, Path of the folder to write to); writes ``RESULT_FILE`` and whatever else.
+    :return: Outcome.
+    :raises OSError: the results can't be written.
+    """
+    target = Path(folder) / scan.name
+    if not target.exists():
+        try:
+            with newFolder(target) as temporary:
+                analyse(scan, temporary)
+        except OSError:
+            raise
+        except InputError as error:
+            writeFailure(scan, folder, str(error))
+        except MemoryError:
+            writeFailure(scan, folder, "The memory is too small for this scan.")
+        except Exception as error:  # one scan must not cost the others
+            writeFailure(scan, folder, f"Unexpected error, please report it: {type(error).__name__}: {error}")
+    return outcomeOf(scan, folder)
+
+
+def writeFailure(scan, folder, reason):
+    """Make the folder of a scan that can't be used."""
+    with newFolder(Path(folder) / scan.name) as temporary:
+        text = json.dumps({"reason": _withoutPlaces(reason, scan)}, indent=1, ensure_ascii=False)
+        (temporary / FAILURE_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def outcomeOf(scan, folder):
+    """Outcome that is on disk, None where the scan was not looked at yet."""
+    if scan.leftOut:
+        return Outcome(scan.name, LEFT_OUT, scan.leftOut)
+    target = Path(folder) / scan.name
+    if (target / FAILURE_FILE).is_file():
+        return Outcome(scan.name, FAILED, json.loads((target / FAILURE_FILE).read_text(encoding="utf-8"))["reason"])
+    if not target.is_dir():
+        return None
+    try:
+        result = fromJson(json.loads((target / RESULT_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return Outcome(scan.name, FAILED, f"{RESULT_FILE} was changed or removed; remove the folder and run again.")
+    return Outcome(scan.name, DONE if result.vertebrae else NOTHING_FOUND, result=result)
+
+
+def _withoutPlaces(text, scan):
+    """A sentence without the scan's place on the disk, whose names may be a patient's."""
+    text = " ".join(text.split()).replace(str(scan.path), "the scan").replace(str(scan.path.parent), "its folder")
+    beside = sorted((path.name for path in scan.path.parent.iterdir()), key=len, reverse=True)
+    for name in (name for name in beside if len(name) >= SHORTEST_HIDDEN_NAME):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "(a file)", text)
+    return text[:1].upper() + text[1:]
