@@ -4,10 +4,11 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files import DicomSeries
 from CervicalSpineDetectionLib.Files.ReadImage import readImage, readImageWithWarnings
 
 ROWS, COLUMNS, SLICES = 10, 8, 7
@@ -169,13 +170,53 @@ def test_copyOfASliceCountsOnce(tmp_path):
     assert readImage(folder).GetSize() == (COLUMNS, ROWS, SLICES)
 
 
-def test_tiltedGantryIsRefused(tmp_path):
-    tilt = np.tan(np.radians(15))
+def ramp(points):
+    """Stored values that grow evenly through space, so that linear interpolation is exact; points in LPS mm."""
+    return np.asarray(points) @ [3.0, 5.0, 7.0] + 4000
 
-    message = refusal(writeSeries(
-        tmp_path / "ct", positions=[ORIGIN + [0, 3.0 * k * tilt, 3.0 * k] for k in range(SLICES)]))
 
-    assert "gantry tilted 15.0 degrees" in message
+def pixelPositions(position, axes=STRAIGHT):
+    """LPS mm of the pixels of a slice, shape (rows, columns, 3)."""
+    rows, columns = np.mgrid[:ROWS, :COLUMNS]
+    return position + columns[..., None] * SPACING[0] * axes[0] + rows[..., None] * SPACING[1] * axes[1]
+
+
+@pytest.mark.parametrize("axes", [STRAIGHT, [[0, 0.8, -0.6], [0, -0.6, -0.8], [-1, 0, 0]]], ids=["axial", "oblique"])
+@pytest.mark.parametrize("degrees", [-30, 15])
+@pytest.mark.parametrize("intercept", [-1024, 0])
+def test_tiltedGantryIsReadAsAStraightGrid(tmp_path, degrees, axes, intercept):
+    axes = np.asarray(axes, float)
+    step = 3.0 * (axes[2] + np.tan(np.radians(degrees)) * (axes[1] + 0.2 * axes[0]))
+    positions = [ORIGIN + k * step for k in range(SLICES)]
+
+    def paint(k, dataset):
+        dataset.PixelData = np.round(ramp(pixelPositions(positions[k], axes))).astype(np.uint16).tobytes()
+
+    read = readImageWithWarnings(
+        writeSeries(tmp_path / "ct", positions, axes, change=paint, RescaleIntercept=intercept))
+
+    assert len(read.warnings) == 1 and "tilted" in read.warnings[0]
+    np.testing.assert_allclose(np.reshape(read.image.GetDirection(), (3, 3)), axes.T, atol=1e-6)
+    for position in positions:
+        for point in pixelPositions(position, axes)[1:-1, 1:-1].reshape(-1, 3):
+            value = read.image.EvaluateAtContinuousIndex(read.image.TransformPhysicalPointToContinuousIndex(point))
+            assert value == pytest.approx(ramp(point) + intercept, abs=1.5)
+    # All of the CT is kept; what is beside it is air.
+    lowest = ramp(np.concatenate([pixelPositions(p, axes).reshape(-1, 3) for p in positions])).min() + intercept
+    assert sitk.GetArrayViewFromImage(read.image).min() == pytest.approx(lowest, abs=1)
+
+
+def test_slicesShiftedUnevenlyInPlaneAreRefused(tmp_path):
+    shifts = [0, 2, 0, 2, 0, 2, 0]
+
+    assert "not evenly" in refusal(writeSeries(
+        tmp_path / "ct", positions=[ORIGIN + [0, shift, 3.0 * k] for k, shift in enumerate(shifts)]))
+
+
+def test_tiltThatNoGantryHasIsRefused(tmp_path):
+    positions = [ORIGIN + [0, 6.0 * k, 3.0 * k] for k in range(SLICES)]
+
+    assert "63.4 degrees" in refusal(writeSeries(tmp_path / "ct", positions))
 
 
 def test_obliqueStackThatIsStraightIsNotTakenForATilt(tmp_path):
@@ -200,7 +241,7 @@ def test_slicesOfDifferentOrientationAreRefused(tmp_path):
     ({"PhotometricInterpretation": "MONOCHROME1"}, "inverted"),
     ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0, "BitsAllocated": 8,
       "BitsStored": 8, "HighBit": 7, "PixelData": bytes(ROWS * COLUMNS * 3)}, "colour"),
-    ({"NumberOfFrames": 3, "PixelData": bytes(ROWS * COLUMNS * 6)}, "multi-frame"),
+    ({"NumberOfFrames": 3, "PixelData": bytes(ROWS * COLUMNS * 6)}, "several multi-frame files"),
     ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "scout"),
     ({"PixelSpacing": None}, "pixel spacing"),
     ({"ImagePositionPatient": None}, "position"),
@@ -211,6 +252,72 @@ def test_slicesOfDifferentOrientationAreRefused(tmp_path):
 ])
 def test_whatIsNoCtVolumeIsRefused(tmp_path, tags, reason):
     assert reason in refusal(writeSeries(tmp_path / "ct", **tags))
+
+
+def writeFrames(path, order=range(SLICES), change=None):
+    """An enhanced CT: all slices are frames of one file, each with its own place and rescale intercept."""
+    writeSeries(path.parent, positions=[ORIGIN], names=[path.name])
+    dataset = pydicom.dcmread(path)
+    for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"):
+        delattr(dataset, tag)
+    shared, measures, orientation = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing = [SPACING[1], SPACING[0]]
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    frames = []
+    for k in order:
+        frame, position, rescale = Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = (ORIGIN + [0, 0, SPACING[2] * k]).tolist()
+        rescale.RescaleSlope, rescale.RescaleIntercept = 1, -1024 - k
+        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [position], [rescale]
+        frames.append(frame)
+    dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence = [shared], frames
+    dataset.NumberOfFrames = len(frames)
+    dataset.PixelData = b"".join(storedValues(k).tobytes() for k in order)
+    if change:
+        change(dataset)
+    dataset.save_as(path)
+    return path
+
+
+def test_framesOfAnEnhancedCtAreItsSlicesInAnyOrder(tmp_path):
+    folder = writeFrames(tmp_path / "ct" / "frames.dcm", order=[3, 0, 6, 1, 5, 2, 4]).parent
+
+    for path in (folder, folder / "frames.dcm"):
+        image = readImage(path)
+        np.testing.assert_allclose(image.GetSpacing(), SPACING)
+        np.testing.assert_allclose(image.GetOrigin(), ORIGIN)
+        np.testing.assert_array_equal(
+            sitk.GetArrayFromImage(image), [storedValues(k) - 1024.0 - k for k in range(SLICES)])
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda d: delattr(d, "PerFrameFunctionalGroupsSequence"), "lacks the place of its frames"),
+    (lambda d: d.PerFrameFunctionalGroupsSequence.pop(), "lacks the place of its frames"),
+    (lambda d: delattr(d.SharedFunctionalGroupsSequence[0], "PixelMeasuresSequence"), "lacks the place"),
+    (lambda d: setattr(d, "PixelData", d.PixelData[:-200]), "damaged"),
+    (lambda d: d.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence[0].ImagePositionPatient.__setitem__(2, 40),
+     "apart"),
+])
+def test_enhancedCtWithoutItsGeometryOrVoxelsIsRefused(tmp_path, change, reason):
+    assert reason in refusal(writeFrames(tmp_path / "ct" / "frames.dcm", change=change))
+
+
+def test_eightBitSeriesIsRescaledToHu(tmp_path):
+    def paint(k, dataset):
+        dataset.PixelData = (np.arange(ROWS * COLUMNS) + 10 * k).astype(np.uint8).tobytes()
+
+    image = readImage(writeSeries(tmp_path / "ct", change=paint, BitsAllocated=8, BitsStored=8, HighBit=7,
+                                  RescaleSlope=12))
+
+    expected = [12.0 * (np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) + 10 * k) - 1024 for k in range(SLICES)]
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
+
+
+def test_folderOfAWholeArchiveIsRefused(tmp_path, monkeypatch):
+    monkeypatch.setattr(DicomSeries, "MAXIMUM_FILES", SLICES - 1)
+
+    assert f"more than {SLICES - 1} files" in refusal(writeSeries(tmp_path / "ct"))
 
 
 def test_singleSliceIsRefused(tmp_path):

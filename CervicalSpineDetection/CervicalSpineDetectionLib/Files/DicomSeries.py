@@ -1,11 +1,13 @@
-"""One CT series of DICOM slices as a volume, refused where its geometry is not a straight, even stack.
+"""One CT series of DICOM slices as a volume, refused where its geometry is not an even stack.
 
 Readers that take the slice distance from a header field, or from the first two slices, silently give wrong geometry for
-missing slices and tilted gantries. Here position and orientation of every slice count (DICOM PS3.3 C.7.6.2.1.1).
+missing slices and tilted gantries. Here position and orientation of every slice count (DICOM PS3.3 C.7.6.2.1.1). The
+slices of a tilted gantry are moved to a straight grid.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -22,6 +24,8 @@ HEADER_TAGS = [
     "PhotometricInterpretation", "PixelSpacing", "Rows", "SamplesPerPixel", "SeriesInstanceUID", "SeriesNumber",
     "SOPInstanceUID",
 ]
+# A study's folder holds a few thousand; more is a whole archive, whose headers would take minutes to read.
+MAXIMUM_FILES = 20_000
 # Tag -> shape of its numbers.
 GEOMETRY_TAGS = {
     "Rows": (), "Columns": (), "ImagePositionPatient": (3,), "ImageOrientationPatient": (6,), "PixelSpacing": (2,),
@@ -34,6 +38,8 @@ EVEN_TOLERANCE = 0.01
 # In-plane shift of a slice against a straight stack: below one pixel of a usual CT.
 SHIFT_TOLERANCE_MM = 1.0
 DIRECTION_TOLERANCE = 1e-3
+# CT gantries tilt by up to 30 degrees; beyond 45 something else is wrong.
+MAXIMUM_TILT_DEGREES = 45
 
 
 def isDicom(path):
@@ -53,27 +59,100 @@ def readDicomSeries(path):
         slices, notes = _onlySeries(_readHeaders(path), path)
     else:
         slices, notes = _seriesOf(path), []
-    slices, geometry = _stack(slices)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames([str(file) for file, _ in slices])
-    # Not the type of the first slice: rescale slope and intercept may differ from slice to slice.
-    reader.SetOutputPixelType(sitk.sitkFloat32)
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise InputError(f"A slice of the DICOM series in {slices[0][0].parent} is damaged or incomplete, or "
-                         "compressed in a way that can't be read; export it again, uncompressed.") from error
-    spacing, origin, direction = geometry
+    if _isMultiFrame(slices[0][1]):
+        frames, voxels = _readFrames(slices[0][0])
+        frames, (spacing, origin, direction), shift = _stack(frames)
+        image = sitk.GetImageFromArray(voxels[[number for number, _ in frames]])
+    else:
+        slices, (spacing, origin, direction), shift = _stack(slices)
+        image = _readSlices([file for file, _ in slices])
     image.SetSpacing(spacing)
     image.SetOrigin(origin)
     image.SetDirection(direction)
+    if shift.any():
+        angle = np.degrees(np.arctan(np.linalg.norm(shift)))
+        notes = [*notes, f"The gantry was tilted {angle:.1f} degrees; the slices were moved to a straight grid."]
+        image = _straightened(image, shift)
     return image, notes
+
+
+def _readSlices(paths):
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(path) for path in paths])
+    # Not the type of the first slice: rescale slope and intercept may differ from slice to slice.
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        return reader.Execute()
+    except RuntimeError as error:
+        raise InputError(f"A slice of the DICOM series in {paths[0].parent} is damaged or incomplete, or "
+                         "compressed in a way that can't be read; export it again, uncompressed.") from error
+
+
+def _readFrames(path):
+    """Enhanced CT: all slices are frames of one file (DICOM PS3.3 A.38).
+
+    :return: (list of (frame number, header), float32 voxels in HU, shape (frames, rows, columns)).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(path)
+            shared = dataset.SharedFunctionalGroupsSequence[0]
+            voxels = dataset.pixel_array.astype(np.float32)
+            frames = []
+            for number, own in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+                position, orientation, measures, rescale = (
+                    (own.get(f"{name}Sequence") or shared.get(f"{name}Sequence"))[0]
+                    for name in ("PlanePosition", "PlaneOrientation", "PixelMeasures", "PixelValueTransformation")
+                )
+                header = pydicom.Dataset()
+                header.Rows, header.Columns = dataset.Rows, dataset.Columns
+                header.ImagePositionPatient = position.ImagePositionPatient
+                header.ImageOrientationPatient = orientation.ImageOrientationPatient
+                header.PixelSpacing = measures.PixelSpacing
+                voxels[number] = voxels[number] * float(rescale.RescaleSlope) + float(rescale.RescaleIntercept)
+                frames.append((number, header))
+        usable = len(voxels) == len(frames) >= MINIMUM_SLICES and all(map(_statesGeometry, dict(frames).values()))
+    except OSError:
+        raise
+    # pydicom raises whatever a damaged file makes happen, and its decoders what they like.
+    except Exception:
+        usable = False
+    if not usable:
+        raise InputError(f"The multi-frame DICOM file {path.name} is damaged, compressed or lacks the place of its "
+                         "frames; convert it to one file a slice, NRRD or NIfTI (3D Slicer can).")
+    return frames, voxels
+
+
+def _straightened(image, shift):
+    """A CT of a tilted gantry on a straight grid that holds all of it.
+
+    :param image: its slices lie one exactly above the other, as if there were no tilt.
+    :param shift: shape (3,), LPS mm in plane by which the slices really move per mm along their normal.
+    """
+    size, spacing, origin = (np.array(f()) for f in (image.GetSize, image.GetSpacing, image.GetOrigin))
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    pixels = shift @ axes[:, :2] * spacing[2] * (size[2] - 1) / spacing[:2]
+    before = np.ceil(np.maximum(-pixels, 0)).astype(int)
+    size[:2] += before + np.ceil(np.maximum(pixels, 0)).astype(int)
+    # Where a point of the straight grid lies among the slices as stored: back by the shift at its depth.
+    toStored = sitk.AffineTransform(3)
+    toStored.SetMatrix((np.eye(3) - np.outer(shift, axes[:, 2])).ravel().tolist())
+    toStored.SetCenter(origin.tolist())
+    origin = origin - axes[:, :2] @ (before * spacing[:2])
+    # The lowest value is air, whether or not the rescale intercept is missing.
+    air = float(sitk.GetArrayViewFromImage(image).min())
+    return sitk.Resample(image, size.tolist(), toStored, sitk.sitkLinear, origin.tolist(), spacing.tolist(),
+                         image.GetDirection(), air)
 
 
 def _readHeaders(folder):
     """Headers by series: UID -> list of (path, header)."""
     series = defaultdict(list)
-    for path in sorted(folder.iterdir()):
+    paths = list(itertools.islice(folder.iterdir(), MAXIMUM_FILES + 1))
+    if len(paths) > MAXIMUM_FILES:
+        raise InputError(f"The folder {folder} holds more than {MAXIMUM_FILES} files; give a folder with one CT.")
+    for path in sorted(paths):
         # A DICOMDIR is DICOM too, but an index and no image.
         if path.is_file() and path.name.upper() != "DICOMDIR" and isDicom(path):
             header = _readHeader(path)
@@ -130,18 +209,26 @@ def _reasonAgainst(slices):
     modalities = {str(header.get("Modality") or "unknown") for header in headers}
     if modalities != {"CT"}:
         return f"has modality {', '.join(sorted(modalities))}; give a CT"
-    if any(int(header.get("NumberOfFrames") or 1) > 1 for header in headers):
-        return "is a multi-frame file; convert it to one file a slice, NRRD or NIfTI (3D Slicer can)"
     if any(header.get("SamplesPerPixel") != 1 or header.get("PhotometricInterpretation") != "MONOCHROME2"
            for header in headers):
         return "holds colour or inverted pictures, not CT values; give the original CT"
     if any("LOCALIZER" in (header.get("ImageType") or ()) for header in headers):
         return "holds a localizer (scout) picture; give the CT slices alone"
-    if not all(_states(header, tag, shape) for header in headers for tag, shape in GEOMETRY_TAGS.items()):
+    if any(map(_isMultiFrame, headers)):
+        return "has several multi-frame files; give one of them, alone in its folder" if len(headers) > 1 else None
+    if not all(map(_statesGeometry, headers)):
         return "does not state size, position, orientation and pixel spacing of each slice; export the original CT"
     if len(slices) < MINIMUM_SLICES:
         return f"has only {len(slices)} slice{'s' if len(slices) > 1 else ''}; give the whole CT"
     return None
+
+
+def _isMultiFrame(header):
+    return int(header.get("NumberOfFrames") or 1) > 1
+
+
+def _statesGeometry(header):
+    return all(_states(header, tag, shape) for tag, shape in GEOMETRY_TAGS.items())
 
 
 def _states(header, tag, shape):
@@ -154,10 +241,11 @@ def _states(header, tag, shape):
 
 
 def _stack(slices):
-    """Order slices along their normal and check that they are a straight, even stack.
+    """Order slices along their normal and check that they are an even stack.
 
     :param slices: list of (path, header).
-    :return: (ordered slices, (spacing, origin, direction row-major) in LPS mm).
+    :return: (ordered slices, (spacing, origin, direction row-major) in LPS mm, shift in plane per mm along the normal:
+        shape (3,), zero without gantry tilt).
     """
     # The same file may lie in the folder twice, e.g. after two exports.
     distinct = {
@@ -189,13 +277,19 @@ def _stack(slices):
     if unevenness > max(EVEN_TOLERANCE_MM, EVEN_TOLERANCE * sliceSpacing):
         raise InputError(f"The slices of the DICOM series are {steps.min():.2f} to {steps.max():.2f} mm apart: "
                          "some are missing or the spacing changes; export the complete series with even spacing.")
-    shifts = np.linalg.norm(positions - positions[0] - np.outer(depths, normal), axis=1)
-    if shifts.max() > SHIFT_TOLERANCE_MM:
-        angle = np.degrees(np.arctan2(shifts.max(), depths[-1]))
-        raise InputError(f"The slices of the DICOM series are shifted in plane by up to {shifts.max():.1f} mm, as by "
-                         f"a gantry tilted {angle:.1f} degrees; resample the CT to a straight grid (3D Slicer can).")
+    shifts = positions - positions[0] - np.outer(depths, normal)
+    shift = np.zeros(3)
+    if np.linalg.norm(shifts, axis=1).max() > SHIFT_TOLERANCE_MM:
+        shift = shifts[-1] / depths[-1]
+        angle = np.degrees(np.arctan(np.linalg.norm(shift)))
+        if np.linalg.norm(shifts - np.outer(depths, shift), axis=1).max() > SHIFT_TOLERANCE_MM:
+            raise InputError("The slices of the DICOM series are shifted against each other in plane, not evenly as by "
+                             "a tilted gantry; export it again.")
+        if angle > MAXIMUM_TILT_DEGREES:
+            raise InputError(f"The slices of the DICOM series are shifted in plane as by a gantry tilted {angle:.1f} "
+                             "degrees, which no gantry is; export it again.")
 
     rowSpacing, columnSpacing = grids[0, 6:8]
     direction = np.column_stack([row / lengths[0], column / lengths[1], normal / lengths[2]])
     spacing = [columnSpacing, rowSpacing, sliceSpacing]
-    return [slices[i] for i in order], (spacing, positions[0].tolist(), direction.ravel().tolist())
+    return [slices[i] for i in order], (spacing, positions[0].tolist(), direction.ravel().tolist()), shift

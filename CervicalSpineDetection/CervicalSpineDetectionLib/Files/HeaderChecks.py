@@ -29,6 +29,9 @@ NIFTI_1 = np.dtype({
 })
 HEADER_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 20
+# 1024 x 1024 x 2048: far above any CT, and what fits into memory.
+MAXIMUM_VOXELS = 1 << 31
+MAXIMUM_BYTES = 1 << 34
 NO_SPACING = "does not state its voxel spacing; correct the header or convert the CT again."
 UNORIENTED = "The file does not say how the image lies in the patient; if it is flipped, so are the results."
 TWO_PLACES = ("The file states two different places of the image in the patient (qform and sform); the one 3D Slicer "
@@ -41,8 +44,12 @@ def checkHeader(path, reader):
     :param path: Path of a NIfTI, NRRD or MetaImage file.
     :param reader: sitk.ImageFileReader that has read the image information of the file.
     :return: list of warnings for the user.
-    :raises InputError: data or spacing are missing, or the file contradicts itself about the voxels' shape.
+    :raises InputError: data or spacing are missing, the file contradicts itself about the voxels' shape, or is larger
+        than any CT.
     """
+    if np.prod(reader.GetSize(), dtype=float) * reader.GetNumberOfComponents() > MAXIMUM_VOXELS:
+        raise InputError(f"{path} states {' x '.join(map(str, reader.GetSize()))} voxels, more than any CT has; "
+                         "correct the header, or cut the CT to the neck.")
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return _checkNifti(path, reader)
     if path.name.lower().endswith(NRRD_SUFFIXES):
@@ -111,7 +118,7 @@ def _niftiContent(path):
         with gzip.open(path) as file:
             start = file.read(NIFTI_1.itemsize)
             length = len(start)
-            while block := file.read(BLOCK_BYTES):
+            while length < MAXIMUM_BYTES and (block := file.read(BLOCK_BYTES)):
                 length += len(block)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise InputError(f"{path} is damaged or incomplete (gzip); copy or export it again.") from None
@@ -149,8 +156,9 @@ def _checkInflates(path, dataPath, offset):
     try:
         with open(dataPath, "rb") as file:
             file.seek(offset)
-            while block := file.read(BLOCK_BYTES):
-                inflater.decompress(block)
+            length = 0
+            while length < MAXIMUM_BYTES and (block := inflater.unconsumed_tail or file.read(BLOCK_BYTES)):
+                length += len(inflater.decompress(block, BLOCK_BYTES))
     except zlib.error:
         raise InputError(f"{path} is damaged (zlib); copy or export it again.") from None
 
