@@ -23,7 +23,7 @@ class OracleDetector:
         volume = resampleSagittal(ct, pixelSize, sliceSpacing)
         levels = resampleLabels(labels, volume)
         xs = volume.origin[0] + np.arange(len(levels)) * sliceSpacing
-        middles = middlesOf(levels, xs)
+        middles = middlesOf(levels, xs, pixelSize)
         self._boxes = [boxesInSlice(level, x, middles, pixelSize) for level, x in zip(levels, xs, strict=True)]
 
     def detect(self, slices, progress=None):

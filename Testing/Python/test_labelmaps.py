@@ -30,8 +30,13 @@ def test_besideTheCanalThereIsNoBodyBox():
     assert [box[0] for box in boxesInSlice(vertebraSlice(), 15, {4: 0}, 1.0)] == [3]
 
 
-def test_theAtlasHasNoBody():
-    assert [box[0] for box in boxesInSlice(vertebraSlice(1), 0, {1: 0}, 1.0)] == [0]
+def test_theAnteriorArchStandsForTheAtlasBody():
+    labels = np.zeros((60, 70), np.uint8)
+    labels[22:32, 10:16] = labels[24:32, 44:52] = 1  # 60 square mm: too little for a body
+    assert boxesInSlice(labels, 0, {1: 0}, 1.0) == [(0, 10, 22, 52, 32), (BODY_CLASS, 10, 22, 16, 32)]
+    labels[labels == 1] = 4
+    assert [box[0] for box in boxesInSlice(labels[:, :], 0, {4: 0}, 1.2)] == [3, BODY_CLASS]
+    assert [box[0] for box in boxesInSlice(labels[:, :], 0, {4: 0}, 0.9)] == [3]
 
 
 def test_theAxisBodyIsBelowItsDens():
@@ -86,7 +91,24 @@ def test_aVertebraCutByTheFieldOfViewIsIncompleteAndASliverIsNone():
     assert [v.level for v in vertebraeOf(sliver, whole)] == ["C4"]
 
 
-def test_middlesWeighTheSlicesByTheirVoxels():
+def test_theMiddleIsThatOfTheCanalNotOfTheMass():
+    labels = np.zeros((9, 60, 70), np.uint8)
+    labels[2:5] = vertebraSlice()  # canal
+    labels[5:9, 20:34, 10:54] = 4  # a wide side
+    labels[0] = vertebraSlice()  # parted again, beyond a slice without bone
+    assert middlesOf(labels, np.arange(9) * 2.0, 1.0) == {4: 6.0}
+
+
+def test_withoutACanalTheMiddleIsThatOfTheVoxels():
     labels = np.zeros((3, 4, 4), np.uint8)
     labels[0, :2] = labels[2] = 6
-    assert middlesOf(labels, np.array([0.0, 1, 3])) == {6: 2.0}
+    assert middlesOf(labels, np.array([0.0, 1, 3]), 1.0) == {6: 2.0}
+
+
+def test_theCentreIsThatOfTheWholeVertebra():
+    whole = labelImage()
+    cut = sitk.GetArrayFromImage(whole)
+    cut[:, 36:] = 0  # most of the arch is out of view
+    part = sitk.GetImageFromArray(cut)
+    part.CopyInformation(whole)
+    assert np.allclose(vertebraeOf(part, whole)[0].centre, vertebraeOf(whole)[0].centre)

@@ -18,7 +18,8 @@ MINIMUM_BODY_SLICES = 2
 # are at least 14 mm apart, so this tells neighbours apart (mm).
 BODY_TOP = 3.0
 MAXIMUM_BODY_DISTANCE = 12.0
-# The axis' body hangs below its dens, this part of the box down (see ``SliceBoxes.AXIS_BODY_FRACTION``).
+# The atlas' is its anterior arch, at half its height. The axis' body hangs below its dens, this part of the box down
+# (see ``SliceBoxes.AXIS_BODY_FRACTION``).
 AXIS_BODY_TOP = 0.4
 
 
@@ -105,7 +106,7 @@ def _joined(first, second):
 def _bodyOf(track, bodies):
     """The body at the front of a track's boxes, or None."""
     level = LEVELS[track.scores.sum(axis=0).argmax()]
-    distances = [_bodyDistance(track, level, body) for body in bodies] if level != "C1" else []
+    distances = [_bodyDistance(track, level, body) for body in bodies]
     return bodies[int(np.argmin(distances))] if min(distances, default=np.inf) < MAXIMUM_BODY_DISTANCE else None
 
 
@@ -115,7 +116,9 @@ def _bodyDistance(track, level, body):
     if not len(own):
         return np.inf
     box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
-    front = abs(inner[0] - box[0])
+    front = 0.5 * abs(inner[0] - box[0])
+    if level == "C1":
+        return front + abs(inner[1] + inner[3] - box[1] - box[3]) / 2
     if level == "C2":
-        return 0.5 * front + 0.5 * abs(inner[1] - box[1] - AXIS_BODY_TOP * (box[3] - box[1]))
-    return 0.5 * front + abs(inner[1] - box[1] - BODY_TOP)
+        return front + abs(inner[1] - box[1] - AXIS_BODY_TOP * (box[3] - box[1]))
+    return front + abs(inner[1] - box[1] - BODY_TOP)

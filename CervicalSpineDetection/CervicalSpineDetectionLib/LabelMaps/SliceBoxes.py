@@ -11,6 +11,9 @@ from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 
 MINIMUM_AREA_MM2 = 20
 MINIMUM_BODY_AREA_MM2 = 60
+MINIMUM_ARCH_AREA_MM2 = 20  # the atlas' anterior arch
+# The canal is about 15 mm deep, the foramina of the transverse processes 5 mm.
+MINIMUM_CANAL_MM = 9
 # The axis' body is the part of its anterior column below the dens (about half of its height:
 # Doherty and Heggeness 1995, Quantitative anatomy of the second cervical vertebra, Spine 20(5)).
 AXIS_BODY_FRACTION = 0.52
@@ -21,10 +24,10 @@ def boxesInSlice(labels, sliceX, middles, pixelSize):
 
     :param labels: uint8, shape (rows, columns), 1 to 11 for C1 to T4; rows run down, columns run back.
     :param sliceX: LPS x of the slice in mm.
-    :param middles: level code -> LPS x of the vertebra's middle in mm.
+    :param middles: level code -> LPS x of the canal's middle in mm, see ``middlesOf``.
     :param pixelSize: mm.
     :return: list of (class, firstColumn, firstRow, lastColumn, lastRow), pixel edges; class 0 to 10 is the level,
-        ``BODY_CLASS`` a vertebral body.
+        ``BODY_CLASS`` a vertebral body, or the anterior arch of the atlas, which stands where its body would be.
     """
     boxes = []
     for code in np.unique(labels[(labels > 0) & (labels <= len(LEVELS))]):
@@ -32,8 +35,8 @@ def boxesInSlice(labels, sliceX, middles, pixelSize):
         if mask.sum() * pixelSize**2 < MINIMUM_AREA_MM2:
             continue
         boxes.append((int(code) - 1, *_extent(mask)))
-        if code > 1 and abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:
-            body = _bodyExtent(mask, pixelSize)
+        if abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:
+            body = _bodyExtent(mask, pixelSize, MINIMUM_BODY_AREA_MM2 if code > 1 else MINIMUM_ARCH_AREA_MM2)
             if body is not None:
                 if code == 2:
                     body[1] = body[3] - AXIS_BODY_FRACTION * (body[3] - body[1])
@@ -41,14 +44,23 @@ def boxesInSlice(labels, sliceX, middles, pixelSize):
     return boxes
 
 
-def middlesOf(labels, xs):
-    """Level code -> LPS x of the middle of each vertebra in a label volume.
+def middlesOf(labels, xs, pixelSize):
+    """Level code -> LPS x of the middle of each vertebra's canal (of its voxels, where no slice shows the canal).
+
+    In a turned neck the body lies to the side of the vertebra's middle; the canal is beside it.
 
     :param labels: shape (slices, rows, columns).
     :param xs: LPS x of each slice in mm.
+    :param pixelSize: mm.
     """
-    counts = {int(code): (labels == code).sum(axis=(1, 2)) for code in np.unique(labels) if 0 < code <= len(LEVELS)}
-    return {code: float(np.average(xs, weights=count)) for code, count in counts.items()}
+    middles = {}
+    for code in np.unique(labels[(labels > 0) & (labels <= len(LEVELS))]):
+        counts = (labels == code).sum(axis=(1, 2))
+        used = np.flatnonzero(counts)
+        canal = [index for index in used if _isCanal(labels[index] == code, pixelSize)]
+        runs = np.split(canal, np.flatnonzero(np.diff(canal) > 1) + 1) if canal else []
+        middles[int(code)] = float(np.mean(xs[max(runs, key=len)]) if runs else np.average(xs, weights=counts))
+    return middles
 
 
 def _extent(mask):
@@ -56,14 +68,24 @@ def _extent(mask):
     return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
 
-def _bodyExtent(mask, pixelSize):
+def _isCanal(mask, pixelSize):
+    parts = _partsFrontToBack(mask, pixelSize)
+    return len(parts) > 1 and _extent(parts[1])[0] - _extent(parts[0])[2] >= MINIMUM_CANAL_MM / pixelSize
+
+
+def _bodyExtent(mask, pixelSize, minimumArea):
     """Extent of the anterior part where the canal parts it from the arch, else None."""
+    parts = _partsFrontToBack(mask, pixelSize)
+    if len(parts) < 2:
+        return None
+    body = _extent(parts[0])
+    large = parts[0].sum() * pixelSize**2 >= minimumArea
+    return body if large and _extent(parts[1])[0] >= body[0] + 6 / pixelSize else None
+
+
+def _partsFrontToBack(mask, pixelSize):
+    """Masks of the pieces that are more than specks."""
     components = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True))
     parts = [components == label for label in range(1, components.max() + 1)]
     parts = [part for part in parts if part.sum() * pixelSize**2 >= MINIMUM_AREA_MM2 / 2]
-    if len(parts) < 2:
-        return None
-    parts.sort(key=lambda part: np.nonzero(part)[1].mean())
-    body = _extent(parts[0])
-    large = parts[0].sum() * pixelSize**2 >= MINIMUM_BODY_AREA_MM2
-    return body if large and _extent(parts[1])[0] >= body[0] + 6 / pixelSize else None
+    return sorted(parts, key=lambda part: np.nonzero(part)[1].mean())

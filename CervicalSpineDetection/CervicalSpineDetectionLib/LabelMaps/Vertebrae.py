@@ -25,7 +25,8 @@ def vertebraeOf(labels, wholeLabels=None):
     voxels = sitk.GetArrayFromImage(labels).T
     whole = np.bincount(sitk.GetArrayViewFromImage(wholeLabels or labels).ravel(), minlength=256)
     spacing, origin = np.array(labels.GetSpacing()), np.array(labels.GetOrigin())
-    centres = vertebraCentres(labels)
+    # Of the whole vertebra: what a cut leaves of the atlas has another middle.
+    centres = vertebraCentres(wholeLabels or labels)
     found = []
     for code in range(1, len(LEVELS) + 1):
         index = np.argwhere(voxels == code)
@@ -51,13 +52,13 @@ def vertebraCentres(labels):
     origin = np.array(labels.GetOrigin())
     top = origin[2] + (voxels.shape[1] - 1) * spacing[2]
     xs = origin[0] + np.arange(len(voxels)) * spacing[0]
-    middles = middlesOf(voxels, xs)
+    middles = middlesOf(voxels, xs, spacing[1])
     found = {code: [] for code in middles}
     for code, middle in middles.items():
         for index in np.flatnonzero(abs(xs - middle) <= BODY_HALF_WIDTH_MM):
             mask = np.where(voxels[index] == code, code, 0)
             boxes = boxesInSlice(mask, xs[index], middles, spacing[1])
-            wanted = [box for box in boxes if (box[0] == BODY_CLASS) == (code > 1)]
+            wanted = [box for box in boxes if box[0] == (BODY_CLASS if code > 1 else 0)]
             found[code] += [[box[1] + box[3] - 1, box[2] + box[4] - 1] for box in wanted]
     centres = {}
     for code, doubled in found.items():

@@ -14,7 +14,10 @@ from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
+from CervicalSpineDetectionLib.Phantom.Implants import addPlate
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+
+IMPLANT_PART = 0.06  # of the made necks
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,10 @@ def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300)):
     pivot = pivot + random.normal(0, [3, 12, 14])
     posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
     protocol = Scanner.randomProtocol(random)
-    voxels, exact = Scanner.acquire(Scanner.paint(posed, spacing, protocol, random), spacing, protocol, random)
+    hu = Scanner.paint(posed, spacing, protocol, random)
+    if random.random() < IMPLANT_PART:
+        addPlate(hu, posed, spacing, random)
+    voxels, exact = Scanner.acquire(hu, spacing, protocol, random)
     posed[posed > Tissues.LAST_VERTEBRA] = 0
     inside = Scanner.maskedFieldOfView(voxels.shape, random)
     voxels[~inside] = Scanner.VOID_HU
@@ -72,7 +78,7 @@ def writeSlices(folder, split, name, ct, labels, geometry, random, count=16):
     levels = resampleLabels(labels, volume)
     pictures = withNeighbours(windowed(volume, geometry.window))
     xs = volume.origin[0] + np.arange(len(levels)) * geometry.sliceSpacing
-    middles = middlesOf(levels, xs)
+    middles = middlesOf(levels, xs, geometry.pixelSize)
     boxes = [boxesInSlice(level, x, middles, geometry.pixelSize) for level, x in zip(levels, xs, strict=True)]
     return writePictures(folder, split, name, pictures, boxes, geometry.pictureSize, random, count)
 
