@@ -1,0 +1,166 @@
+"""What surrounds a scripted module in Slicer: application object, scene, module manager, layout."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import slicer
+import slicer.util
+from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtWidgets import QApplication
+
+from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+from SlicerStandIn import CtkWidgets, MrmlWidgets, PythonQt, SlicerBase
+
+GENUINE_FOLDER = "SLICER_BASE_PYTHON"
+
+
+class ModuleManager(QObject):
+    moduleAboutToBeUnloaded = Signal(str)
+    _signatures = {"moduleAboutToBeUnloaded(QString)"}
+
+
+class Application(QApplication):
+    """``slicer.app``."""
+
+    startupCompleted = Signal()
+    _signatures = {"startupCompleted()"}
+
+    def __init__(self):
+        super().__init__(["SlicerStandIn"])
+        self._moduleManager = ModuleManager()
+        self._layoutManager = None
+        self._testing = True
+        self._settings = tempfile.TemporaryDirectory()
+        self.setOrganizationName("SlicerStandIn")
+        QSettings.setDefaultFormat(QSettings.IniFormat)
+        QSettings.setPath(QSettings.IniFormat, QSettings.UserScope, self._settings.name)
+        self._context = ExitStack()
+        slicer.mrmlScene, self._applicationLogic = self._context.enter_context(headlessScene())
+
+    def close(self):
+        self._context.close()
+
+    def moduleManager(self):
+        return self._moduleManager
+
+    def layoutManager(self):
+        return self._layoutManager
+
+    def applicationLogic(self):
+        return self._applicationLogic
+
+    def testingEnabled(self):
+        return self._testing
+
+    def userSettings(self):
+        return PythonQt.QSettings()
+
+    settings = userSettings
+
+    def translate(self, context, text):
+        return text
+
+    @property
+    def majorVersion(self):
+        return 5
+
+    @property
+    def minorVersion(self):
+        return 13
+
+    @property
+    def applicationVersion(self):
+        return "5.13.0 (stand-in)"
+
+
+class ModuleRepresentation:
+    """``slicer.modules.<name>``: what Slicer keeps of a loaded scripted module.
+
+    :param path: the module's Python file.
+    """
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.name = Path(path).stem
+        self.parent = SimpleNamespace(path=self.path, title="", icon=None, categories=[], dependencies=[])
+        setattr(slicer.modules, self.name.lower(), self)
+        self._importScript()
+        self.instance = getattr(self.script, self.name)(self.parent)
+        self.panel = None
+        self.makeWidget()
+
+    def _importScript(self):
+        specification = importlib.util.spec_from_file_location(self.name, self.path)
+        self.script = importlib.util.module_from_spec(specification)
+        sys.modules[self.name] = self.script
+        specification.loader.exec_module(self.script)
+
+    def makeWidget(self):
+        """As Slicer does when the user first chooses the module."""
+        self.panel = MrmlWidgets.qMRMLWidget()
+        self.panel.setLayout(PythonQt.QVBoxLayout())
+        self.panel.setMRMLScene(slicer.mrmlScene)
+        self.widget = getattr(self.script, self.name + "Widget")(self.panel)
+        setattr(slicer.modules, self.name + "Widget", self.widget)
+        self.widget.setup()
+
+    def enter(self):
+        """The user chooses the module."""
+        self.panel._entered = True
+        self.widget.enter()
+
+    def exit(self):
+        """The user chooses another module."""
+        self.panel._entered = False
+        self.widget.exit()
+
+    def reload(self):
+        """The developer's "Reload" button."""
+        self.panel.hide()
+        self.widget.cleanup()
+        slicer.app.moduleManager().disconnect(
+            "moduleAboutToBeUnloaded(QString)", self.widget._onModuleAboutToBeUnloaded
+        )
+        self.panel.deleteLater()
+        self._importScript()
+        self.makeWidget()
+        self.enter()
+
+    def unload(self):
+        """The application closes."""
+        slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(self.name)
+        self.panel.deleteLater()
+
+
+def start():
+    """Make ``qt``, ``ctk``, ``slicer.app``, ``slicer.mrmlScene`` and the module base classes importable; once a process.
+
+    Where the environment variable SLICER_BASE_PYTHON names Slicer's own folder ``Base/Python/slicer``, its
+    ScriptedLoadableModule, parameterNodeWrapper, i18n and packaging are used instead of the ones here.
+
+    :return: Application.
+    """
+    if hasattr(slicer, "app"):
+        return slicer.app
+    sys.modules["qt"] = PythonQt
+    sys.modules["ctk"] = CtkWidgets
+    for cls in MrmlWidgets.CLASSES:
+        setattr(slicer, cls.__name__, cls)
+    slicer.modules = sys.modules["slicer.modules"] = ModuleType("slicer.modules")
+    genuine = os.environ.get(GENUINE_FOLDER)
+    if genuine:
+        slicer.__path__.append(genuine)
+        import slicer_core.MRMLCore
+
+        sys.modules["MRMLCorePython"] = slicer_core.MRMLCore
+    else:
+        SlicerBase.install()
+    slicer.app = Application()
+    return slicer.app
