@@ -12,6 +12,7 @@ COMMANDS = {
     "detect": "Detect",
     "phantom": "MakePhantom",
     "dataset": "MakeDataset",
+    "import": "ImportDataset",
     "train": "TrainDetector",
     "evaluate": "Evaluate",
     "cohort": "Cohort",

@@ -1,0 +1,175 @@
+"""Turn a public data set of labelled spine CTs into slices and boxes to train and evaluate on."""
+
+import argparse
+import concurrent.futures
+import json
+import zlib
+from functools import partial
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
+
+LABEL_MAP = "labelmap"
+SPLITS = ("train", "val", "test")
+LISTED_REASONS = 10
+MAPPING_HELP = """
+The mapping file of --format labelmap is JSON:
+
+    {
+      "title": "...", "licence": "...", "citation": "...", "address": "...",
+      "ct": "images/{case}.nii.gz", "labels": "masks/{case}_mask.nrrd",
+      "numbers": {"1": "C1", "2": "C2", "20": ""},
+      "patient": "(P[0-9]+)_"
+    }
+
+ct and labels are relative to the folder; {case} stands for any name. numbers gives every number in the
+labels its level, or "" for what is none from C1 to T4. patient, a regular expression whose group is the patient
+within the case's name, may be left out where each case is another patient.
+"""
+
+
+def addArguments(parser):
+    from CervicalSpineDetectionLib.PublicData.Registry import SOURCES
+
+    parser.add_argument("--format", required=True, choices=(*SOURCES, LABEL_MAP), help="the data set")
+    parser.add_argument("--input", required=True, metavar="DIR", help="its folder, unpacked as published")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the new data set; CTs done stay done")
+    parser.add_argument("--mapping", metavar="FILE", help=f"how the files are laid out, for --format {LABEL_MAP}")
+    parser.add_argument("--slices", type=int, default=26, metavar="N", help="slices of one CT (default 26)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1; each holds a CT)")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = MAPPING_HELP
+
+
+def run(arguments):
+    from CervicalSpineDetectionLib.PublicData.Split import splitByPatient
+    from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
+
+    source = _source(arguments)
+    folder, output = Path(arguments.input), Path(arguments.output)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give the one with the unpacked data set.")
+    cases = source.cases(folder)
+    print(f"{source.title}: {len(cases)} CTs\nLicence: {source.licence}\nPlease cite: {source.citation}", flush=True)
+    for part in ("cases", *(f"{kind}/{split}" for kind in ("images", "labels") for split in SPLITS)):
+        ensureWritable(output / part)
+    done = _earlier(output / "cases")
+    strange = done.keys() - {_fileName(case) for case in cases}
+    if strange:
+        raise InputError(f"{output} holds other CTs already (e.g. {min(strange)}); choose another folder.")
+    # A data set is one only when it is complete.
+    (output / "dataset.json").unlink(missing_ok=True)
+    # Patients keep the split they had, whoever comes later.
+    splits = splitByPatient(cases) | {outcome["patient"]: outcome["split"] for outcome in done.values()}
+    # The same CT may come in two years' releases.
+    cases = list({_fileName(case): case for case in reversed(cases)}.values())[::-1]
+    jobs = [partial(_import, source, case, splits[case.patient], output, SliceGeometry(), arguments.slices)
+            for case in cases if _fileName(case) not in done]
+    with concurrent.futures.ProcessPoolExecutor(arguments.workers) as pool:
+        outcomes = pool.map(_call, jobs) if arguments.workers > 1 else map(_call, jobs)
+        for count, (name, outcome) in enumerate(outcomes, len(done) + 1):
+            done[name] = outcome
+            print(f"{count} of {len(cases)} {name}: " + (
+                outcome["reason"] or f"{outcome['slices']} slices, {outcome['split']}, {' '.join(outcome['levels'])}"),
+                flush=True)
+    return _finish(source, cases, done, output, SliceGeometry())
+
+
+def _earlier(folder):
+    """Outcomes of an earlier run; what was skipped gets another chance."""
+    outcomes = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    return {name: outcome for name, outcome in outcomes.items() if not outcome["reason"]}
+
+
+def _source(arguments):
+    from CervicalSpineDetectionLib.PublicData.LabelMap import LabelMap
+    from CervicalSpineDetectionLib.PublicData.Registry import findSource
+
+    if arguments.format != LABEL_MAP:
+        return findSource(arguments.format)
+    if not arguments.mapping:
+        raise InputError(f"--format {LABEL_MAP} needs --mapping FILE, which says how the files are laid out.")
+    return LabelMap(arguments.mapping)
+
+
+def _read(source, case):
+    """:return: (CT in HU, labels on its grid, notes). :raises InputError: the case can't be used."""
+    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
+    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.PublicData.Masks import checkLevels, placedOn
+
+    # The labels first: most CTs of the spine show no neck.
+    labels = source.labels(case)
+    checkLevels(labels)
+    ct, note = correctHuOffset(readImage(case.ct))
+    labels, notes = placedOn(ct, labels, source.headersAgree)
+    return ct, labels, notes + [note] * bool(note)
+
+
+def _import(source, case, split, output, geometry, count):
+    """Write one case's slices, then its outcome; the same case gives the same slices.
+
+    :return: (file name, outcome).
+    """
+    import numpy as np
+    import SimpleITK as sitk
+
+    from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+    from CervicalSpineDetectionLib.Training.Dataset import writeSlices
+
+    name = _fileName(case)
+    outcome = {"patient": case.patient, "split": split, "slices": 0, "levels": [], "notes": [], "reason": ""}
+    try:
+        ct, labels, outcome["notes"] = _read(source, case)
+        random = np.random.default_rng(zlib.crc32(name.encode()))
+        outcome["slices"] = writeSlices(output, split, name, ct, labels, geometry, random, count)
+        outcome["levels"] = [LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(labels)) if code]
+    except InputError as error:
+        outcome["reason"] = str(error)
+    path = output / "cases" / f"{name}.json"
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(outcome, indent=1), encoding="utf-8")
+    unfinished.replace(path)
+    return name, outcome
+
+
+def _finish(source, cases, done, output, geometry):
+    """The card and the picture, or word that nothing came of it."""
+    from CervicalSpineDetectionLib.PublicData.FirstCase import drawCase
+    from CervicalSpineDetectionLib.Training.Dataset import writeDescription
+
+    used = {name: outcome for name, outcome in done.items() if not outcome["reason"]}
+    skipped = {name: outcome["reason"] for name, outcome in done.items() if outcome["reason"]}
+    for name, reason in list(skipped.items())[:LISTED_REASONS]:
+        print(f"Skipped {name}: {reason}")
+    if len(skipped) > LISTED_REASONS:
+        print(f"Skipped {len(skipped) - LISTED_REASONS} more, see {output / 'cases'}.")
+    if not used:
+        raise InputError(f"None of {len(done)} CTs could be used; the first was skipped because: "
+                         f"{next(iter(skipped.values()))}")
+    first = next(case for case in cases if _fileName(case) in used)
+    ct, labels, _ = _read(source, first)
+    note = {
+        "sources": [{"name": source.title, "licence": source.licence, "source": source.address,
+                     "citation": source.citation}],
+        "patients": {split: len({o["patient"] for o in used.values() if o["split"] == split}) for split in SPLITS},
+        "slices": {split: sum(o["slices"] for o in used.values() if o["split"] == split) for split in SPLITS},
+        "cases": {name: {key: outcome[key] for key in ("split", "slices", "levels", "notes")}
+                  for name, outcome in used.items()},
+        "skipped": skipped,
+    }
+    with atomicFolder(output, ("first_case.png", "dataset.json")) as folder:
+        drawCase(ct, labels, geometry, _fileName(first)).save(folder / "first_case.png")
+        writeDescription(folder, geometry, note)
+    print(f"{len(used)} CTs, {sum(note['slices'].values())} slices: {note['slices']}; {len(skipped)} skipped.\n"
+          f"Look at {output / 'first_case.png'}: are the boxes on the vertebrae, and C1 at the top?")
+    return 0
+
+
+def _fileName(case):
+    return case.name.replace("/", "_")
+
+
+def _call(job):
+    return job()

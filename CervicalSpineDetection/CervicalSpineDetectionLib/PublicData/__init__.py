@@ -1,0 +1,1 @@
+"""Public data sets of labelled spine CTs, read as they are published."""
