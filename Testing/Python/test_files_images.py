@@ -124,6 +124,13 @@ def test_colourImageIsRefused(tmp_path):
     assert "colours or vectors" in refusal(write(tmp_path / "ct.nrrd", sitk.GetImageFromArray(voxels, isVector=True)))
 
 
+@pytest.mark.parametrize("pixelType", [np.uint8, np.int8])
+def test_eightBitPictureIsRefused(tmp_path, pixelType):
+    voxels = np.random.default_rng(0).integers(0, 120, (5, 6, 7)).astype(pixelType)
+
+    assert "8-bit" in refusal(write(tmp_path / "ct.nrrd", sitk.GetImageFromArray(voxels)))
+
+
 def test_timeSeriesIsRefused(tmp_path):
     image = madeImage()
 

@@ -15,6 +15,12 @@ BONE_HU = 250
 # A vertebra is at most about 90 mm wide; the rest is room for a neck out of the middle of the body.
 SPINE_HALF_WIDTH_MM = 70
 COARSE_SPACING_MM = 4.0
+MINIMUM_SIZE = 3
+# Beyond these the header is wrong (e.g. metres or micrometres) rather than the scanner unusual.
+SPACING_RANGE_MM = (0.05, 15.0)
+MAXIMUM_ORIGIN_MM = 1e6
+DIRECTION_TOLERANCE = 1e-3
+SHEARED = "The image axes are not at right angles (gantry tilt?); resample the CT to a straight grid."
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,37 @@ class SagittalVolume:
         ], axis=-1)
 
 
+def checkGrid(image):
+    """:raises InputError: not a straight 3D grid of grey values with the spacing of a CT."""
+    if image.GetDimension() != 3:
+        raise InputError(f"The image has {image.GetDimension()} dimensions instead of 3; give one CT volume.")
+    if image.GetNumberOfComponentsPerPixel() != 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError("The image holds colours or vectors instead of grey values; give the original CT.")
+    if min(image.GetSize()) < MINIMUM_SIZE:
+        raise InputError(f"The image of {_times(image.GetSize())} voxels has too few slices; give the whole CT.")
+    spacing = image.GetSpacing()
+    if min(spacing) < SPACING_RANGE_MM[0] or max(spacing) > SPACING_RANGE_MM[1]:
+        raise InputError(f"The voxel spacing of {_times(f'{s:.4g}' for s in spacing)} mm can't be that of a CT; "
+                         "correct the header.")
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=DIRECTION_TOLERANCE):
+        raise InputError(SHEARED)
+    # Beyond, 32-bit coordinates of other programs lose tenths of a millimetre.
+    if not np.all(np.abs(image.GetOrigin()) < MAXIMUM_ORIGIN_MM):
+        raise InputError("The image lies kilometres away from the scanner's centre; correct the origin in the header.")
+
+
+def checkValues(image):
+    """:raises InputError: the values can't be those of a CT."""
+    voxels = sitk.GetArrayViewFromImage(image)
+    lowest, highest = voxels.min(), voxels.max()
+    # The minimum is NaN where any voxel is.
+    if not np.isfinite([lowest, highest]).all():
+        raise InputError("The image holds values that are not finite numbers (NaN or infinite); replace them by -1024.")
+    if lowest == highest:
+        raise InputError(f"All voxels of the image have the value {lowest:g}; give a CT.")
+
+
 def correctHuOffset(image):
     """Undo a missing rescale intercept: some scanners' files hold HU + 1024 with intercept 0.
 
@@ -81,10 +118,10 @@ def resampleSagittal(image, pixelSize=1.0, sliceSpacing=2.0):
     :param pixelSize: mm.
     :param sliceSpacing: mm.
     :return: SagittalVolume.
-    :raises InputError: not a 3D scalar image, or no body in it.
+    :raises InputError: not a 3D scalar image of a CT's spacing and values, or no body in it.
     """
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise InputError("The image is not a 3D grey-value volume; load a CT volume.")
+    checkGrid(image)
+    checkValues(image)
     image = _shrink(sitk.Cast(image, sitk.sitkFloat32), pixelSize)
     lower, upper = _spineRegion(image)
     size = np.ceil((upper - lower) / [sliceSpacing, pixelSize, pixelSize]).astype(int) + 1
@@ -139,6 +176,10 @@ def _spineRegion(image):
         first[0] = max(first[0], middle - SPINE_HALF_WIDTH_MM)
         last[0] = min(last[0], middle + SPINE_HALF_WIDTH_MM)
     return first, last
+
+
+def _times(numbers):
+    return " x ".join(str(number) for number in numbers)
 
 
 def _resample(image, origin, size, spacing, default, interpolator=sitk.sitkLinear):

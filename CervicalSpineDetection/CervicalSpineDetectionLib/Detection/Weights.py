@@ -10,7 +10,22 @@ from pathlib import Path
 from CervicalSpineDetectionLib.Errors import InputError
 
 DEFAULT_WEIGHTS = "cervical-yolov5n"
-CARD_FIELDS = ("name", "architecture", "classes", "plane", "pixelSize", "sliceSpacing", "window", "sha256")
+# Networks that ultralytics ships. A name is no path: its yaml file says which code is run.
+ARCHITECTURES = ("yolov5n", "yolov5s", "yolov5m", "yolov5l", "yolov5x")
+# Field of a model card -> whether its value can be used. Millimetres; the window in HU.
+CARD_FIELDS = {
+    "name": lambda value: isinstance(value, str),
+    "architecture": lambda value: value in ARCHITECTURES,
+    "classes": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
+    "plane": lambda value: isinstance(value, str),
+    "pixelSize": lambda value: 0.2 <= value <= 5,
+    "sliceSpacing": lambda value: 0.2 <= value <= 10,
+    "window": lambda value: len(value) == 2 and -2000 <= value[0] < value[1] <= 10_000,
+    "sha256": lambda value: isinstance(value, str),
+}
+MAXIMUM_CARD_BYTES = 1_000_000
+# yolov5x as single precision has 390 MB.
+MAXIMUM_WEIGHTS_BYTES = 500_000_000
 
 
 def weightsFolder():
@@ -41,15 +56,33 @@ def readCard(path):
     """
     cardPath = Path(path).with_suffix(".json")
     try:
-        card = json.loads(cardPath.read_text(encoding="utf-8"))
+        card = json.loads(_read(cardPath, MAXIMUM_CARD_BYTES))
     except FileNotFoundError:
         raise InputError(f"The model card {cardPath.name} is missing beside the weights; copy both files.") from None
-    except (OSError, ValueError) as error:
+    # RecursionError: brackets nested ten thousand deep.
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"The model card {cardPath.name} can't be read ({error}); copy it again.") from None
-    missing = [field for field in CARD_FIELDS if field not in card]
-    if missing:
-        raise InputError(f"The model card {cardPath.name} lacks {', '.join(missing)}; it is not for this program.")
+    wrong = list(CARD_FIELDS) if not isinstance(card, dict) else [
+        field for field, isUsable in CARD_FIELDS.items() if field not in card or not _holds(isUsable, card[field])
+    ]
+    if wrong:
+        raise InputError(f"The model card {cardPath.name} lacks a usable {', '.join(wrong)}; "
+                         "it is not for this program.")
     return card
+
+
+def _holds(isUsable, value):
+    try:
+        return isUsable(value)
+    except (TypeError, KeyError):
+        return False
+
+
+def _read(path, maximum):
+    """Bytes of a file. :raises ValueError: it has more than the maximum."""
+    if path.stat().st_size > maximum:
+        raise ValueError(f"larger than {maximum / 1e6:.0f} MB")
+    return path.read_bytes()
 
 
 def loadWeights(path):
@@ -59,14 +92,24 @@ def loadWeights(path):
     :return: (card, state dict of float32 tensors).
     :raises InputError: the file is damaged or not the one the card describes.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     card = readCard(path)
-    data = Path(path).read_bytes()
+    name = Path(path).name
+    try:
+        data = _read(Path(path), MAXIMUM_WEIGHTS_BYTES)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The weights {name} can't be read ({error}); copy them again.") from None
     if hashlib.sha256(data).hexdigest() != card["sha256"]:
-        name = Path(path).name
         raise InputError(f"{name} is not the file its model card describes (SHA-256 differs); copy both again.")
-    tensors = load(data)
+    try:
+        tensors = load(data)
+    except SafetensorError:
+        raise InputError(f"{name} is no safetensors file; use weights that this program trained.") from None
+    # Such a network would find nothing and not say why.
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise InputError(f"{name} holds numbers that are not finite; train or copy the weights again.")
     return card, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -11,6 +12,8 @@ from pathlib import Path
 from CervicalSpineDetectionLib.Errors import InputError
 
 TEMPORARY_PREFIX = ".unfinished-"
+FINISHED_PREFIX = ".finished-"
+MANIFEST = "written.json"
 
 
 def ensureWritable(folder):
@@ -31,23 +34,47 @@ def atomicFolder(folder, names):
     """A temporary folder whose files replace those of ``folder`` when the block ends without an error.
 
     Earlier files of these names that were not written anew are removed, so that no folder mixes two runs; all other
-    files stay. What a killed run left is removed too. The temporary folder lies in ``folder``, because only on the
-    same disk files can be moved without a copy.
+    files stay. The temporary folder lies in ``folder``, because only on the same disk files can be moved without a
+    copy. A process killed before all files are written leaves the earlier results; one killed while they are put in
+    place leaves the new ones in a folder from which ``finishLeftovers``, called by the next run, moves the rest.
 
     :param folder: existing folder.
     :param names: file names that may be written; the last one is replaced last.
     :return: context manager giving the Path to write to, absolute (Slicer's scene writer takes no other).
     """
     folder = Path(folder).absolute()
-    removeUnfinished(folder)
+    finishLeftovers(folder, names)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary:
         yield Path(temporary)
+        # A name that is not in the finished folder was put in place already, or is to go: the list tells.
+        written = [name for name in names if Path(temporary, name).exists()]
+        Path(temporary, MANIFEST).write_text(json.dumps(written), encoding="utf-8")
+        finished = folder / Path(temporary).name.replace(TEMPORARY_PREFIX, FINISHED_PREFIX)
+        # From here on the results are the new ones, however the process ends.
+        os.rename(temporary, finished)
+    _putInPlace(finished, folder, names)
+
+
+def finishLeftovers(folder, names):
+    """Put in place what a killed process had written whole, remove what it had not.
+
+    :param folder: see ``atomicFolder``.
+    :param names: see ``atomicFolder``.
+    """
+    for finished in sorted(Path(folder).glob(f"{FINISHED_PREFIX}*")):
+        _putInPlace(finished, Path(folder), names)
+    removeUnfinished(folder)
+
+
+def _putInPlace(finished, folder, names):
+    if (finished / MANIFEST).exists():
+        written = json.loads((finished / MANIFEST).read_text(encoding="utf-8"))
         for name in names:
-            written = Path(temporary, name)
-            if written.exists():
-                os.replace(written, folder / name)
-            else:
+            if name not in written:
                 (folder / name).unlink(missing_ok=True)
+            elif (finished / name).exists():
+                os.replace(finished / name, folder / name)
+    shutil.rmtree(finished)
 
 
 @contextmanager

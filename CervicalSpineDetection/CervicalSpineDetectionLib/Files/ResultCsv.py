@@ -9,6 +9,7 @@ import csv
 
 from CervicalSpineDetectionLib.Files.ResultJson import toJson
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 VECTORS = {
     "centre": lambda vertebra: vertebra["centre"],
     "min": lambda vertebra: vertebra["bounds"]["min"],
@@ -34,10 +35,20 @@ def rowsOf(result):
     ]
 
 
+def csvCell(value):
+    """A value as it may stand in a table. Spreadsheets run text that starts like a formula; an apostrophe stops that
+    (OWASP, CSV injection). Numbers stay as they are, truth values are "true" and "false"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
 def writeCsv(path, result):
     """:param result: DetectionResult. Columns: ``COLUMNS``."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in rowsOf(result):
-            writer.writerow([str(value).lower() if isinstance(value, bool) else value for value in row])
+            writer.writerow(map(csvCell, row))

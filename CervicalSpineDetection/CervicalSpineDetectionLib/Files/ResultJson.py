@@ -13,6 +13,8 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult
 from CervicalSpineDetectionLib.Errors import InputError
 
 SCHEMA_VERSION = 1
+# A result has about 10 kB.
+MAXIMUM_BYTES = 1_000_000
 SCHEMA_FILE = Path(__file__).with_name("vertebrae.schema.json")
 
 
@@ -43,12 +45,36 @@ def fromJson(document):
         version = document["schemaVersion"], document["frame"], document["units"]
         if version != (SCHEMA_VERSION, "LPS", "mm"):
             raise ValueError(f"schemaVersion, frame, units: {version}")
+        vertebrae = [_vertebraFromJson(vertebra) for vertebra in document["vertebrae"]]
+        order = [LEVELS.index(vertebra.level) for vertebra in vertebrae]
+        if sorted(set(order)) != order:
+            raise ValueError("levels twice or out of order")
         return DetectionResult(
-            [_vertebraFromJson(vertebra) for vertebra in document["vertebrae"]],
-            document["warnings"], document["image"], document["model"], document["timings"],
+            vertebrae, [str(warning) for warning in document["warnings"]], dict(document["image"]),
+            dict(document["model"]), {step: float(seconds) for step, seconds in document["timings"].items()},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"The result can't be used ({error}); run the detection again.") from error
+
+
+def readJson(path):
+    """The DetectionResult of a file that ``writeJson`` wrote.
+
+    :raises InputError: no such file, or one that holds something else.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MAXIMUM_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror}); check the path and the permissions.") from error
+    try:
+        if len(text) > MAXIMUM_BYTES:
+            raise ValueError("too large")
+        document = json.loads(text)
+    # RecursionError: brackets nested ten thousand deep.
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is damaged or no result; run the detection again.") from None
+    return fromJson(document)
 
 
 def writeJson(path, result):
@@ -77,6 +103,8 @@ def _vertebraFromJson(document):
     bounds, box = document["bounds"], document["orientedBox"]
     if document["level"] not in LEVELS:
         raise ValueError(f"level {document['level']}")
+    if not 0 <= document["confidence"] <= 1 or not {document["inferred"], document["complete"]} <= {True, False}:
+        raise ValueError("confidence, inferred or complete")
     return Vertebra(
         level=document["level"],
         confidence=document["confidence"],
@@ -91,7 +119,7 @@ def _vertebraFromJson(document):
 def _array(numbers, *shape):
     array = np.array(numbers, float)
     if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{numbers} are not {' x '.join(map(str, shape))} numbers")
+        raise ValueError(f"not {' x '.join(map(str, shape))} numbers")
     return array
 
 
