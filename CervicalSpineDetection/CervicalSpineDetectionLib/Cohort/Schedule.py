@@ -8,6 +8,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 
 # A scan that ends its process (memory, a crash in a library) is tried once more, elsewhere.
 ALLOWED_DEATHS = 1
+CONNECT_TIMEOUT = "15s"
 
 
 class WorkerDied(RuntimeError):
@@ -46,7 +47,7 @@ def outcomes(task, scans, workers=1, scheduler=None):
                 yield from _gather(client, task, scans)
         else:
             try:
-                client = Client(scheduler, timeout="15s")
+                client = Client(scheduler, timeout=CONNECT_TIMEOUT)
             except (OSError, ValueError) as error:
                 raise InputError(f"No Dask scheduler answers at {scheduler}; start one with `dask scheduler`, or use "
                                  "--workers.") from error

@@ -32,7 +32,7 @@ def addArguments(parser):
                         help="processes on this computer (default 1), each with its own network in memory")
     parser.add_argument("--scheduler", metavar="ADDRESS",
                         help="Dask scheduler, e.g. tcp://host:8786, whose workers see the same folders")
-    parser.add_argument("--scenes", action="store_true", help="write a scene.mrb of each CT too, which holds the CT")
+    parser.add_argument("--no-scenes", action="store_true", help="write no scene.mrb, each of which holds its CT")
     parser.add_argument("--no-previews", action="store_true", help="write no preview pictures")
     parser.add_argument("--retry-failed", action="store_true", help="look again at scans that could not be used")
     parser.epilog = (f"DIR/{PAGE} shows all results, the most doubtful first; scans.csv and vertebrae.csv hold them as "
@@ -66,10 +66,10 @@ def run(arguments):
             _sameAsBefore(output, {
                 "input": hashlib.sha256(str(root.resolve()).encode()).hexdigest(),
                 "weights": readCard(weights)["sha256"],
-                "scenes": arguments.scenes, "previews": not arguments.no_previews,
+                "scenes": not arguments.no_scenes, "previews": not arguments.no_previews,
             })
             analyse = partial(analyseScan, weights=str(weights.resolve()), device=arguments.device,
-                              scene=arguments.scenes, preview=not arguments.no_previews)
+                              scene=not arguments.no_scenes, preview=not arguments.no_previews)
             if not arguments.scheduler:
                 # What is wrong with them is told now, and not of every scan.
                 with quietLibraries():
@@ -107,6 +107,7 @@ def runCohort(scans, root, output, analyse, workers=1, scheduler=None, retryFail
                 writeFailure(scan, folder, str(outcome))
                 outcome = outcomeOf(scan, folder)
             bar(outcome.status == FAILED)
+        removeUnfinished(folder)  # of workers that died
     except OSError as error:
         raise InputError(f"Results can't be written to {output} ({error.strerror or error}); make room and run the "
                          "same command again.") from error

@@ -1,0 +1,132 @@
+"""Cohorts: which scans there are, what they are called, how doubtful a result is."""
+
+import re
+
+import pytest
+from cohortFixtures import madeResult, madeVertebra, writeDicom
+from pydicom.uid import generate_uid
+
+from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
+from CervicalSpineDetectionLib.Cohort.Scans import findScans
+
+
+def touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"0")
+
+
+def sources(scans, root):
+    return [scan.path.relative_to(root).as_posix() for scan in scans]
+
+
+def test_imagesAreFoundInTheWholeTreeInOrder(tmp_path):
+    touch(tmp_path / "b.nrrd", tmp_path / "a.nii.gz", tmp_path / "deep" / "er" / "c.mha", tmp_path / "notes.txt",
+          tmp_path / ".hidden.nii", tmp_path / ".cache" / "d.nii")
+
+    assert sources(findScans(tmp_path), tmp_path) == ["a.nii.gz", "b.nrrd", "deep/er/c.mha"]
+
+
+def test_onlyImagesOfThePatternAreTaken(tmp_path):
+    touch(tmp_path / "1_ct.nii.gz", tmp_path / "1_structures.nii.gz")
+
+    assert sources(findScans(tmp_path, "*_ct.nii.gz"), tmp_path) == ["1_ct.nii.gz"]
+
+
+def test_resultsAreNotTakenForScans(tmp_path):
+    touch(tmp_path / "a.nrrd", tmp_path / "out" / "scans" / "a" / "labels.nrrd")
+
+    assert sources(findScans(tmp_path, without=tmp_path / "out"), tmp_path) == ["a.nrrd"]
+
+
+def test_aScanKeepsItsNameWhenOthersComeAndChangesItWithItsData(tmp_path):
+    touch(tmp_path / "x" / "neck.nrrd")
+    (before,) = findScans(tmp_path)
+    touch(tmp_path / "y" / "neck.nrrd", tmp_path / "x_neck.nrrd")
+    scans = findScans(tmp_path)
+    same = [scan for scan in scans if scan.path == before.path]
+
+    assert same == [before]
+    assert len({scan.name for scan in scans}) == 3
+
+    before.path.write_bytes(b"more")
+    assert before.name not in {scan.name for scan in findScans(tmp_path)}
+
+
+@pytest.mark.parametrize("name", ["a b.nrrd", "ä<script>.nrrd", "-x...nrrd", "&%$.nrrd", f"{'long' * 50}.nrrd"])
+def test_namesAreSafeFolderNames(tmp_path, name):
+    touch(tmp_path / name)
+    (scan,) = findScans(tmp_path)
+
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", scan.name)
+
+
+def test_eachDicomSeriesIsAScanNamedAfterNothingInIt(tmp_path):
+    first, second = generate_uid(), generate_uid()
+    for number in range(3):
+        writeDicom(tmp_path / "Doe_Jane" / f"Doe{number}", first, number)
+        writeDicom(tmp_path / "Doe_Jane" / f"Other{number}", second, number)
+    touch(tmp_path / "Doe_Jane" / "DICOMDIR")
+    scans = findScans(tmp_path)
+
+    assert sources(scans, tmp_path) == ["Doe_Jane/Doe0", "Doe_Jane/Other0"]
+    assert all(re.fullmatch(r"dicom-[0-9a-f]{8}", scan.name) for scan in scans)
+    assert len({scan.name for scan in scans}) == 2 and not any(scan.leftOut for scan in scans)
+
+
+@pytest.mark.parametrize(("changes", "reason"), [
+    ({"Modality": "RTSTRUCT"}, "RTSTRUCT"), ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "Localizer"),
+])
+def test_whatIsNoCtInADicomTreeIsLeftOutWithItsReason(tmp_path, changes, reason):
+    writeDicom(tmp_path / "a", generate_uid(), **changes)
+    (scan,) = findScans(tmp_path)
+
+    assert reason in scan.leftOut
+
+
+def test_aDamagedDicomFileIsAScanThatReadingWillRefuse(tmp_path):
+    touch(tmp_path / "cut")
+    (tmp_path / "cut").write_bytes(bytes(128) + b"DICM" + b"\xff" * 20)
+    (scan,) = findScans(tmp_path)
+
+    assert scan.path == tmp_path / "cut" and not scan.leftOut
+
+
+def chain(*levels, step=18.0, **flags):
+    return [madeVertebra(level, -step * index, **flags) for index, level in enumerate(levels)]
+
+
+def test_aSureChainHasNoConflictAndHardlyDoubt():
+    result = madeResult(*chain("C3", "C4", "C5", "C6"))
+
+    assert conflictsOf(result) == [] and reasonsOf(result) == []
+    assert doubtOf(result) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("vertebrae", "conflict"), [
+    (chain("C3", "C5", step=36), "Between C3 and C5 a level is missing"),
+    (chain("C3", "C4", step=-18), "C4 lies above C3"),
+    (chain("C3", "C4", step=40), "C3 and C4 are 40 mm apart"),
+    (chain("C3", "C4", step=9), "C3 and C4 are 9 mm apart"),
+])
+def test_whatCannotBeIsAConflict(vertebrae, conflict):
+    (found,) = conflictsOf(madeResult(*vertebrae))
+
+    assert found.startswith(conflict)
+
+
+def test_doubtGrowsFromLowConfidenceToUnseenLevelsToConflictsToNothing():
+    unsure = madeResult(*chain("C3", "C4", confidence=0.4))
+    unseen = madeResult(madeVertebra("C3"), madeVertebra("C4", -18, inferred=True))
+    conflict = madeResult(*chain("C3", "C5", step=9, inferred=True))
+    nothing = madeResult()
+    doubts = [doubtOf(result) for result in (madeResult(madeVertebra()), unsure, unseen, conflict, nothing)]
+
+    assert doubts == sorted(doubts) and len(set(doubts)) == 5
+    assert lowestConfidence(nothing) == 0
+
+
+def test_reasonsNameTheLevel():
+    result = madeResult(madeVertebra("C3", inferred=True), warnings=["Tilted."])
+
+    assert reasonsOf(result) == ["C3: not seen, placed between its neighbours.", "Tilted."]
