@@ -96,7 +96,7 @@ def test_theMiddleIsThatOfTheCanalNotOfTheMass():
     labels[2:5] = vertebraSlice()  # canal
     labels[5:9, 20:34, 10:54] = 4  # a wide side
     labels[0] = vertebraSlice()  # parted again, beyond a slice without bone
-    assert middlesOf(labels, np.arange(9) * 2.0, 1.0) == {4: 6.0}
+    assert middlesOf(labels, np.arange(9) * 3.0, 1.0) == {4: 9.0}
 
 
 def test_withoutACanalTheMiddleIsThatOfTheVoxels():

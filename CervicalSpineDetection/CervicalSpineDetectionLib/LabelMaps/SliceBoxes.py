@@ -13,7 +13,8 @@ MINIMUM_AREA_MM2 = 20
 MINIMUM_BODY_AREA_MM2 = 60
 MINIMUM_ARCH_AREA_MM2 = 20  # the atlas' anterior arch
 # The canal is about 15 mm deep, the foramina of the transverse processes 5 mm.
-MINIMUM_CANAL_MM = 9
+MINIMUM_CANAL_MM = 7
+MAXIMUM_RUN_GAP_MM = 4
 # The axis' body is the part of its anterior column below the dens (about half of its height:
 # Doherty and Heggeness 1995, Quantitative anatomy of the second cervical vertebra, Spine 20(5)).
 AXIS_BODY_FRACTION = 0.52
@@ -36,7 +37,7 @@ def boxesInSlice(labels, sliceX, middles, pixelSize):
             continue
         boxes.append((int(code) - 1, *_extent(mask)))
         if abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:
-            body = _bodyExtent(mask, pixelSize, MINIMUM_BODY_AREA_MM2 if code > 1 else MINIMUM_ARCH_AREA_MM2)
+            body = _bodyExtent(mask, pixelSize, _minimumBodyArea(code))
             if body is not None:
                 if code == 2:
                     body[1] = body[3] - AXIS_BODY_FRACTION * (body[3] - body[1])
@@ -57,8 +58,9 @@ def middlesOf(labels, xs, pixelSize):
     for code in np.unique(labels[(labels > 0) & (labels <= len(LEVELS))]):
         counts = (labels == code).sum(axis=(1, 2))
         used = np.flatnonzero(counts)
-        canal = [index for index in used if _isCanal(labels[index] == code, pixelSize)]
-        runs = np.split(canal, np.flatnonzero(np.diff(canal) > 1) + 1) if canal else []
+        canal = [index for index in used if _isCanal(labels[index] == code, pixelSize, _minimumBodyArea(code))]
+        # The foramina of the transverse processes can part them too: the canal is the longest run.
+        runs = np.split(canal, np.flatnonzero(np.diff(xs[canal]) > MAXIMUM_RUN_GAP_MM) + 1) if canal else []
         middles[int(code)] = float(np.mean(xs[max(runs, key=len)]) if runs else np.average(xs, weights=counts))
     return middles
 
@@ -68,9 +70,18 @@ def _extent(mask):
     return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
 
-def _isCanal(mask, pixelSize):
+def _minimumBodyArea(code):
+    return MINIMUM_BODY_AREA_MM2 if code > 1 else MINIMUM_ARCH_AREA_MM2
+
+
+def _isCanal(mask, pixelSize, minimumArea):
     parts = _partsFrontToBack(mask, pixelSize)
-    return len(parts) > 1 and _extent(parts[1])[0] - _extent(parts[0])[2] >= MINIMUM_CANAL_MM / pixelSize
+    if len(parts) < 2 or parts[0].sum() * pixelSize**2 < minimumArea:
+        return False
+    front, back = (np.argwhere(part) for part in parts[:2])
+    # The nearest points, for a canal seen slantwise is as wide.
+    gap = np.sqrt(((front[:, None] - back[None]) ** 2).sum(axis=-1).min()) * pixelSize
+    return gap >= MINIMUM_CANAL_MM
 
 
 def _bodyExtent(mask, pixelSize, minimumArea):
