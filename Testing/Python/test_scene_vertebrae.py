@@ -50,6 +50,11 @@ def hierarchyOf(scene):
     return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
 
 
+def removePoint(centresNode, index):
+    centresNode.SetFixedNumberOfControlPoints(False)
+    centresNode.RemoveNthControlPoint(index)
+
+
 def putUnderTransform(scene, volumeNode):
     """Under a linear transform that turns, shifts and shears."""
     matrix = np.eye(4)
@@ -286,12 +291,13 @@ def test_renamedLevelComesBackInOrder(scene, volumeNode):
 
 @pytest.mark.parametrize("edit, message", [
     (lambda boxes, centres: boxes[0].SetName("C5"), "C5 is there twice"),
-    (lambda boxes, centres: boxes[0].SetName("C2"), "C2, C3 is missing"),
+    (lambda boxes, centres: boxes[0].SetName("C2"), 'box "C2" and its point "C3" are named differently'),
+    (lambda boxes, centres: centres.SetNthControlPointLabel(0, "C2"), 'box "C3" and its point "C2" are named'),
     (lambda boxes, centres: boxes[0].SetName("Atlas"), "names no vertebra"),
     (lambda boxes, centres: boxes[0].SetName(""), "names no vertebra"),
-    (lambda boxes, centres: centres.RemoveNthControlPoint(1), "C4 is missing"),
-    (lambda boxes, centres: centres.UnsetNthControlPointPosition(1), "C4 is missing"),
-    (lambda boxes, centres: boxes[0].GetScene().RemoveNode(boxes[0]), "C3 is missing"),
+    (lambda boxes, centres: removePoint(centres, 1), "centre point of C4 is missing"),
+    (lambda boxes, centres: centres.UnsetNthControlPointPosition(1), "centre point of C4 is missing"),
+    (lambda boxes, centres: boxes[0].GetScene().RemoveNode(boxes[0]), "box of C3 is missing"),
 ])
 def test_ambiguousEditIsRefused(scene, volumeNode, edit, message):
     *boxNodes, centresNode = addVertebrae(scene, madeResult(), volumeNode)

@@ -3,44 +3,50 @@
 A result's coordinates are LPS mm in the CT's own physical frame. Nodes hold them in RAS and are put under the transform
 the CT is under, so that boxes and CT stay together in the world.
 
-Node attributes, all with the prefix ``CervicalSpineDetection.``:
+One vtkMRMLMarkupsROINode a vertebra, and one vtkMRMLMarkupsFiducialNode with all centre points. Each box names its
+point by the point's ID, so that the two belong together whatever they are called. The list holds a fixed number of
+points: one is added or removed only together with its box.
 
-- ``Role``: "Box" or "Centres".
-- ``Confidence``: 0 to 1; ``Inferred``, ``Complete``: "true" or "false".
-- ``Remark``: why the level is to be looked at, empty for a sure one. (A markups node's own description can't hold it:
-  Slicer overwrites that with measurements.)
-- ``Bounds``: detected axis-aligned box, "min max" in LPS mm (6 numbers).
-- ``OrientedBox``: detected oriented box, "centre size axes" in LPS mm (3 + 3 + 9 numbers).
-- ``Oriented``: "true" where the node shows the oriented box, else the bounds.
-- ``ModelName``, ``ModelSha256``: the weights, where the result names them.
-
-The node reference ``CervicalSpineDetection.InputVolume`` names the CT.
+Node attributes, all with the prefix ``CervicalSpineDetection.``: ``Role`` is "Box" or "Centres", ``Point`` is the ID of
+a box's centre point; ``VertebraState`` lists the others. The node reference ``CervicalSpineDetection.InputVolume``
+names the CT.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import slicer
 import vtk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
+from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult, OrientedBox, Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Scene.Conflicts import Conflict, contradictions
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
+from CervicalSpineDetectionLib.Scene.VertebraState import (
+    PREFIX,
+    VertebraState,
+    boxCorners,  # noqa: F401
+    boxFromNumbers,
+    boxNumbers,
+    levelOfName,
+    stateOf,
+)
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
 
-PREFIX = "CervicalSpineDetection."
 VOLUME_REFERENCE = PREFIX + "InputVolume"
 FOLDER_NAME = "Cervical vertebrae"
 CENTRES_NAME = "Vertebra centres"
-# Slicer's files hold fewer digits than its memory.
-TOLERANCE_MM = 1e-3
+# Grey, for a box whose name names no vertebra.
+UNKNOWN_COLOUR = (0.5, 0.5, 0.5)
 
 
 def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True):
     """Add a box and a centre point a vertebra, in place of those an earlier run added for the same volume.
+
+    Vertebrae that a person edited, confirmed or locked stay, and no other of their level is added.
 
     Inside a subject hierarchy folder beside the CT: one vtkMRMLMarkupsROINode a level, named after it ("C3"), and one
     vtkMRMLMarkupsFiducialNode with all centres. Uncertain levels are named "C3 ?", their boxes are outlines only, and
@@ -51,59 +57,152 @@ def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True)
     :param oriented: show the boxes that follow the spine's curve, else those along the patient axes.
     :return: the boxes' nodes in cranio-caudal order, then the centres' node.
     """
-    with _batch(scene):
-        _removeVertebrae(scene, volumeNode)
-        if not result.vertebrae:
-            return []
-        boxNodes = [_addBox(scene, vertebra, oriented) for vertebra in result.vertebrae]
-        nodes = [*boxNodes, _addCentres(scene, result.vertebrae)]
-        for node in nodes:
-            for key, attribute in (("name", "ModelName"), ("sha256", "ModelSha256")):
-                if key in result.model:
-                    node.SetAttribute(PREFIX + attribute, result.model[key])
-            if volumeNode:
-                node.SetNodeReferenceID(VOLUME_REFERENCE, volumeNode.GetID())
-                node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
-        _putIntoFolder(scene, nodes, volumeNode)
-        return nodes
+    kept = [state for state in readStates(scene, volumeNode) if state.settled]
+    settledLevels = {state.level for state in kept}
+    added = [stateOf(vertebra, oriented, model=result.model)
+             for vertebra in result.vertebrae if vertebra.level not in settledLevels]
+    states = writeStates(scene, volumeNode, [*kept, *added])
+    boxNodes = [scene.GetNodeByID(state.nodeId) for state in states]
+    return [*boxNodes, centresNodeOf(scene, volumeNode)] if boxNodes else []
 
 
 def vertebraeFromNodes(scene, volumeNode=None) -> list[Vertebra]:
     """The vertebrae of a volume as they stand in the scene, corrections by the user included.
 
-    The level is the first word of the box's name and of the point's label. A box that was changed gives both the
-    oriented box and, as its hull, the bounds.
+    The level is the first word of the box's name. A box that was changed gives both the oriented box and, as its hull,
+    the bounds.
 
     :param volumeNode: the CT; None for vertebrae that were added without one.
     :return: in cranio-caudal order, LPS mm in the CT's own frame.
-    :raises InputError: a level is unknown, named twice or lacks its box or point, or a node was put under another
-        transform than the CT.
+    :raises InputError: the nodes contradict each other: a level is unknown, named twice or lacks its box or point, or a
+        node was put under another transform than the CT.
     """
-    boxes, centres = {}, {}
-    for node in _vertebraNodes(scene, volumeNode):
-        if volumeNode and node.GetTransformNodeID() != volumeNode.GetTransformNodeID():
-            raise InputError(f'"{node.GetName()}" and the CT are under different transforms: put both under the same.')
-        if node.GetAttribute(PREFIX + "Role") == "Box":
-            _putLevel(boxes, node.GetName(), node)
-            continue
-        for index in range(node.GetNumberOfControlPoints()):
-            if node.GetNthControlPointPositionStatus(index) == node.PositionDefined:
-                position = LPS_TO_RAS @ node.GetNthControlPointPosition(index)
-                _putLevel(centres, node.GetNthControlPointLabel(index), position)
-    unpaired = sorted(boxes.keys() ^ centres.keys(), key=levelIndex)
-    if unpaired:
-        raise InputError(f"Box or centre point of {', '.join(unpaired)} is missing or named otherwise: correct both.")
-    return [_vertebra(level, boxes[level], centres[level]) for level in sorted(boxes, key=levelIndex)]
+    states = readStates(scene, volumeNode)
+    found = contradictions(states, transformIdOf(volumeNode)) + strayConflicts(scene, volumeNode, states)
+    if found:
+        raise InputError(found[0].message)
+    return [state.vertebra for state in states]
 
 
 def label(vertebra: Vertebra) -> str:
     return f"{vertebra.level} ?" if vertebra.remark else vertebra.level
 
 
-def boxCorners(box: OrientedBox) -> np.ndarray:
-    """:return: shape (8, 3), LPS mm."""
-    signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(8, 3)
-    return box.centre + (signs * box.size) @ box.axes
+def readStates(scene, volumeNode=None) -> list[VertebraState]:
+    """The vertebrae of a volume as they stand in the scene.
+
+    :return: in cranio-caudal order of their names, two of a name from the head down, those without a level last.
+    """
+    centresNode = centresNodeOf(scene, volumeNode)
+    claimed = set()
+    states = []
+    for node in _nodesOf(scene, volumeNode, "Box"):
+        pointId = node.GetAttribute(PREFIX + "Point")
+        index = centresNode.GetNthControlPointIndexByID(pointId) if centresNode and pointId not in claimed else -1
+        claimed.add(pointId)
+        states.append(_readState(node, centresNode, index))
+    return sorted(states, key=lambda state: (state.level is None, levelIndex(state.level or "C1"), -state.box[2]))
+
+
+def writeStates(scene, volumeNode, states) -> list[VertebraState]:
+    """Bring the nodes of a volume in line with states: what is missing is made, what is not among them is removed, and
+    the rest is touched only where it differs.
+
+    :return: the states as they then stand in the scene.
+    """
+    before = {state.nodeId: state for state in readStates(scene, volumeNode)}
+    wanted = {state.nodeId for state in states}
+    removed = [state for nodeId, state in before.items() if nodeId not in wanted]
+    made = [state for state in states if state.nodeId not in before]
+    claimed = {state.pointId for state in before.values()}
+    with _batch(scene) if len(removed) + len(made) > 1 else nullcontext():
+        centresNode = centresNodeOf(scene, volumeNode)
+        if centresNode is None and states:
+            centresNode = _makeCentres(scene)
+            _join(scene, centresNode, volumeNode)
+        if centresNode:
+            centresNode.SetFixedNumberOfControlPoints(False)
+        for state in removed:
+            _removePoint(centresNode, state)
+            _removeNode(scene, scene.GetNodeByID(state.nodeId))
+        for state in states:
+            former = before.get(state.nodeId)
+            if former is None:
+                node = _makeBox(scene, state)
+                _join(scene, node, volumeNode)
+            else:
+                node = scene.GetNodeByID(state.nodeId)
+            if state != former:
+                _writeBox(node, state, former)
+                # A new box may take a point that has none.
+                pointId = former.pointId if former else state.pointId if state.pointId not in claimed else None
+                _writePoint(centresNode, node, state, pointId)
+        if centresNode:
+            centresNode.SetFixedNumberOfControlPoints(True)
+        if centresNode and not states:
+            _removeNode(scene, centresNode)
+    return readStates(scene, volumeNode)
+
+
+def strayConflicts(scene, volumeNode, states) -> list[Conflict]:
+    """What belongs to no vertebra: points without a box, and copies of the list of centres."""
+    lists = _nodesOf(scene, volumeNode, "Centres")
+    points = [
+        Conflict((lists[0].GetID(),), f"The box of {level} is missing: insert {level} to make one, or undo.")
+        for level in strayPoints(scene, volumeNode, states)
+    ]
+    return points + [
+        Conflict((node.GetID(),), f'"{node.GetName()}" is a copy of the centre points: remove it.')
+        for node in lists[1:]
+    ]
+
+
+def strayPoints(scene, volumeNode, states) -> dict:
+    """Centre points without a box.
+
+    :return: level (or the point's name where that names none): (point's ID, LPS mm of shape (3,)).
+    """
+    node = centresNodeOf(scene, volumeNode)
+    ours = {state.pointId for state in states}
+    found = {}
+    for index in range(node.GetNumberOfControlPoints() if node else 0):
+        pointId, name = node.GetNthControlPointID(index), node.GetNthControlPointLabel(index)
+        if pointId not in ours:
+            found[levelOfName(name) or name] = pointId, LPS_TO_RAS @ node.GetNthControlPointPosition(index)
+    return found
+
+
+def removeStrayPoints(scene, volumeNode, removedStates):
+    """Remove the centre points of boxes that were removed from the scene."""
+    centresNode = centresNodeOf(scene, volumeNode)
+    if centresNode:
+        centresNode.SetFixedNumberOfControlPoints(False)
+        for state in removedStates:
+            _removePoint(centresNode, state)
+        centresNode.SetFixedNumberOfControlPoints(True)
+
+
+def centresNodeOf(scene, volumeNode):
+    """The list of a volume's centre points, or None."""
+    return next(iter(_nodesOf(scene, volumeNode, "Centres")), None)
+
+
+def belongsTo(node, volumeNode) -> bool:
+    """True for a box or list of centres of a volume."""
+    volumeId = volumeNode.GetID() if volumeNode else None
+    return bool(node.GetAttribute(PREFIX + "Role")) and node.GetNodeReferenceID(VOLUME_REFERENCE) == volumeId
+
+
+def vertebraNodes(scene, volumeNode):
+    """Boxes and lists of centres of a volume."""
+    # slicer.util.getNodesByClass always asks slicer.mrmlScene.
+    markups = (scene.GetNthNodeByClass(n, "vtkMRMLMarkupsNode")
+               for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode")))
+    return [node for node in markups if belongsTo(node, volumeNode)]
+
+
+def transformIdOf(volumeNode):
+    return volumeNode.GetTransformNodeID() if volumeNode else None
 
 
 @contextmanager
@@ -116,68 +215,48 @@ def _batch(scene):
         scene.EndState(slicer.vtkMRMLScene.BatchProcessState)
 
 
-def _vertebraNodes(scene, volumeNode):
-    volumeId = volumeNode.GetID() if volumeNode else None
-    # slicer.util.getNodesByClass always asks slicer.mrmlScene.
-    markups = (scene.GetNthNodeByClass(n, "vtkMRMLMarkupsNode")
-               for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode")))
-    return [
-        node for node in markups
-        if node.GetAttribute(PREFIX + "Role") and node.GetNodeReferenceID(VOLUME_REFERENCE) == volumeId
-    ]
+def _nodesOf(scene, volumeNode, role):
+    return [node for node in vertebraNodes(scene, volumeNode) if node.GetAttribute(PREFIX + "Role") == role]
 
 
-def _removeVertebrae(scene, volumeNode):
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    folders = set()
-    for node in _vertebraNodes(scene, volumeNode):
-        item = hierarchy.GetItemByDataNode(node)
-        folders.add(hierarchy.GetItemParent(item))
-        hierarchy.RemoveItem(item, False)
-        for companion in (node.GetDisplayNode(), node.GetStorageNode()):
-            if companion:
-                scene.RemoveNode(companion)
-        scene.RemoveNode(node)
-    for folder in folders:
-        # The user may have put other nodes into it, or ours elsewhere.
-        if hierarchy.GetItemName(folder) == FOLDER_NAME and hierarchy.GetNumberOfItemChildren(folder) == 0:
-            hierarchy.RemoveItem(folder)
+def _readState(node, centresNode, index):
+    hasPoint = index >= 0 and centresNode.GetNthControlPointPositionStatus(index) == centresNode.PositionDefined
+    return VertebraState(
+        name=node.GetName() or "",
+        box=boxNumbers(_boxFromRoi(node)),
+        centre=tuple(map(float, LPS_TO_RAS @ centresNode.GetNthControlPointPosition(index))) if hasPoint else None,
+        attributes={name: node.GetAttribute(name) for name in node.GetAttributeNames()
+                    if name.startswith(PREFIX) and name not in (PREFIX + "Role", PREFIX + "Point")},
+        visible=bool(node.GetDisplayNode() and node.GetDisplayNode().GetVisibility()),
+        locked=bool(node.GetLocked()),
+        nodeId=node.GetID(),
+        pointLabel=centresNode.GetNthControlPointLabel(index) if hasPoint else None,
+        pointId=centresNode.GetNthControlPointID(index) if index >= 0 else None,
+        transformId=node.GetTransformNodeID(),
+    )
 
 
-def _addBox(scene, vertebra, oriented):
-    box = vertebra.orientedBox if oriented else _axisAligned(vertebra.bounds)
-    node = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", label(vertebra))
-    with slicer.util.NodeModify(node):
-        _setRoi(node, box)
-        node.SetAttribute(
-            slicer.vtkSlicerTerminologiesModuleLogic.GetTerminologyEntryAttributeName(),
-            terminologyEntry(vertebra.level),
-        )
-        for attribute, value in {
-            "Role": "Box",
-            "Confidence": repr(float(vertebra.confidence)),
-            "Inferred": _text(vertebra.inferred),
-            "Complete": _text(vertebra.complete),
-            "Remark": vertebra.remark,
-            "Bounds": _numbersText(vertebra.bounds.minimum, vertebra.bounds.maximum),
-            "OrientedBox": _numbersText(*_boxArrays(vertebra.orientedBox)),
-            "Oriented": _text(oriented),
-        }.items():
-            node.SetAttribute(PREFIX + attribute, value)
-    # The box's centre would be taken for that of the body.
-    node.SetNthControlPointVisibility(0, False)
+def _makeBox(scene, state):
+    className = "vtkMRMLMarkupsROINode"
+    if state.nodeId:
+        # Undo brings a removed node back under its former ID.
+        node = scene.AddNewNodeByClassWithID(className, state.name, state.nodeId)
+    else:
+        node = scene.AddNewNodeByClass(className, state.name)
+    node.SetAttribute(PREFIX + "Role", "Box")
     node.CreateDefaultDisplayNodes()
-    _showBox(node.GetDisplayNode(), levelColour(vertebra.level), certain=not vertebra.remark)
+    displayNode = node.GetDisplayNode()
+    with slicer.util.NodeModify(displayNode):
+        displayNode.SetLineThickness(0.3)
+        # The centre point carries the name, and eleven boxes' handles would hide the CT: turned on where needed.
+        displayNode.SetPropertiesLabelVisibility(False)
+        displayNode.SetHandlesInteractive(False)
     return node
 
 
-def _addCentres(scene, vertebrae):
+def _makeCentres(scene):
     node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", CENTRES_NAME)
-    with slicer.util.NodeModify(node):
-        for vertebra in vertebrae:
-            index = node.AddControlPoint(LPS_TO_RAS @ vertebra.centre, label(vertebra))
-            node.SetNthControlPointDescription(index, _description(vertebra))
-        node.SetAttribute(PREFIX + "Role", "Centres")
+    node.SetAttribute(PREFIX + "Role", "Centres")
     node.CreateDefaultDisplayNodes()
     displayNode = node.GetDisplayNode()
     with slicer.util.NodeModify(displayNode):
@@ -191,25 +270,94 @@ def _addCentres(scene, vertebrae):
     return node
 
 
-def _showBox(displayNode, colour, certain):
+def _writeBox(node, state, former):
+    with slicer.util.NodeModify(node):
+        if former is None or state.box != former.box:
+            _setRoi(node, boxFromNumbers(state.box))
+            # The box's centre would be taken for that of the body.
+            node.SetNthControlPointVisibility(0, False)
+        for name in {**state.attributes, **(former.attributes if former else {})}:
+            if node.GetAttribute(name) != state.attributes.get(name):
+                node.SetAttribute(name, state.attributes.get(name))
+        if state.level:
+            node.SetAttribute(
+                slicer.vtkSlicerTerminologiesModuleLogic.GetTerminologyEntryAttributeName(),
+                terminologyEntry(state.level),
+            )
+        node.SetName(state.name)
+        node.SetLocked(state.locked)
+    displayNode = node.GetDisplayNode()
     with slicer.util.NodeModify(displayNode):
-        displayNode.SetColor(colour)
-        displayNode.SetSelectedColor(colour)
-        displayNode.SetFillOpacity(0.05 if certain else 0)
-        displayNode.SetLineThickness(0.3)
-        # The centre point carries the name, and eleven boxes' handles would hide the CT: turned on where needed.
-        displayNode.SetPropertiesLabelVisibility(False)
-        displayNode.SetHandlesInteractive(False)
+        if former is None or state.level != former.level:
+            colour = levelColour(state.level) if state.level else UNKNOWN_COLOUR
+            displayNode.SetColor(colour)
+            displayNode.SetSelectedColor(colour)
+        if former is None or bool(state.remark) != bool(former.remark):
+            displayNode.SetFillOpacity(0 if state.remark else 0.05)
+        displayNode.SetVisibility(state.visible)
 
 
-def _putIntoFolder(scene, nodes, volumeNode):
+def _writePoint(centresNode, boxNode, state, pointId):
+    if state.centre is None:
+        return
+    with slicer.util.NodeModify(centresNode):
+        index = _pointIndex(centresNode, pointId)
+        position = LPS_TO_RAS @ state.centre
+        if index < 0:
+            index = centresNode.AddControlPoint(position, state.pointLabel)
+        elif tuple(position) != centresNode.GetNthControlPointPosition(index):
+            centresNode.SetNthControlPointPosition(index, *position)
+        boxNode.SetAttribute(PREFIX + "Point", centresNode.GetNthControlPointID(index))
+        centresNode.SetNthControlPointLabel(index, state.pointLabel)
+        centresNode.SetNthControlPointDescription(index, _description(state))
+        centresNode.SetNthControlPointLocked(index, state.locked)
+        centresNode.SetNthControlPointVisibility(index, state.visible)
+
+
+def _removePoint(centresNode, state):
+    index = _pointIndex(centresNode, state.pointId)
+    if index >= 0:
+        centresNode.RemoveNthControlPoint(index)
+
+
+def _pointIndex(centresNode, pointId):
+    return centresNode.GetNthControlPointIndexByID(pointId) if pointId else -1
+
+
+def _join(scene, node, volumeNode):
+    """Beside the CT: under its transform, in the folder."""
+    if volumeNode:
+        node.SetNodeReferenceID(VOLUME_REFERENCE, volumeNode.GetID())
+        node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    folder = _folder(scene, hierarchy, volumeNode, besides=node)
+    hierarchy.SetItemParent(hierarchy.CreateItem(folder, node), folder)
+
+
+def _folder(scene, hierarchy, volumeNode, besides):
+    """The folder that the volume's other vertebrae are in, or a new one."""
+    for node in vertebraNodes(scene, volumeNode):
+        item = hierarchy.GetItemByDataNode(node) if node is not besides else 0
+        if item and hierarchy.GetItemName(hierarchy.GetItemParent(item)) == FOLDER_NAME:
+            return hierarchy.GetItemParent(item)
     # Without the application's plugins the CT has no item (0), and neither have the new nodes.
     volumeItem = hierarchy.GetItemByDataNode(volumeNode) if volumeNode else 0
     parent = hierarchy.GetItemParent(volumeItem) if volumeItem else hierarchy.GetSceneItemID()
-    folder = hierarchy.CreateFolderItem(parent, FOLDER_NAME)
-    for node in nodes:
-        hierarchy.SetItemParent(hierarchy.CreateItem(folder, node), folder)
+    return hierarchy.CreateFolderItem(parent, FOLDER_NAME)
+
+
+def _removeNode(scene, node):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    folder = hierarchy.GetItemParent(item)
+    hierarchy.RemoveItem(item, False)
+    for companion in (node.GetDisplayNode(), node.GetStorageNode()):
+        if companion:
+            scene.RemoveNode(companion)
+    scene.RemoveNode(node)
+    # The user may have put other nodes into it, or ours elsewhere.
+    if hierarchy.GetItemName(folder) == FOLDER_NAME and hierarchy.GetNumberOfItemChildren(folder) == 0:
+        hierarchy.RemoveItem(folder)
 
 
 def _setRoi(node, box):
@@ -232,51 +380,7 @@ def _boxFromRoi(node):
     )
 
 
-def _vertebra(level, node, centre):
-    attribute = {name: node.GetAttribute(PREFIX + name) for name in ("Confidence", "Inferred", "Complete", "Oriented")}
-    bounds = Bounds(*_numbers(node, "Bounds").reshape(2, 3))
-    numbers = _numbers(node, "OrientedBox")
-    box = OrientedBox(numbers[:3], numbers[3:6], numbers[6:].reshape(3, 3))
-    shown = box if attribute["Oriented"] == "true" else _axisAligned(bounds)
-    present = _boxFromRoi(node)
-    if not np.allclose(boxCorners(present), boxCorners(shown), rtol=0, atol=TOLERANCE_MM):
-        corners = boxCorners(present)
-        bounds, box = Bounds(corners.min(axis=0), corners.max(axis=0)), present
-    return Vertebra(
-        level, float(attribute["Confidence"]), centre, bounds, box,
-        inferred=attribute["Inferred"] == "true", complete=attribute["Complete"] == "true",
-    )
-
-
-def _axisAligned(bounds):
-    return OrientedBox(bounds.centre, bounds.size, np.eye(3))
-
-
-def _putLevel(found, name, value):
-    level = name.split()[0] if name.split() else ""
-    if level not in LEVELS:
-        raise InputError(f'"{name}" names no vertebra: its first word is to be one of {LEVELS[0]} to {LEVELS[-1]}.')
-    if level in found:
-        raise InputError(f"{level} is there twice: rename or remove one.")
-    found[level] = value
-
-
-def _description(vertebra):
-    reason = vertebra.remark
-    return f"Please check: {reason}" if reason else f"Confidence {vertebra.confidence:.2f}"
-
-
-def _text(flag):
-    return "true" if flag else "false"
-
-
-def _boxArrays(box):
-    return box.centre, box.size, box.axes
-
-
-def _numbersText(*arrays):
-    return " ".join(repr(float(number)) for array in arrays for number in np.ravel(array))
-
-
-def _numbers(node, attribute):
-    return np.array([float(number) for number in node.GetAttribute(PREFIX + attribute).split()])
+def _description(state):
+    if state.remark:
+        return f"Please check: {state.remark}"
+    return "Confirmed" if state.confirmed else f"Confidence {state.vertebra.confidence:.2f}"

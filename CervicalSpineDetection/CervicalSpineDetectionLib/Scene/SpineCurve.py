@@ -1,0 +1,84 @@
+"""Where a missed vertebra stands, and which one stands at a place. LPS mm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
+from CervicalSpineDetectionLib.Detection.Vertebra import OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Scene.VertebraState import hull
+
+# Distance of each level from C1 along a usual spine; the person's own scale comes from the neighbours.
+USUAL_PLACE = np.concatenate([[0], np.cumsum(SPACING_MM)])
+# Further along the spine than this from the nearest level, a point belongs to none.
+REACH_MM = 15
+
+
+def interpolated(level, others, centre=None) -> Vertebra:
+    """A level's vertebra as its neighbours let expect it.
+
+    Centres lie on a cubic Hermite curve through those of the others (Catmull and Rom 1974, A class of local
+    interpolating splines), which goes on straight beyond them. Size, orientation and the place of the centre in the box
+    are those of the neighbours, weighted by their nearness.
+
+    :param level: name of a level that is not among the others.
+    :param others: at least one Vertebra, each level once, in cranio-caudal order; their oriented boxes are used.
+    :param centre: shape (3,), where it is known.
+    :return: Vertebra, inferred where no centre was given.
+    """
+    index = levelIndex(level)
+    known = np.array([levelIndex(other.level) for other in others])
+    place = _curve(USUAL_PLACE[index], USUAL_PLACE[known], others) if centre is None else np.array(centre, float)
+    below = int(np.searchsorted(known, index))
+    upper, lower = others[max(below - 1, 0)], others[min(below, len(others) - 1)]
+    gap = USUAL_PLACE[levelIndex(lower.level)] - USUAL_PLACE[levelIndex(upper.level)]
+    weight = (USUAL_PLACE[index] - USUAL_PLACE[levelIndex(upper.level)]) / gap if gap else 0.0
+
+    def between(quantity):
+        return (1 - weight) * quantity(upper) + weight * quantity(lower)
+
+    # The rotation nearest to the mean of two.
+    left, _, right = np.linalg.svd(between(lambda vertebra: vertebra.orientedBox.axes))
+    axes = left @ right
+    toBox = between(lambda vertebra: vertebra.orientedBox.axes @ (vertebra.orientedBox.centre - vertebra.centre))
+    box = OrientedBox(place + toBox @ axes, between(lambda vertebra: vertebra.orientedBox.size), axes)
+    return Vertebra(level, 1.0, place, hull(box), box, inferred=centre is None)
+
+
+def missingLevelAt(position, others) -> str:
+    """Which missing level stands at a place, by its height along the spine.
+
+    :param position: shape (3,).
+    :param others: as for ``interpolated``.
+    :raises InputError: the nearest level is there already, or none is near.
+    """
+    present = {other.level: other for other in others}
+    candidates = [present.get(level) or interpolated(level, others) for level in LEVELS]
+    heights = [abs(candidate.orientedBox.axes[2] @ (position - candidate.centre)) for candidate in candidates]
+    nearest = int(np.argmin(heights))
+    level = LEVELS[nearest]
+    if level in present:
+        raise InputError(f"{level} stands there already: click where a level is missing, or shift or rename its "
+                         "neighbours first.")
+    if heights[nearest] > REACH_MM:
+        raise InputError(f"No level from {LEVELS[0]} to {LEVELS[-1]} is expected there: click nearer to the spine's "
+                         "other vertebrae.")
+    return level
+
+
+def _curve(parameter, knots, others):
+    """Point of the Hermite curve at a parameter, shape (3,). Tangents are finite differences over both neighbours."""
+    centres = np.array([other.centre for other in others])
+    if len(others) == 1:
+        return centres[0] - (parameter - knots[0]) * others[0].orientedBox.axes[2]
+    tangents = np.gradient(centres, knots, axis=0)
+    if parameter <= knots[0] or parameter >= knots[-1]:
+        end = 0 if parameter <= knots[0] else -1
+        return centres[end] + (parameter - knots[end]) * tangents[end]
+    i = int(np.searchsorted(knots, parameter)) - 1
+    span = knots[i + 1] - knots[i]
+    t = (parameter - knots[i]) / span
+    return ((2 * t**3 - 3 * t**2 + 1) * centres[i] + (t**3 - 2 * t**2 + t) * span * tangents[i]
+            + (3 * t**2 - 2 * t**3) * centres[i + 1] + (t**3 - t**2) * span * tangents[i + 1])
