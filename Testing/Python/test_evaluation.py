@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Evaluation.Bootstrap import intervals
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference, boxIou, scoreCase, summary
+from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
+from CervicalSpineDetectionLib.Evaluation.Report import badness
 
 
 def box(z, half=10):
@@ -14,40 +17,48 @@ def vertebra(level, z, confidence=0.9):
 
 
 REFERENCES = {level: Reference(np.array([0.0, 0, z]), box(z)) for level, z in (("C3", 0), ("C4", -18), ("T1", -72))}
+RIGHT = scoreCase("right", [vertebra("C3", 0), vertebra("C4", -18)], REFERENCES)
+SHIFTED = scoreCase("shifted", [vertebra("C3", -18, 0.4), vertebra("C4", -46, 0.8)], REFERENCES)
+FALSE = scoreCase("false", [vertebra("C3", 0), vertebra("C4", -18), vertebra("C7", -60, 0.3)], REFERENCES)
 
 
 def test_thePerfectAnswerScoresOne():
-    scores, extra = scoreCase("a", [vertebra("C3", 0), vertebra("C4", -18)], REFERENCES)
-    figures = summary(scores, len(extra))
+    figures = summary([RIGHT])
     assert figures["identificationRate20mm"] == figures["identificationRate8mm"] == figures["meanIou"] == 1
     assert figures["allLevelsRightPerScan"] == 1 and figures["falseLevels"] == figures["missedLevels"] == 0
 
 
 def test_aShiftByOneLevelIsNoHitThoughNearerThan20mm():
-    scores, _ = scoreCase("a", [vertebra("C3", -18), vertebra("C4", -36)], REFERENCES)
-    assert not scores[0].isHit(20) and scores[0].nearest == "C4"
-    assert summary(scores, 0)["allLevelsRightPerScan"] == 0
+    assert not SHIFTED.levels[0].isHit(20) and SHIFTED.levels[0].nearest == "C4"
+    assert summary([SHIFTED])["allLevelsRightPerScan"] == 0
 
 
 def test_tenMillimetresOffIsAHitByVerseAndNotStrictly():
-    scores, _ = scoreCase("a", [vertebra("C3", 8.5)], REFERENCES)
-    assert scores[0].isHit(20) and not scores[0].isHit(8)
+    score = scoreCase("a", [vertebra("C3", 8.5)], REFERENCES).levels[0]
+    assert score.isHit(20) and not score.isHit(8)
 
 
 def test_aMissedLevelCountsInRateAndIou():
-    scores, _ = scoreCase("a", [vertebra("C3", 0)], REFERENCES)
-    figures = summary(scores, 0)
+    figures = summary([scoreCase("a", [vertebra("C3", 0)], REFERENCES)])
     assert figures["missedLevels"] == 1 and figures["identificationRate20mm"] == 0.5 and figures["meanIou"] == 0.5
 
 
-def test_aLevelTheReferenceLacksIsFalse():
-    assert scoreCase("a", [vertebra("C3", 0), vertebra("C7", -60)], REFERENCES)[1] == ["C7"]
+def test_aLevelTheReferenceLacksIsFalseAndSpoilsItsScan():
+    assert FALSE.falseLevels == {"C7": 0.3}
+    figures = summary([RIGHT, FALSE])
+    assert figures["falseLevels"] == 1 and figures["allLevelsRightPerScan"] == 0.5
 
 
-def test_aReferenceWithoutCentreCountsForTheBoxOnly():
-    references = {"C7": Reference(None, box(0))}
-    scores, _ = scoreCase("a", [vertebra("C7", 0)], references)
-    assert scores[0].iou == 1 and np.isnan(summary(scores, 0)["centreErrorMedian"])
+def test_foundThoracicLevelsAreNotScored():
+    assert scoreCase("a", [vertebra("T2", -90)], REFERENCES).falseLevels == {}
+
+
+@pytest.mark.parametrize("found", [[vertebra("C7", 0)], []])
+def test_aReferenceWithoutCentreCountsForTheBoxOnly(found):
+    case = scoreCase("a", found, {"C7": Reference(None, box(0))})
+    figures = summary([case])
+    assert figures["meanIou"] == len(found) and np.isnan(figures["centreErrorMedian"])
+    assert np.isnan(figures["identificationRate20mm"]) and figures["missedLevels"] == 1 - len(found)
 
 
 def test_iouOfHalfOverlappingBoxesIsAThird():
@@ -55,5 +66,55 @@ def test_iouOfHalfOverlappingBoxesIsAThird():
 
 
 def test_edgeErrorsAreFoundMinusReference():
-    scores, _ = scoreCase("a", [vertebra("C3", 3)], REFERENCES)
-    assert np.allclose(scores[0].edgeErrors, [0, 0, 3, 0, 0, 3])
+    assert np.allclose(scoreCase("a", [vertebra("C3", 3)], REFERENCES).levels[0].edgeErrors, [0, 0, 3, 0, 0, 3])
+
+
+def test_edgeErrorsAreMediansOfTheirSizeAndBiasKeepsTheSign():
+    cases = [scoreCase("a", [vertebra("C3", z)], REFERENCES) for z in (-2, -1, 4)]
+    figures = summary(cases)
+    assert figures["edgeErrorMedian"] == [0, 0, 2, 0, 0, 2] and figures["edgeBias"] == [0, 0, -1, 0, 0, -1]
+
+
+def test_scansAreDrawnNotLevels():
+    # Every level of a scan is right or wrong together: with two scans only 0, 0.5 and 1 can be drawn.
+    seen = []
+    limits = intervals([RIGHT, SHIFTED], lambda drawn: seen.append(summary(drawn)) or seen[-1], resamples=50)
+    assert {figures["identificationRate20mm"] for figures in seen} == {0, 0.5, 1}
+    assert limits["identificationRate20mm"] == [0, 1]
+
+
+def test_intervalsAreTheSameEachTimeAndNanWhereNothingIsDefined():
+    noCentre = [scoreCase("a", [vertebra("C7", 0)], {"C7": Reference(None, box(0))})]
+    assert intervals([RIGHT, SHIFTED, FALSE], summary, 30) == intervals([RIGHT, SHIFTED, FALSE], summary, 30)
+    limits = intervals(noCentre, summary, 5)
+    assert np.isnan(limits["centreErrorMedian"]).all() and limits["meanIou"] == [1, 1]
+
+
+def test_theIntervalOfAMeanHasTheTextbookWidth():
+    values = np.random.default_rng(3).normal(0, 1, 400)
+    lower, upper = intervals(list(values), lambda drawn: {"mean": np.mean(drawn)}, 1000)["mean"]
+    assert upper - lower == pytest.approx(2 * 1.96 / 20, rel=0.12)
+
+
+def test_wrongLevelsAreCountedFlaggedOrNot():
+    figures = reliability([RIGHT, SHIFTED, FALSE])
+    assert figures["wrongFlagged"] == 2 and figures["wrongUnflagged"] == 1  # 0.4 and the false 0.3; 0.8
+    assert figures["rightFlagged"] == 0 and figures["rightUnflagged"] == 4
+
+
+def test_eachConfidenceFallsInItsBinTheLowerEdgeIncluded():
+    bins = {entry["from"]: entry for entry in reliability([RIGHT, SHIFTED, FALSE])["bins"]}
+    assert bins[0.9]["levels"] == 4 and bins[0.9]["right"] == 1
+    assert bins[0.8]["levels"] == 1 and bins[0.8]["right"] == 0
+    assert bins[0.0]["levels"] == 2 and bins[0.5]["levels"] == 0 and bins[0.5]["right"] is None
+
+
+def test_theCalibrationErrorIsTheMeanGapOfConfidenceAndTruth():
+    assert reliability([RIGHT])["expectedCalibrationError"] == pytest.approx(0.1)
+
+
+def test_theWorstScansComeFirst():
+    off = scoreCase("off", [vertebra("C3", 8.5), vertebra("C4", -18)], REFERENCES)
+    loose = scoreCase("loose", [vertebra("C3", 3), vertebra("C4", -18)], REFERENCES)
+    order = sorted([RIGHT, loose, off, FALSE, SHIFTED], key=badness)
+    assert [case.case for case in order] == ["shifted", "false", "off", "loose", "right"]

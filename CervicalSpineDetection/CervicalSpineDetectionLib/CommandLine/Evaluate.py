@@ -1,6 +1,6 @@
-"""Compare detections with reference boxes: levels, centres, boxes."""
+"""Compare detections with reference boxes or label maps: levels, centres, boxes, confidences."""
 
-import json
+import os
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
@@ -8,40 +8,86 @@ from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
 
 
 def addArguments(parser):
-    parser.add_argument("--cases", metavar="DIR", help="folder of JSON files with reference boxes")
+    parser.add_argument("--cases", metavar="DIR",
+                        help="folder of label maps NAME_labels.nii.gz (1 to 7 for C1 to C7, 8 to 11 for T1 to T4) "
+                             "beside their CTs NAME.nii.gz, or of JSON files with reference boxes")
     parser.add_argument("--phantoms", type=int, default=0, metavar="N", help="evaluate on N fresh phantoms")
     parser.add_argument("--first-seed", type=int, default=500, metavar="N", help="seed of the first phantom")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for evaluation.json")
+    parser.add_argument("--negatives", nargs="+", default=[], metavar="CT",
+                        help="CTs without cervical vertebrae: all that is found there is false")
+    parser.add_argument("--output", required=True, metavar="DIR",
+                        help="folder for evaluation.json, cases.csv, contact sheets and the reliability plot")
     parser.add_argument("--weights", help="a .safetensors file, or the name of shipped weights")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1), metavar="N",
+                        help="processes that make phantoms")
 
 
 def run(arguments):
-    if not arguments.cases and not arguments.phantoms:
-        raise InputError("Nothing to evaluate on; give --cases DIR or --phantoms N.")
+    """:return: exit status. :raises InputError: cases, weights, device or output folder can't be used."""
+    if not arguments.cases and not arguments.phantoms and not arguments.negatives:
+        raise InputError("Nothing to evaluate on; give --cases DIR, --phantoms N or --negatives CT.")
+    if arguments.cases and arguments.phantoms:
+        raise InputError("Real cases and phantoms have figures of their own; give --cases or --phantoms, not both.")
+    if arguments.workers < 1 or arguments.phantoms < 0:
+        raise InputError("--workers and --phantoms take positive numbers; correct them.")
     output = Path(arguments.output)
     ensureWritable(output)
-    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
     from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
-    from CervicalSpineDetectionLib.Evaluation.Cases import labelledCases, phantomCases
-    from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase, summary
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Evaluation.Cases import casesIn, phantomCases
+    from CervicalSpineDetectionLib.Evaluation.Report import figuresOf, table, writeReport
 
     detector = loadDetector(arguments.weights, arguments.device)
-    cases = ([(name, readImage(path), references) for name, path, references in labelledCases(arguments.cases)]
-             if arguments.cases else phantomCases(arguments.phantoms, arguments.first_seed))
-    scores, falseLevels = [], 0
-    for name, image, references in cases:
-        caseScores, extra = scoreCase(name, detectVertebrae(image, detector).vertebrae, references)
-        scores += caseScores
-        falseLevels += len(extra)
-        print(f"{name:<16} {'  '.join(_levelText(score) for score in caseScores)}"
-              f"{'  false: ' + ' '.join(extra) if extra else ''}", flush=True)
-    figures = {"weights": detector.model, **summary(scores, falseLevels)}
-    (output / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    for key, value in figures.items():
-        print(f"{key:<24} {value if not isinstance(value, float) else round(value, 3)}")
+    cases = (casesIn(arguments.cases) if arguments.cases
+             else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers))
+    scores, slices, pictures = evaluateCases(cases, detector)
+    negatives = [evaluateNegative(path, detector) for path in arguments.negatives]
+    figures = figuresOf(scores, slices, negatives, detector.model)
+    writeReport(output, figures, scores, pictures)
+    print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
     return 0
+
+
+def evaluateCases(cases, detector):
+    """Detect and score case after case; a line is printed for each.
+
+    :param cases: iterable of ``Evaluation.Cases.Case``.
+    :return: (list of CaseScore, list of slice statistics of the cases with a label map, list of CasePicture, worst
+        first).
+    """
+    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+    from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase
+    from CervicalSpineDetectionLib.Evaluation.Pictures import picture
+    from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
+    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import scoreSlices
+
+    scores, slices, pictures = [], [], []
+    for case in cases:
+        vertebrae = detectVertebrae(case.image, detector).vertebrae
+        score = scoreCase(case.name, vertebrae, case.references)
+        scores.append(score)
+        pictures.append((badness(score), picture(case, vertebrae, remark(score))))
+        if case.labels is not None:
+            slices.append(scoreSlices(case.image, case.labels, detector))
+        print(f"{case.name:<16} {'  '.join(_levelText(level) for level in score.levels)}"
+              f"{'  false: ' + ' '.join(score.falseLevels) if score.falseLevels else ''}", flush=True)
+    return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
+
+
+def evaluateNegative(path, detector):
+    """:return: (name, level -> confidence of what was found; None where the scan was refused as no CT of use)."""
+    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+
+    name = Path(path).name
+    if not Path(path).exists():
+        raise InputError(f"{path} does not exist; check the path.")
+    try:
+        vertebrae = detectVertebrae(readImage(path), detector).vertebrae
+    except InputError as error:
+        print(f"{name}: refused: {error}", flush=True)
+        return name, None
+    return name, {vertebra.level: vertebra.confidence for vertebra in vertebrae}
 
 
 def _levelText(score):

@@ -1,44 +1,150 @@
-"""Cases to evaluate on: CTs with hand-drawn boxes, and phantoms."""
+"""Cases to evaluate on: CTs with reference boxes or label maps, and phantoms."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
+import multiprocessing
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
-from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+from CervicalSpineDetectionLib.Files.ReadImage import IMAGE_SUFFIXES, readImage
+from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraeOf
+from CervicalSpineDetectionLib.PublicData.Masks import VERSE_NUMBERS, checkLevels, readMask, renumbered
+
+LABELS_SUFFIX = "_labels"
 
 
-def labelledCases(folder):
-    """Cases of a folder of JSON files: {"case", "image", "vertebrae": {level: {"min", "max", "centre"}}}, LPS mm.
+@dataclass(frozen=True)
+class Case:
+    """One scan with its truth.
 
-    Images are named relative to the folder's parent.
-
-    :return: yields (name, path of the image, level -> Reference).
-    :raises InputError: no such files.
+    :param image: sitk CT.
+    :param references: level -> Reference.
+    :param labels: sitk label map, 1 to 11 for C1 to T4, or None where the truth is boxes only.
     """
-    paths = sorted(Path(folder).glob("*.json"))
-    if not paths:
-        raise InputError(f"{folder} holds no JSON files with reference boxes; give the folder of the labels.")
-    for path in paths:
+
+    name: str
+    image: sitk.Image
+    references: dict[str, Reference]
+    labels: sitk.Image | None = None
+
+
+def casesIn(folder):
+    """Cases of a folder, by name; each is read when its turn comes.
+
+    NAME.json: {"case", "image", "vertebrae": {level: {"min", "max", "centre"}}}, LPS mm, the image named relative to
+    the folder's parent. Or NAME_labels.nii.gz, a label map (1 to 7 for C1 to C7, 8 to 11 for T1 to T4, lower levels as
+    VerSe numbers them, up to 28, are not looked at) beside its CT NAME.nii.gz; NRRD and MetaImage files do as well.
+
+    :return: yields Case.
+    :raises InputError: no such files, or one that can't be used.
+    """
+    folder = Path(folder)
+    boxes = sorted(folder.glob("*.json"))
+    maps = sorted(path for path in folder.glob(f"*{LABELS_SUFFIX}.*") if path.name.lower().endswith(IMAGE_SUFFIXES))
+    if not boxes and not maps:
+        raise InputError(f"{folder} holds no JSON files with reference boxes and no label maps "
+                         f"NAME{LABELS_SUFFIX}.nii.gz; give the folder that does.")
+    for path in boxes:
+        yield _boxCase(path)
+    for path in maps:
+        yield _labelCase(path)
+
+
+def _boxCase(path):
+    try:
         case = json.loads(path.read_text(encoding="utf-8"))
         references = {
             level: Reference(None if entry["centre"] is None else np.array(entry["centre"], float),
                              Bounds(np.array(entry["min"], float), np.array(entry["max"], float)))
             for level, entry in case["vertebrae"].items()
         }
-        yield case["case"], Path(folder).parent / case["image"], references
+        name, image = case["case"], path.parent.parent / case["image"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} holds no reference boxes ({error!r}); remove or mend it.") from error
+    return Case(name, readImage(image), references)
 
 
-def phantomCases(count, firstSeed):
-    """Phantoms that no training has seen, if the seeds are others.
+def _labelCase(path):
+    name = path.name[: path.name.rindex(LABELS_SUFFIX)]
+    images = [path.with_name(name + suffix) for suffix in IMAGE_SUFFIXES if path.with_name(name + suffix).is_file()]
+    if len(images) != 1:
+        raise InputError(f"{path} needs exactly one CT {name}.nii.gz (or NRRD, MetaImage) beside it; "
+                         f"there are {len(images)}.")
+    labels = renumbered(readMask(path), VERSE_NUMBERS)
+    checkLevels(labels)
+    labels = alongPatientAxes(labels)
+    return Case(name, readImage(images[0]), referencesOf(labels), labels)
 
-    :return: yields (name, sitk CT, level -> Reference).
+
+def alongPatientAxes(labels):
+    """A label map cut to its labels, on a grid along the patient axes.
+
+    :param labels: uint8 sitk image, any grid, not empty.
+    :return: uint8 sitk image with identity direction and cubic voxels of the smallest spacing, at least 0.5 mm.
     """
-    for seed in range(firstSeed, firstSeed + count):
-        phantom = makePhantom(seed)
-        yield f"phantom {seed}", phantom.ct, {v.level: Reference(v.centre, v.bounds) for v in phantom.vertebrae}
+    index = np.argwhere(sitk.GetArrayViewFromImage(labels))[:, ::-1]
+    first, last = index.min(0) - 0.5, index.max(0) + 0.5
+    corners = np.array([labels.TransformContinuousIndexToPhysicalPoint(np.where(bits, last, first).tolist())
+                        for bits in np.ndindex(2, 2, 2)])
+    spacing = max(min(labels.GetSpacing()), 0.5)
+    lower = corners.min(0) - spacing / 2
+    size = np.ceil((corners.max(0) - lower) / spacing).astype(int) + 1
+    return sitk.Resample(labels, size.tolist(), sitk.Transform(), sitk.sitkNearestNeighbor, lower.tolist(),
+                         [spacing] * 3, np.eye(3).ravel().tolist(), 0)
+
+
+def referencesOf(labels):
+    """Level -> Reference of what ``alongPatientAxes`` gives; without centre where no slice shows the body."""
+    references = {vertebra.level: Reference(vertebra.centre, vertebra.bounds) for vertebra in vertebraeOf(labels)}
+    statistics = sitk.LabelShapeStatisticsImageFilter()
+    statistics.Execute(labels)
+    origin, spacing = np.array(labels.GetOrigin()), labels.GetSpacing()[0]
+    for code in statistics.GetLabels():
+        box = np.array(statistics.GetBoundingBox(code), float)
+        first = origin + (box[:3] - 0.5) * spacing
+        references.setdefault(LEVELS[code - 1], Reference(None, Bounds(first, first + box[3:] * spacing)))
+    return references
+
+
+def phantomCases(count, firstSeed, workers=1):
+    """Phantoms that no training has seen, if the seeds are others, made in processes of their own.
+
+    :return: yields Case, in the order of the seeds.
+    """
+    # A forked process would inherit torch's and ITK's threads in an unknown state.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_oneThread) as pool:
+        seeds = iter(range(firstSeed, firstSeed + count))
+        # Few ahead: a fine phantom takes 500 MB.
+        waiting = deque(pool.submit(phantomCase, seed) for seed in islice(seeds, workers + 1))
+        while waiting:
+            case = waiting.popleft().result()
+            waiting.extend(pool.submit(phantomCase, seed) for seed in islice(seeds, 1))
+            yield case
+
+
+def phantomCase(seed):
+    """Case of one phantom."""
+    from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+
+    phantom = makePhantom(seed)
+    references = {v.level: Reference(v.centre, v.bounds) for v in phantom.vertebrae}
+    return Case(f"phantom {seed}", phantom.ct, references, phantom.labels)
+
+
+def _oneThread():
+    import torch
+
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

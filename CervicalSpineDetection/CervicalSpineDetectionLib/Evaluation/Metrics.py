@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds
 
 VERSE_RADIUS_MM = 20.0  # Sekuboyina et al. 2021, VerSe, Medical Image Analysis 73, 102166
 STRICT_RADIUS_MM = 8.0
+SIDES = ("right", "anterior", "inferior", "left", "posterior", "superior")
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,17 @@ class Reference:
 class LevelScore:
     """One reference level of one case.
 
+    :param hasCentre: the reference has a centre; else the level counts for box and edges only.
     :param nearest: level of the reference centre that is nearest to the found one; None where nothing was found.
     :param centreError: mm; nan where nothing was found or the reference has no centre.
-    :param edgeErrors: shape (6,) mm, found minus reference: right, anterior, inferior, left, posterior, superior.
+    :param edgeErrors: shape (6,) mm, found minus reference, of ``SIDES``; nan where nothing was found.
     """
 
     case: str
     level: str
     found: bool
     confidence: float
+    hasCentre: bool
     nearest: str | None
     centreError: float
     iou: float
@@ -48,30 +52,60 @@ class LevelScore:
         return self.nearest == self.level and self.centreError < radius
 
 
+@dataclass(frozen=True)
+class CaseScore:
+    """One scan.
+
+    :param levels: list of LevelScore, one a cervical level of the reference.
+    :param falseLevels: level -> confidence of what was found but is not in the reference.
+    """
+
+    case: str
+    levels: list[LevelScore]
+    falseLevels: dict[str, float]
+
+    def isRight(self, radius):
+        """Every level with a centre is a hit, and none is false."""
+        return not self.falseLevels and all(score.isHit(radius) for score in self.levels if score.hasCentre)
+
+    @cached_property
+    def _table(self):
+        """Shape (levels, 12): found, hasCentre, hit at 20 mm, at 8 mm, centre error, IoU, edge errors."""
+        return np.array([
+            [score.found, score.hasCentre, score.isHit(VERSE_RADIUS_MM), score.isHit(STRICT_RADIUS_MM),
+             score.centreError, score.iou, *score.edgeErrors] for score in self.levels
+        ], float).reshape(-1, 12)
+
+    @cached_property
+    def _counts(self):
+        return len(self.falseLevels), self.isRight(VERSE_RADIUS_MM), self.isRight(STRICT_RADIUS_MM)
+
+
 def scoreCase(case, vertebrae, references):
-    """Scores of the cervical reference levels of one case.
+    """Scores of one case.
 
     :param vertebrae: list of Vertebra found.
     :param references: level -> Reference; thoracic ones count as neighbours only.
-    :return: (list of LevelScore, list of false levels: found but not in the reference).
+    :return: CaseScore.
     """
-    found = {vertebra.level: vertebra for vertebra in vertebrae}
+    found = {vertebra.level: vertebra for vertebra in vertebrae if vertebra.level in CERVICAL_LEVELS}
     centres = {level: reference.centre for level, reference in references.items() if reference.centre is not None}
     scores = []
     for level, reference in references.items():
         if level not in CERVICAL_LEVELS:
             continue
+        hasCentre = reference.centre is not None
         vertebra = found.get(level)
         if vertebra is None:
-            scores.append(LevelScore(case, level, False, 0.0, None, np.nan, 0.0, np.full(6, np.nan)))
+            scores.append(LevelScore(case, level, False, 0.0, hasCentre, None, np.nan, 0.0, np.full(6, np.nan)))
             continue
         distances = {other: float(np.linalg.norm(vertebra.centre - centre)) for other, centre in centres.items()}
         edges = np.concatenate([vertebra.bounds.minimum - reference.bounds.minimum,
                                 vertebra.bounds.maximum - reference.bounds.maximum])
         scores.append(LevelScore(
-            case, level, True, vertebra.confidence, min(distances, key=distances.get, default=None),
+            case, level, True, vertebra.confidence, hasCentre, min(distances, key=distances.get, default=None),
             distances.get(level, np.nan), boxIou(vertebra.bounds, reference.bounds), edges))
-    return scores, sorted(set(found) & set(CERVICAL_LEVELS) - set(references))
+    return CaseScore(case, scores, {level: found[level].confidence for level in sorted(set(found) - set(references))})
 
 
 def boxIou(first, second):
@@ -81,38 +115,41 @@ def boxIou(first, second):
     return float(shared / (np.prod(first.size) + np.prod(second.size) - shared))
 
 
-def summary(scores, falseLevels):
-    """Figures over all cases.
+def summary(cases):
+    """Figures over cases.
 
-    :param scores: list of LevelScore.
-    :param falseLevels: how many levels were found that the reference does not have.
-    :return: dict of numbers, errors in mm.
+    :param cases: list of CaseScore.
+    :return: name -> number, or list of six numbers in the order of ``SIDES``; errors in mm, nan where nothing counts.
     """
-    withCentre = [score for score in scores if not (score.found and np.isnan(score.centreError))]
-    errors = np.array([score.centreError for score in withCentre if score.found])
-    cases = {score.case for score in scores}
-    wrong = {score.case for score in withCentre if not score.isHit(VERSE_RADIUS_MM)}
-    edges = np.array([score.edgeErrors for score in scores if score.found])
+    table = np.concatenate([case._table for case in cases]) if cases else np.empty((0, 12))
+    counts = np.array([case._counts for case in cases]).reshape(-1, 3)
+    found, hasCentre, hit20, hit8 = table[:, :4].T.astype(bool)
+    errors = table[found & hasCentre, 4]
+    edges = table[found, 6:]
     return {
         "cases": len(cases),
-        "levels": len(scores),
-        "missedLevels": sum(not score.found for score in scores),
-        "falseLevels": falseLevels,
-        "identificationRate20mm": _rate(score.isHit(VERSE_RADIUS_MM) for score in withCentre),
-        "identificationRate8mm": _rate(score.isHit(STRICT_RADIUS_MM) for score in withCentre),
-        "allLevelsRightPerScan": 1 - len(wrong) / max(len(cases), 1),
+        "levels": len(table),
+        "missedLevels": int((~found).sum()),
+        "falseLevels": int(counts[:, 0].sum()),
+        "identificationRate20mm": _mean(hit20[hasCentre]),
+        "identificationRate8mm": _mean(hit8[hasCentre]),
+        "allLevelsRightPerScan": _mean(counts[:, 1]),
+        "allLevelsRightPerScan8mm": _mean(counts[:, 2]),
         "centreErrorMedian": _quantile(errors, 0.5),
         "centreError95": _quantile(errors, 0.95),
-        "meanIou": float(np.mean([score.iou for score in scores])) if scores else 0.0,
-        "edgeErrorMedian": np.round(np.median(np.abs(edges), axis=0), 2).tolist() if len(edges) else [],
-        "edgeBias": np.round(np.median(edges, axis=0), 2).tolist() if len(edges) else [],
+        "meanIou": _mean(table[:, 5]),
+        "edgeErrorMedian": _median(np.abs(edges)),
+        "edgeBias": _median(edges),
     }
 
 
-def _rate(hits):
-    hits = list(hits)
-    return sum(hits) / len(hits) if hits else 0.0
+def _mean(values):
+    return float(np.mean(values)) if len(values) else float("nan")
 
 
 def _quantile(values, q):
     return float(np.quantile(values, q)) if len(values) else float("nan")
+
+
+def _median(edges):
+    return np.median(edges, axis=0).tolist() if len(edges) else [float("nan")] * 6

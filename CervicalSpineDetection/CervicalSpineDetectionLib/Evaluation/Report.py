@@ -1,0 +1,197 @@
+"""The files and the table of an evaluation."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+from CervicalSpineDetectionLib.Evaluation.Bootstrap import RESAMPLES, SEED, intervals
+from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, summary
+from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, contactSheet, pageCount, reliabilityPlot
+from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
+from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder
+
+SLICE_RESAMPLES = 200  # average precision takes long
+CSV_FIELDS = ("case", "level", "found", "confidence", "nearest", "centreError", "right20mm", "right8mm", "iou",
+              *(f"{side}Error" for side in SIDES))
+
+
+def figuresOf(cases, slices, negatives, model):
+    """All that evaluation.json holds.
+
+    :param cases: list of CaseScore.
+    :param slices: list of (name of the variant -> SliceStatistics), one a case with a label map.
+    :param negatives: list of (name, level -> confidence of what was found, or None where the scan was refused).
+    :param model: "name" and "sha256" of the weights.
+    """
+    figures = {"weights": model, **summary(cases)}
+    figures["edges"] = {side: {"medianAbsolute": absolute, "bias": bias} for side, absolute, bias in zip(
+        SIDES, figures["edgeErrorMedian"], figures["edgeBias"], strict=True)}
+    figures["bootstrap"] = {"unit": "scan", "level": 0.95, "method": "percentile", "resamples": RESAMPLES,
+                            "sliceResamples": SLICE_RESAMPLES, "seed": SEED}
+    figures["intervals"] = {name: limits for name, limits in intervals(cases, summary).items()
+                            if name not in ("cases", "levels")}
+    figures["reliability"] = reliability(cases)
+    figures["slices"] = {variant: sliceFigures([statistics[variant] for statistics in slices])
+                         for variant in (slices[0] if slices else ())}
+    figures["negatives"] = negativeFigures(negatives)
+    figures["perCase"] = [caseFigures(case) for case in cases]
+    return figures
+
+
+def caseFigures(case):
+    """Figures of one CaseScore."""
+    figures = summary([case])
+    return {"case": case.case, **{name: figures[name] for name in (
+        "levels", "missedLevels", "identificationRate20mm", "identificationRate8mm", "centreErrorMedian", "meanIou",
+    )}, "allLevelsRight": case.isRight(VERSE_RADIUS_MM), "falseLevels": case.falseLevels}
+
+
+def sliceFigures(statistics):
+    """Average precision and its intervals."""
+    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import averagePrecision
+
+    def means(drawn):
+        return {name: value for name, value in averagePrecision(drawn).items() if name.startswith("mAP")}
+
+    return {**averagePrecision(statistics), "intervals": intervals(statistics, means, SLICE_RESAMPLES)}
+
+
+def negativeFigures(negatives):
+    """Cervical levels found where there are none."""
+    found = [confidence for _, levels in negatives for confidence in (levels or {}).values()]
+    return {
+        "scans": len(negatives),
+        "refusedScans": sum(levels is None for _, levels in negatives),
+        "falseLevels": len(found),
+        "falseLevelsAbove0.5": sum(confidence > 0.5 for confidence in found),
+        "perScan": [{"case": name, "levels": levels} for name, levels in negatives],
+    }
+
+
+def badness(case):
+    """Sort key, worst first: levels wrong at 20 mm, at 8 mm, then overlap."""
+    wrong = [sum(not score.isHit(radius) for score in case.levels if score.hasCentre)
+             for radius in (VERSE_RADIUS_MM, STRICT_RADIUS_MM)]
+    overlap = sum(score.iou for score in case.levels) / max(len(case.levels), 1)
+    return (-(wrong[0] + len(case.falseLevels)), -wrong[1], overlap)
+
+
+def remark(case):
+    """What is wrong with a case, in short."""
+    parts = []
+    for score in case.levels:
+        if not score.found:
+            parts.append(f"{score.level} missed")
+        elif score.hasCentre and not score.isHit(STRICT_RADIUS_MM):
+            at = f" (at {score.nearest})" if score.nearest != score.level else ""
+            parts.append(f"{score.level} {score.centreError:.0f} mm off{at}")
+    return ", ".join(parts + [f"{level} false" for level in case.falseLevels])
+
+
+def writeReport(folder, figures, cases, pictures):
+    """evaluation.json, cases.csv, reliability.png and contact sheets, all at once.
+
+    :param folder: existing folder; contact sheets of an earlier run are removed.
+    :param cases: list of CaseScore.
+    :param pictures: list of CasePicture, worst first.
+    """
+    sheets = [f"contact_sheet_{page + 1}.png" for page in range(pageCount(len(pictures)))]
+    earlier = [path.name for path in folder.glob("contact_sheet_*.png")]
+    names = [*dict.fromkeys(sheets + earlier), "reliability.png", "cases.csv", "evaluation.json"]
+    with atomicFolder(folder, names) as temporary:
+        for page, sheet in enumerate(sheets):
+            contactSheet(temporary / sheet, pictures[page * COLUMNS * ROWS : (page + 1) * COLUMNS * ROWS])
+        reliabilityPlot(temporary / "reliability.png", figures["reliability"])
+        with open(temporary / "cases.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(CSV_FIELDS)
+            writer.writerows(row for case in cases for row in _rows(case))
+        text = json.dumps(_withoutNan(figures), indent=1, allow_nan=False)
+        (temporary / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _rows(case):
+    for score in case.levels:
+        numbers = [f"{value:.2f}" if not math.isnan(value) else "" for value in (
+            score.confidence, score.centreError, score.iou, *score.edgeErrors)]
+        yield (case.case, score.level, score.found, numbers[0], score.nearest or "", numbers[1],
+               score.isHit(VERSE_RADIUS_MM), score.isHit(STRICT_RADIUS_MM), *numbers[2:])
+    for level, confidence in case.falseLevels.items():
+        yield (case.case, level, "false level", f"{confidence:.2f}", *[""] * (len(CSV_FIELDS) - 4))
+
+
+def _withoutNan(value):
+    """JSON knows no NaN: null."""
+    if isinstance(value, dict):
+        return {name: _withoutNan(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_withoutNan(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def table(figures):
+    """Lines for people."""
+    lines = [f"{'':<46} {'':>8}   95 % interval over scans"]
+
+    def row(name, value, limits, form):
+        text = "" if limits is None or math.isnan(limits[0]) else " to ".join(form(limit) for limit in limits)
+        lines.append(f"{name:<46} {'-' if math.isnan(value) else form(value):>8}   {text}".rstrip())
+
+    count, percent, millimetres, fraction = "{:.0f}".format, "{:.1%}".format, "{:.1f} mm".format, "{:.3f}".format
+    for name, key, form in (
+        ("scans", "cases", count), ("cervical levels in the reference", "levels", count),
+        ("missed levels", "missedLevels", count), ("false levels", "falseLevels", count),
+        ("identification rate, nearest and 20 mm (VerSe)", "identificationRate20mm", percent),
+        ("identification rate, nearest and 8 mm", "identificationRate8mm", percent),
+        ("scans with all levels right, 20 mm", "allLevelsRightPerScan", percent),
+        ("scans with all levels right, 8 mm", "allLevelsRightPerScan8mm", percent),
+        ("centre error, median", "centreErrorMedian", millimetres),
+        ("centre error, 95th percentile", "centreError95", millimetres),
+        ("mean 3D IoU (missed: 0)", "meanIou", fraction),
+    ):
+        row(name, figures[key], figures["intervals"].get(key), form)
+    for i, side in enumerate(SIDES):
+        edge, limits = figures["edges"][side], figures["intervals"].get("edgeErrorMedian")
+        row(f"edge error {side}, median (bias {edge['bias']:+.1f})", edge["medianAbsolute"], limits and limits[i],
+            millimetres)
+    for variant, name in (("detector", "slices, detector"), ("afterFusion", "slices, after fusion")):
+        for key in ("mAP50", "mAP50-95") if variant in figures["slices"] else ():
+            entry = figures["slices"][variant]
+            row(f"{key}, {name}", entry[key], entry["intervals"][key], fraction)
+    return lines + _classLines(figures["slices"]) + _reliabilityLines(figures["reliability"]) + _negativeLines(
+        figures["negatives"])
+
+
+def _classLines(slices):
+    if not slices:
+        return []
+    lines = ["", f"{'class':<7} {'boxes':>6}   {'detector AP50, 50-95':>21}   {'after fusion AP50, 50-95':>25}"]
+    for name, entry in slices["detector"]["perClass"].items():
+        fused = slices["afterFusion"]["perClass"][name]
+        lines.append(f"{name:<7} {entry['boxes']:>6}   {entry['AP50']:>13.3f} {entry['AP50-95']:>7.3f}   "
+                     f"{fused['AP50']:>17.3f} {fused['AP50-95']:>7.3f}")
+    return lines
+
+
+def _reliabilityLines(figures):
+    lines = ["", f"{'confidence':<13} {'levels':>6} {'mean':>6} {'right':>7}"]
+    for entry in figures["bins"]:
+        values = "" if not entry["levels"] else f"{entry['meanConfidence']:>6.2f} {entry['right']:>7.1%}"
+        lines.append(f"{entry['from']:.2f} to {entry['to']:.2f}  {entry['levels']:>6} {values}".rstrip())
+    return [*lines, f"wrong levels: {figures['wrongFlagged']} flagged (confidence below 0.5), "
+                    f"{figures['wrongUnflagged']} not; right levels: {figures['rightFlagged']} flagged, "
+                    f"{figures['rightUnflagged']} not"]
+
+
+def _negativeLines(figures):
+    if not figures["scans"]:
+        return []
+    lines = ["", f"scans without cervical levels: {figures['scans']}, refused: {figures['refusedScans']}, "
+                 f"false levels: {figures['falseLevels']}, above confidence 0.5: {figures['falseLevelsAbove0.5']}"]
+    for entry in figures["perScan"]:
+        found = "refused" if entry["levels"] is None else " ".join(
+            f"{level} {confidence:.2f}" for level, confidence in entry["levels"].items()) or "none"
+        lines.append(f"  {entry['case']}: {found}")
+    return lines

@@ -1,0 +1,141 @@
+"""2D boxes against label maps: average precision as ultralytics measures it.
+
+Two sets of boxes are compared. "detector": what ``SliceDetector.detect`` gives for each slice, after its own
+suppression; a box stands for every class it scores above ``MINIMUM_SCORE``, as in ultralytics' validator.
+"afterFusion": the boxes of the vertebrae the level chain named, each of one class, its settled level, scored by the
+box's best class score times the level's confidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, slicesFor
+from CervicalSpineDetectionLib.Detection.Ultralytics import importUltralytics
+from CervicalSpineDetectionLib.Detection.Volume import resampleLabels
+from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
+
+MINIMUM_SCORE = 0.01
+IOU_THRESHOLDS = torch.linspace(0.5, 0.95, 10)
+VARIANTS = ("detector", "afterFusion")
+
+
+@dataclass(frozen=True)
+class SliceStatistics:
+    """What ultralytics' metric needs of some slices.
+
+    :param correct: bool, shape (n, 10): prediction matches a true box at each of ``IOU_THRESHOLDS``.
+    :param scores: shape (n,).
+    :param classes: shape (n,), indices into ``CLASS_NAMES``.
+    :param trueClasses: shape (m,).
+    """
+
+    correct: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    trueClasses: np.ndarray
+
+
+def scoreSlices(image, labels, detector):
+    """Both variants on all sagittal slices of one CT.
+
+    :param image: sitk CT.
+    :param labels: sitk label map of it, 1 to 11 for C1 to T4, any grid.
+    :param detector: a ``Detector.SliceDetector``.
+    :return: name of the variant -> SliceStatistics.
+    """
+    volume, slices, _ = slicesFor(image, detector)
+    detections = detector.detect(slices)
+    truth = trueBoxes(labels, volume)
+    return {"detector": matched([detectorBoxes(d) for d in detections], truth),
+            "afterFusion": matched(fusedBoxes(detections, volume), truth)}
+
+
+def trueBoxes(labels, volume):
+    """Boxes of a label map on the slices of a SagittalVolume, see ``LabelMaps.SliceBoxes.boxesInSlice``."""
+    levels = resampleLabels(labels, volume)
+    xs = volume.origin[0] + np.arange(len(levels)) * volume.sliceSpacing
+    middles = middlesOf(levels, xs, volume.pixelSize)
+    return [boxesInSlice(level, x, middles, volume.pixelSize) for level, x in zip(levels, xs, strict=True)]
+
+
+def detectorBoxes(detections):
+    """Predictions of one SliceDetections: array (n, 6) of corners, score, class."""
+    box, kind = np.nonzero(detections.scores > MINIMUM_SCORE)
+    whole = np.column_stack([detections.boxes[box], detections.scores[box, kind], kind])
+    body = np.column_stack([detections.bodyBoxes, detections.bodyScores,
+                            np.full(len(detections.bodyScores), BODY_CLASS)])
+    return np.concatenate([whole, body])
+
+
+def fusedBoxes(detections, volume):
+    """Predictions after fusion: one array (n, 6) a slice of corners, score, class."""
+    candidates, links = chainOf(candidatesOf(detections), volume)
+    candidates, _ = absorbParts(candidates, [link.candidate for link in links])
+    rows = [[] for _ in detections]
+    for link in links:
+        candidate = candidates[link.candidate]
+        for track, kind in ((candidate.track, link.level), (candidate.body, BODY_CLASS)):
+            if track is not None:
+                for index, box, strength in zip(track.slices, track.boxes, track.strengths, strict=True):
+                    rows[index].append([*box, strength * link.confidence, kind])
+    return [np.array(row, float).reshape(-1, 6) for row in rows]
+
+
+def matched(predictions, truth):
+    """Match boxes slice by slice as ultralytics' validator does.
+
+    :param predictions: one array (n, 6) a slice: corners, score, class.
+    :param truth: one list a slice of (class, firstColumn, firstRow, lastColumn, lastRow).
+    :return: SliceStatistics.
+    """
+    importUltralytics()
+    from ultralytics.engine.validator import BaseValidator
+    from ultralytics.utils.metrics import box_iou
+
+    validator = SimpleNamespace(iouv=IOU_THRESHOLDS)
+    correct = []
+    predictions = [slice_[np.argsort(-slice_[:, 4], kind="stable")] for slice_ in predictions]
+    for found, boxes in zip(predictions, truth, strict=True):
+        if not boxes or not len(found):
+            correct.append(np.zeros((len(found), len(IOU_THRESHOLDS)), bool))
+            continue
+        found, true = torch.from_numpy(found).float(), torch.tensor(boxes, dtype=torch.float32)
+        iou = box_iou(true[:, 1:], found[:, :4])
+        correct.append(BaseValidator.match_predictions(validator, found[:, 5], true[:, 0], iou).numpy())
+    all_ = np.concatenate(predictions)
+    return SliceStatistics(np.concatenate(correct), all_[:, 4], all_[:, 5].astype(int),
+                           np.array([box[0] for boxes in truth for box in boxes], int))
+
+
+def averagePrecision(statistics):
+    """mAP over cases by ``ultralytics.utils.metrics.ap_per_class``.
+
+    :param statistics: list of SliceStatistics.
+    :return: dict: "mAP50" and "mAP50-95", means over the cervical levels in the truth, and "perClass": class name ->
+        "AP50", "AP50-95", "boxes" (of the truth).
+    """
+    importUltralytics()
+    from ultralytics.utils.metrics import ap_per_class
+
+    joined = [np.concatenate([getattr(s, name) for s in statistics])
+              for name in ("correct", "scores", "classes", "trueClasses")]
+    result = ap_per_class(*joined)
+    counts = np.bincount(joined[3], minlength=len(CLASS_NAMES))
+    perClass = {
+        CLASS_NAMES[kind]: {"AP50": float(ap[0]), "AP50-95": float(ap.mean()), "boxes": int(counts[kind])}
+        for kind, ap in zip(result[6], result[5], strict=True)
+    }
+    cervical = [perClass[level] for level in CERVICAL_LEVELS if level in perClass]
+    return {"mAP50": _mean(cervical, "AP50"), "mAP50-95": _mean(cervical, "AP50-95"), "perClass": perClass}
+
+
+def _mean(entries, key):
+    return float(np.mean([entry[key] for entry in entries])) if entries else float("nan")
