@@ -1,0 +1,181 @@
+"""The worker's side: it loads the network, detects, and tells how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import queue
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.Detection.Weights import findWeights
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages, vertebraeFromMessage
+from CervicalSpineDetectionLib.Worker.SharedVoxels import openVoxels, takeImage
+
+HEARTBEAT_SECONDS = 1.0
+
+NO_MEMORY = ("There is not enough memory for this volume; close other programs or crop the volume, then detect again.")
+NO_GPU_MEMORY = ("The graphics card has not enough memory for this volume; "
+                 "choose CPU, or close other programs that use the card.")
+ON_CPU_INSTEAD = "The graphics card had not enough memory, so the detection ran on the CPU."
+UNEXPECTED = "The detection failed ({reason}); detect again, and see the log if it happens again."
+
+
+def serve(loadDetector, describeDevice):
+    """Answer commands on standard input until it is closed; never returns.
+
+    :param loadDetector: called with (weights, device), gives a ``Detection.Detector.SliceDetector``.
+    :param describeDevice: called with that detector, gives a text for the user.
+    """
+    requests, answers = _takeStandardStreams()
+    # If memory runs out the system shall end this process and not the application with the user's work.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    Server(loadDetector, describeDevice, requests, answers).run()
+
+
+def _takeStandardStreams():
+    """The pipes to the client, out of reach of libraries: what they print goes to standard error."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+class Server:
+    """See ``serve``.
+
+    :param requests: binary stream of the client's commands.
+    :param answers: unbuffered binary stream to the client.
+    """
+
+    def __init__(self, loadDetector, describeDevice, requests, answers):
+        self._loadDetector = loadDetector
+        self._describeDevice = describeDevice
+        self._requests = requests
+        self._answers = answers
+        self._answering = threading.Lock()
+        self._commands = queue.SimpleQueue()
+        self._detectors = {}
+
+    def run(self):
+        """Handle commands, in this thread, until the client is gone."""
+        self._answer("hello", pid=os.getpid())
+        for target in (self._readRequests, self._beat):
+            threading.Thread(target=target, daemon=True).start()
+        while True:
+            command, block = self._commands.get()
+            if command["command"] == "warm":
+                self._warm(command)
+            else:
+                self._detect(command, block)
+
+    def _readRequests(self):
+        """In a thread of its own: a volume is opened and a client's end is noticed while the network runs."""
+        try:
+            block = None
+            for command in readMessages(self._requests):
+                if command["command"] == "volume":
+                    block = openVoxels(command["name"], command["byteCount"])
+                else:
+                    self._commands.put((command, block))
+                    block = None
+        except Exception:
+            traceback.print_exc()
+        finally:
+            # Not sys.exit: the other thread may be deep in a network.
+            os._exit(0)
+
+    def _beat(self):
+        while True:
+            time.sleep(HEARTBEAT_SECONDS)
+            self._answer("alive")
+
+    def _answer(self, event, **fields):
+        with self._answering:
+            try:
+                self._answers.write(encode({"event": event, **fields}))
+            except OSError:
+                os._exit(0)
+
+    def _warm(self, command):
+        try:
+            detector = self._detector(command["weights"], command["device"])
+        except Exception:
+            # The detection that needs it will say so.
+            traceback.print_exc()
+        else:
+            self._answer("ready", device=self._describeDevice(detector))
+
+    def _detect(self, command, block):
+        try:
+            image = takeImage(block, command["layout"])
+            confirmed = vertebraeFromMessage(command["confirmed"])
+            result = self._resultOf(image, command["weights"], command["device"], confirmed)
+            self._answer("finished", result=dataclasses.asdict(result))
+        except InputError as error:
+            self._answer("failed", message=str(error), traceback="", goesOn=True)
+        except Exception as error:
+            self._answer("failed", message=_sentence(error), traceback=_traceback(error), goesOn=False)
+
+    def _resultOf(self, image, weights, device, confirmed):
+        try:
+            return self._run(image, weights, device, confirmed)
+        except Exception as error:
+            # The detector has tried with ever fewer slices at a time.
+            if device != "auto" or not _isGpuMemory(error):
+                raise
+        self._detectors.clear()
+        result = self._run(image, weights, "cpu", confirmed)
+        return dataclasses.replace(result, warnings=[*result.warnings, ON_CPU_INSTEAD])
+
+    def _run(self, image, weights, device, confirmed):
+        detector = self._detector(weights, device)
+        self._progress("Preparing the slices", 0, 1)
+        return detectVertebrae(image, detector, self._progress, **({"confirmed": confirmed} if confirmed else {}))
+
+    def _progress(self, step, done, total):
+        self._answer("progress", step=step, done=done, total=total)
+
+    def _detector(self, weights, device):
+        """The detector of these weights, loaded once as long as their files stay the same.
+
+        :raises InputError: see ``YoloDetector.loadDetector``.
+        """
+        path = findWeights(weights)
+        files = [file for file in (path, path.with_suffix(".json")) if file.is_file()]
+        key = (path, device, *(file.stat().st_mtime_ns for file in files))
+        if key not in self._detectors:
+            self._progress("Loading the network", 0, 1)
+            self._detectors[key] = self._loadDetector(weights, device)
+        return self._detectors[key]
+
+
+def _isGpuMemory(error):
+    # torch.OutOfMemoryError, by name: the worker need not know torch.
+    return type(error).__name__ == "OutOfMemoryError"
+
+
+def _sentence(error):
+    """What the user is told; nothing of the volume and no path."""
+    if _isGpuMemory(error):
+        return NO_GPU_MEMORY
+    # So say torch and ITK, both with a RuntimeError.
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return NO_MEMORY
+    return UNEXPECTED.format(reason=type(error).__name__)
+
+
+def _traceback(error):
+    """For the log: file names without their folders, and no path of the user's."""
+    lines = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+             for frame in traceback.extract_tb(error.__traceback__)]
+    text = error.strerror if isinstance(error, OSError) else error
+    return "\n".join([*lines, f"{type(error).__name__}: {text}"])

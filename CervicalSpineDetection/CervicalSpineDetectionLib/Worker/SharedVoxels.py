@@ -1,0 +1,104 @@
+"""Voxels handed from process to process through memory that both map.
+
+``multiprocessing.shared_memory`` is not used: it lets a program crash (SIGBUS) where /dev/shm is too small, 64 MB in
+many containers, and its resource tracker, one more process, can't be turned off before Python 3.13.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import shutil
+import tempfile
+import uuid
+
+import numpy as np
+import SimpleITK as sitk
+
+PREFIX = "CervicalSpineDetection-"
+
+
+class SharedVoxels:
+    """The giving side: a named block, filled once.
+
+    The taking side removes the name as soon as it has opened the block, and the memory goes with the last process that
+    holds it. So no voxels stay behind, whichever process is killed (at worst an empty file, where this one is killed
+    before it has told the name).
+
+    :param image: sitk image.
+    :raises OSError: no room for a block.
+    """
+
+    def __init__(self, image):
+        self._image = image
+        voxels = sitk.GetArrayViewFromImage(image)
+        self.byteCount = voxels.nbytes
+        # All that ``takeImage`` needs beside the block, as JSON values.
+        self.layout = {
+            "shape": voxels.shape, "type": voxels.dtype.name, "isVector": image.GetNumberOfComponentsPerPixel() > 1,
+            "spacing": image.GetSpacing(), "origin": image.GetOrigin(), "direction": image.GetDirection(),
+        }
+        if os.name == "nt":
+            self.name = PREFIX + uuid.uuid4().hex
+            self._block = mmap.mmap(-1, self.byteCount, tagname=self.name)
+        else:
+            descriptor, self.name = tempfile.mkstemp(prefix=PREFIX, dir=_folderFor(self.byteCount))
+            # Written to, not mapped: full memory is then an error and no crash.
+            self._block = os.fdopen(descriptor, "wb")
+
+    def fill(self):
+        """Copy the voxels into the block, the only copy on this side, and let go of the image.
+
+        :raises OSError: no room left.
+        """
+        voxels, self._image = sitk.GetArrayViewFromImage(self._image), None
+        self._block.write(voxels.data)
+        if os.name != "nt":
+            self._block.close()
+
+    def release(self):
+        """Give up the block; on Windows it must have been opened by the other side before, if it is still wanted.
+
+        May be called more than once, and while another thread fills the block.
+        """
+        if os.name == "nt":
+            self._block.close()
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.name)
+
+
+def openVoxels(name, byteCount):
+    """Open a block and, so that nothing can leave it behind, remove its name.
+
+    :return: what ``takeImage`` asks for.
+    """
+    if os.name == "nt":
+        return mmap.mmap(-1, byteCount, tagname=name)
+    file = open(name, "rb")
+    os.unlink(name)
+    return file
+
+
+def takeImage(block, layout):
+    """The image of a filled block; the block is released.
+
+    :param block: of ``openVoxels``.
+    :param layout: ``SharedVoxels.layout``.
+    :return: sitk image with a copy of the voxels.
+    """
+    with block, block if os.name == "nt" else mmap.mmap(block.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+        voxels = np.ndarray(layout["shape"], layout["type"], memory)
+        image = sitk.GetImageFromArray(voxels, isVector=layout["isVector"])
+        del voxels  # The mapping can't be closed while an array shows it.
+    image.SetSpacing(layout["spacing"])
+    image.SetOrigin(layout["origin"])
+    image.SetDirection(layout["direction"])
+    return image
+
+
+def _folderFor(byteCount):
+    """Where files are memory, if there is such a place and it has room; else the folder for temporary files."""
+    memory = "/dev/shm"
+    return memory if os.path.isdir(memory) and shutil.disk_usage(memory).free > byteCount else tempfile.gettempdir()
