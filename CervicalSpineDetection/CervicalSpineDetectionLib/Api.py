@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 
-def detectVertebrae(image, weights=None, device="auto", progress=None):
+def detectVertebrae(image, weights=None, device="auto", progress=None, confirmed=()):
     """Find and name the cervical vertebrae of a CT.
 
     >>> from CervicalSpineDetectionLib import detectVertebrae, readImage, toDataFrame
@@ -23,12 +23,14 @@ def detectVertebrae(image, weights=None, device="auto", progress=None):
     :param weights: path of a safetensors file, name of weights, or None for the shipped ones.
     :param device: "auto" (the GPU if there is one), "cuda", "mps" or "cpu".
     :param progress: called with (step, done, total).
+    :param confirmed: Vertebra objects a person settled (LPS mm, the image's frame); they come back as they are, and
+        anchor the levels of the others.
     :return: DetectionResult in the image's physical space (LPS mm); empty where no cervical vertebra was found.
     :raises InputError: image, weights or device can't be used.
     """
     from CervicalSpineDetectionLib.Detection import Pipeline
 
-    return Pipeline.detectVertebrae(image, _detector(weights, device), progress)
+    return Pipeline.detectVertebrae(image, _detector(weights, device), progress, confirmed)
 
 
 @lru_cache(maxsize=1)

@@ -45,7 +45,8 @@ def test_theDocumentedExampleRuns(tmp_path, monkeypatch):
 def test_theResultIsThatOfThePipeline(loaded, monkeypatch):
     monkeypatch.setattr("CervicalSpineDetectionLib.Detection.Pipeline.detectVertebrae", lambda *given: given)
 
-    assert detectVertebrae("image", "mine", "cpu", "progress") == ("image", ("mine", "cpu"), "progress")
+    assert detectVertebrae("image", "mine", "cpu", "progress", "settled") == (
+        "image", ("mine", "cpu"), "progress", "settled")
 
 
 def test_theNetworkIsLoadedOnceForOneChoice(loaded, monkeypatch):
