@@ -14,6 +14,7 @@ COMMANDS = {
     "dataset": "MakeDataset",
     "import": "ImportDataset",
     "train": "TrainDetector",
+    "export": "Export",
     "evaluate": "Evaluate",
     "cohort": "Cohort",
 }

@@ -17,7 +17,7 @@ CAPTION_HEIGHT = 18
 
 
 def drawCase(ct, labels, geometry, caption):
-    """Mid-sagittal slice with the boxes the detector will learn, and coronal slice with those of the labels.
+    """Mid-sagittal slice with the boxes the detector will learn, and coronal slice with the labels' extents.
 
     :param ct: sitk image in HU.
     :param labels: sitk uint8 image, 1 to 11 for C1 to T4.
@@ -33,13 +33,13 @@ def drawCase(ct, labels, geometry, caption):
     xs = volume.origin[0] + np.arange(len(levels)) * size
     middles = middlesOf(levels, xs, size)
     middle = int(np.rint((np.median(list(middles.values())) - xs[0]) / size))
-    sagittal = [(box[0], *box[1:]) for box in boxesInSlice(levels[middle], xs[middle], middles, size)]
+    sagittal = boxesInSlice(levels[middle], xs[middle], middles, size)
     column = int(np.median(np.nonzero(levels)[2]))
-    coronalLevels = levels[:, :, column].T
     coronal = []
-    for code in np.unique(coronalLevels[coronalLevels > 0]):
-        rows, columns = np.nonzero(coronalLevels == code)
-        coronal.append((int(code) - 1, columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+    for code in middles:
+        # As seen from the front, since a bent neck crosses no one plane.
+        columns, rows = np.nonzero((levels == code).any(axis=2))
+        coronal.append((code - 1, columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
     halves = [_drawn(pictures[middle], sagittal), _drawn(pictures[:, :, column].T, coronal)]
     sheet = Image.new("RGB", (sum(half.width for half in halves) + 4, halves[0].height + CAPTION_HEIGHT))
     ImageDraw.Draw(sheet).text((4, 3), f"{caption}   sagittal (anterior left) | coronal (patient's right left)",

@@ -1,0 +1,117 @@
+"""Write a result in formats other tools read: label map, bone mask, Slicer segmentation, DICOM SEG and SR."""
+
+import json
+from pathlib import Path
+
+from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
+
+# Format -> (file, what it is).
+FORMATS = {
+    "labelmap": ("boxes.nii.gz", "label map of the oriented boxes, 1: C1 ... 7: C7, 8: T1 ..."),
+    "mask": ("bone.nii.gz", "bone inside the boxes, a first mask with the same numbers"),
+    "segmentation": ("bone.seg.nrrd", "the same mask as Slicer segmentation with SNOMED CT terminology"),
+    "seg": ("bone.seg.dcm", "the same mask as DICOM Segmentation"),
+    "sr": ("report.sr.dcm", "boxes and centres as DICOM structured report, TID 1500"),
+    "terminology": ("terminology.json", "the levels as a terminology for Slicer"),
+}
+NEED_MASK = {"mask", "segmentation", "seg"}
+NEED_SLICES = {"seg", "sr"}
+NRRD_NAMES = {"boxes.nii.gz": "boxes.nrrd", "bone.nii.gz": "bone.nrrd"}
+
+
+def addArguments(parser):
+    parser.add_argument("result", metavar="RESULT", help="vertebrae.json, or the folder it lies in")
+    parser.add_argument("--ct", required=True, metavar="CT", help="the CT it was made from; DICOM for seg and sr")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument("--formats", default="labelmap,mask", metavar="LIST",
+                        help=f"by commas, of {', '.join(FORMATS)} (default labelmap,mask)")
+    parser.add_argument("--nrrd", action="store_true", help="label maps as NRRD instead of NIfTI")
+    parser.epilog = "Formats: " + ". ".join(f"{key} ({name}): {text}" for key, (name, text) in FORMATS.items()) + "."
+
+
+def run(arguments):
+    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
+    from CervicalSpineDetectionLib.Files.DicomSourceImages import sourceImages
+    from CervicalSpineDetectionLib.Files.LabelMapExport import checkGrid
+    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+
+    wanted = _wanted(arguments.formats)
+    _checkPackages(wanted)
+    result = _readResult(Path(arguments.result))
+    with quietLibraries():
+        image = readImage(arguments.ct)
+        checkGrid(result, image)
+        headers = sourceImages(arguments.ct, image) if NEED_SLICES & wanted.keys() else None
+        ensureWritable(arguments.output)
+    if not result.vertebrae:
+        raise InputError(f"{arguments.result} holds no vertebra, so there is nothing to export.")
+    names = [NRRD_NAMES.get(name, name) if arguments.nrrd else name for name in wanted.values()]
+    try:
+        with atomicFolder(arguments.output, names) as folder, quietLibraries():
+            _write(folder, dict(zip(wanted, names, strict=True)), result, correctHuOffset(image)[0], headers)
+    except OSError as error:
+        raise InputError(f"Files can't be written to {arguments.output} ({error.strerror or error}); "
+                         "make room or choose another folder.") from error
+    for key, name in zip(wanted, names, strict=True):
+        print(f"{Path(arguments.output) / name}: {FORMATS[key][1]}")
+    print("Research use only, not a medical device. Masks are a threshold inside boxes: check them.")
+    return 0
+
+
+def _write(folder, names, result, image, headers):
+    import SimpleITK as sitk
+
+    from CervicalSpineDetectionLib.Files.LabelMapExport import boneMask, boxMap
+    from CervicalSpineDetectionLib.Files.TerminologyJson import writeTerminology
+
+    if "labelmap" in names:
+        sitk.WriteImage(boxMap(result.vertebrae, image), str(folder / names["labelmap"]), useCompression=True)
+    if NEED_MASK & names.keys():
+        mask = boneMask(result.vertebrae, image)
+    if "mask" in names:
+        sitk.WriteImage(mask, str(folder / names["mask"]), useCompression=True)
+    if "segmentation" in names:
+        from CervicalSpineDetectionLib.Scene.SegmentationNode import writeSegmentationFile
+
+        writeSegmentationFile(folder / names["segmentation"], mask)
+    if "seg" in names:
+        from CervicalSpineDetectionLib.Files.DicomSegmentation import writeSegmentation
+
+        writeSegmentation(folder / names["seg"], mask, headers, result.model)
+    if "sr" in names:
+        from CervicalSpineDetectionLib.Files.DicomReport import writeReport
+
+        writeReport(folder / names["sr"], result, headers)
+    if "terminology" in names:
+        writeTerminology(folder / names["terminology"])
+
+
+def _wanted(text):
+    """Format -> file name. :raises InputError: an unknown format."""
+    keys = [key.strip() for key in text.split(",") if key.strip()]
+    unknown = [key for key in keys if key not in FORMATS]
+    if unknown or not keys:
+        raise InputError(f"There is no format {', '.join(unknown) or 'given'}; choose from {', '.join(FORMATS)}.")
+    return {key: FORMATS[key][0] for key in keys}
+
+
+def _checkPackages(wanted):
+    import importlib.util
+
+    for keys, package, install in ((NEED_SLICES, "highdicom", "highdicom"),
+                                   ({"segmentation"}, "slicer", "slicer-core vtk")):
+        needing = sorted(keys & wanted.keys())
+        if needing and importlib.util.find_spec(package) is None:
+            raise InputError(f"The formats {', '.join(needing)} need the package {package}: pip install {install}")
+
+
+def _readResult(path):
+    from CervicalSpineDetectionLib.Files.ResultJson import fromJson
+
+    path = path / "vertebrae.json" if path.is_dir() else path
+    try:
+        return fromJson(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} can't be read; give the vertebrae.json of `cervical-spine detect`.") from error
