@@ -26,6 +26,16 @@ class ModuleManager(QObject):
     _signatures = {"moduleAboutToBeUnloaded(QString)"}
 
 
+class CoreIOManager:
+    """What ``slicer.util.saveScene`` and ``loadScene`` use; scene bundles (.mrb) only."""
+
+    def saveNodes(self, fileType, properties, messages):
+        return slicer.mrmlScene.WriteToMRB(properties["fileName"])
+
+    def loadNodes(self, fileType, properties, loadedNodes, messages):
+        return slicer.mrmlScene.ReadFromMRB(properties["fileName"])
+
+
 class Application(QApplication):
     """``slicer.app``."""
 
@@ -56,6 +66,9 @@ class Application(QApplication):
     def applicationLogic(self):
         return self._applicationLogic
 
+    def coreIOManager(self):
+        return CoreIOManager()
+
     def testingEnabled(self):
         return self._testing
 
@@ -66,6 +79,10 @@ class Application(QApplication):
 
     def translate(self, context, text):
         return text
+
+    @property
+    def temporaryPath(self):
+        return self._settings.name
 
     @property
     def majorVersion(self):
@@ -140,7 +157,7 @@ class ModuleRepresentation:
 
 
 def start():
-    """Make ``qt``, ``ctk``, ``slicer.app``, ``slicer.mrmlScene`` and the module base classes importable; once a process.
+    """Make ``qt``, ``ctk``, ``slicer.app``, ``slicer.mrmlScene`` and the module base classes importable.
 
     Where the environment variable SLICER_BASE_PYTHON names Slicer's own folder ``Base/Python/slicer``, its
     ScriptedLoadableModule, parameterNodeWrapper, i18n and packaging are used instead of the ones here.

@@ -5,7 +5,7 @@ from PySide6.QtCore import Property, Qt, Signal
 
 from SlicerStandIn import PythonQt as qt
 
-HEADER_STYLE = "QToolButton { font-weight: bold; text-align: left; padding: 3px; border: none; background: palette(mid); }"
+HEADER_STYLE = "QToolButton { font-weight: bold; text-align: left; padding: 3px; border: none; }"
 
 
 class ctkCollapsibleButton(qt.QWidget):

@@ -1,8 +1,8 @@
 """Slicer's ``qt`` module on PySide6, with PythonQt's habits, and loud where PythonQt would fail silently.
 
-PythonQt gives properties as attributes (``button.text``), connects with ``object.connect("clicked(bool)", slot)``, hands
-a slot as many arguments as it takes, and lets file dialogs return the path alone. Unknown signals, properties and
-widget classes raise here.
+PythonQt gives properties as attributes (``button.text``), connects with ``object.connect("clicked(bool)", slot)``,
+hands a slot as many arguments as it takes, and lets file dialogs return the path alone. Unknown signals, properties
+and widget classes raise here.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 VIRTUAL = {"sizeHint", "minimumSizeHint"}
 SIGNATURE = re.compile(r"^(\w+)\((.*)\)$")
 # What stands in for Slicer's classes; panels may not add attributes of their own to instances of them.
-SEALED_PACKAGES = ("PySide6", "SlicerStandIn")
+SEALED = ("PySide6.", "SlicerStandIn.CtkWidgets", "SlicerStandIn.MrmlWidgets")
 
 
 def _exposeProperties(cls):
@@ -116,7 +116,7 @@ def _setattr(self, name, value):
         known.__set__(self, value)
     elif (
         name.startswith("_")
-        or type(self).__module__.split(".")[0] not in SEALED_PACKAGES
+        or not type(self).__module__.startswith(SEALED)
         # The .ui loader makes named children attributes of their root, as PythonQt does of any parent.
         or isinstance(value, QtCore.QObject) and value.objectName == name
         # PySide keeps the signals of an object there.

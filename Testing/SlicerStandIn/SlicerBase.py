@@ -117,9 +117,7 @@ def _connectGui(self, gui, hints):
             signature, get, put = _access(widget, hints[name])
             put(getattr(self, name))
 
-            def store(name=name, get=get):
-                setattr(self, name, get())
-
+            store = _writer(self, name, get)
             widget.connect(signature, store)
             connections.append((widget, signature, store, name, put))
 
@@ -130,6 +128,10 @@ def _connectGui(self, gui, hints):
     tag = self.AddObserver(vtk.vtkCommand.ModifiedEvent, show)
     self._guis[tag] = connections
     return tag
+
+
+def _writer(parameters, name, get):
+    return lambda: setattr(parameters, name, get())
 
 
 def _access(widget, kind):

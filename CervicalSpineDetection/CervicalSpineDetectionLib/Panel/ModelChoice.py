@@ -1,0 +1,53 @@
+"""The box to choose the network's weights from."""
+
+import os
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from CervicalSpineDetectionLib.Detection.Weights import DEFAULT_WEIGHTS, readCard, weightsFolder
+from CervicalSpineDetectionLib.Errors import InputError
+
+
+def weightsFiles(ownFolder=None):
+    """Weights that can be chosen, the default first.
+
+    :param ownFolder: a folder beside that of the shipped weights, or None.
+    :return: list of Path.
+    """
+    shipped = sorted(weightsFolder().glob("*.safetensors"), key=lambda path: (path.stem != DEFAULT_WEIGHTS, path.stem))
+    own = sorted(Path(ownFolder).glob("*.safetensors")) if ownFolder and os.path.isdir(ownFolder) else []
+    return shipped + own
+
+
+class ModelChoice:
+    """:param box: QComboBox.
+    :param onChosen: called with the path of the weights the user chose, str.
+    """
+
+    def __init__(self, box, onChosen):
+        self._box = box
+        self._paths = []
+        box.connect("activated(int)", lambda index: onChosen(str(self._paths[index])))
+
+    def show(self, ownFolder, weights):
+        """:param weights: path of the chosen weights; "" for the default.
+        :return: path of what is shown now, str; "" where there are no weights at all.
+        """
+        self._paths = weightsFiles(ownFolder)
+        self._box.clear()
+        for index, path in enumerate(self._paths):
+            self._box.addItem(path.stem if index else _("{name} (default)").format(name=path.stem))
+        texts = [str(path) for path in self._paths]
+        index = texts.index(weights) if weights in texts else 0
+        self._box.setCurrentIndex(index if texts else -1)
+        self._box.toolTip = _description(self._paths[index]) if texts else _("There are no weights.")
+        return texts[index] if texts else ""
+
+
+def _description(path):
+    try:
+        card = readCard(path)
+    except InputError as error:
+        return str(error)
+    return f"{path}\n{card['architecture']}, SHA-256 {card['sha256'][:12]}"

@@ -1,0 +1,183 @@
+"""The Python packages the detection needs: what is missing, one question, installation with and without a network."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+from contextlib import contextmanager
+
+import slicer
+from slicer.i18n import tr as _
+
+OLDEST_SLICER = (5, 10)
+# ultralytics asks for it; its Qt libraries clash with Slicer's, and the headless build does the same.
+SKIPPED = "opencv-python"
+TORCH = ("torch", "torchvision")
+
+
+class PackagesMissing(Exception):
+    """The detection can't run; the message says what to do."""
+
+
+def slicerIsTooOld():
+    """:return: a sentence for the user, or None."""
+    if (slicer.app.majorVersion, slicer.app.minorVersion) >= OLDEST_SLICER:
+        return None
+    return _("This extension needs Slicer {needed} or newer, and this is {present}: install a newer Slicer.").format(
+        needed=".".join(map(str, OLDEST_SLICER)), present=slicer.app.applicationVersion
+    )
+
+
+class Packages:
+    """:param requirementsPath: a pip requirements file."""
+
+    def __init__(self, requirementsPath):
+        self.requirementsPath = requirementsPath
+
+    def missing(self):
+        """:return: requirements not met here, list of str such as "torch>=2.2"."""
+        with open(self.requirementsPath, encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+        return [line for line in lines if line and not line.startswith("#") and not _isMet(line)]
+
+    def ensure(self):
+        """Install what is missing, after asking.
+
+        :raises PackagesMissing: the user declined, or the installation failed; nothing was installed in testing mode.
+        """
+        missing = self.missing()
+        if not missing:
+            return
+        if slicer.app.testingEnabled() or not self._ask(missing):
+            raise PackagesMissing(
+                _("Python packages are missing ({names}): install them under Advanced.").format(names=_names(missing))
+            )
+        self.install(missing)
+
+    def install(self, missing, wheelFolder=None):
+        """:param missing: requirements, list of str.
+        :param wheelFolder: folder of wheels to install from, None for the Python Package Index.
+        :raises PackagesMissing: the installation failed.
+        """
+        try:
+            with _onlyFrom(wheelFolder):
+                if wheelFolder is None:
+                    self._installTorch(missing)
+                self._pipInstall([line for line in missing if not _isMet(line)])
+        except Exception as error:
+            raise PackagesMissing(
+                _("The Python packages could not be installed ({reason}). For a computer without a network see "
+                  "Advanced, Offline machine?").format(reason=error)
+            ) from error
+        importlib.invalidate_caches()
+        if self.missing():
+            raise PackagesMissing(_("{names} could not be installed.").format(names=_names(self.missing())))
+
+    def offlineHelp(self):
+        """:return: text with the exact commands."""
+        return _(
+            "1. On a computer with a network, the same system and the same Slicer, in a terminal:\n"
+            "   {python} -m pip download --dest wheels -r {requirements}\n"
+            "2. Bring the folder wheels to this computer.\n"
+            "3. Here, under Advanced, click From a folder... and choose it. The same in a terminal:\n"
+            "   {python} -m pip install --no-index --find-links wheels -r {requirements}\n"
+            "   {python} -m pip uninstall --yes opencv-python\n"
+            "   {python} -m pip install --no-index --find-links wheels --force-reinstall --no-deps "
+            "opencv-python-headless\n"
+            "{python} stands for {executable}."
+        ).format(python="PythonSlicer", requirements=self.requirementsPath, executable=sys.executable)
+
+    @staticmethod
+    def _ask(missing):
+        return slicer.util.confirmOkCancelDisplay(
+            _("To detect vertebrae, these Python packages are installed into Slicer:\n\n{names}\n\n"
+              "Size: about 1 GB to download and 2 GB on disk; on Linux and Windows with the GPU build of PyTorch about "
+              "3 GB and 6 GB.\n"
+              "Licence: Ultralytics (package ultralytics) is under AGPL-3.0. Who distributes it with other software, "
+              "or offers it as a service, must meet AGPL-3.0 or hold an Enterprise licence.\n\n"
+              "Install now? Without them, nothing is changed and no vertebra can be detected.").format(
+                names="\n".join(missing)),
+            windowTitle=_("Cervical Spine Detection"),
+        )
+
+    @staticmethod
+    def _installTorch(missing):
+        """The PyTorch extension picks the build that fits the graphics driver; pip alone takes the default build."""
+        torch = [line for line in missing if _name(line) in TORCH]
+        if not torch:
+            return
+        try:
+            from PyTorchUtils import PyTorchUtilsLogic
+        except ImportError:
+            return
+        specifiers = {_name(line): line[len(_name(line)):] for line in torch}
+        PyTorchUtilsLogic().installTorch(
+            askConfirmation=False, torchVersionRequirement=specifiers.get("torch"),
+            torchvisionVersionRequirement=specifiers.get("torchvision"),
+        )
+
+    @staticmethod
+    def _pipInstall(requirements):
+        if not requirements:
+            return
+        try:
+            from slicer.packaging import pip_install
+        except ImportError:  # Slicer 5.10
+            rest = [line for line in requirements if _name(line) != "ultralytics"]
+            if rest:
+                slicer.util.pip_install(rest)
+            if rest != requirements:
+                _installWithoutOpenCv("ultralytics")
+        else:
+            pip_install(requirements, skip_packages=[SKIPPED])
+
+
+def _installWithoutOpenCv(name):
+    """A package, then what it asks for, but for opencv-python."""
+    slicer.util.pip_install(["--no-deps", name])
+    importlib.invalidate_caches()
+    asked = [line for line in importlib.metadata.requires(name) or [] if "extra ==" not in line]
+    slicer.util.pip_install([line for line in asked if _name(line) != SKIPPED and not _isMet(line)])
+
+
+def _isMet(line):
+    # Any build of OpenCV will do, and a second one beside it would overwrite its files.
+    if _name(line).startswith("opencv") and importlib.util.find_spec("cv2"):
+        return True
+    from packaging.requirements import Requirement
+
+    requirement = Requirement(line)
+    if requirement.marker and not requirement.marker.evaluate():
+        return True
+    try:
+        return requirement.specifier.contains(importlib.metadata.version(requirement.name), prereleases=True)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def _name(line):
+    return re.match(r"[\w-]+", line).group()
+
+
+def _names(lines):
+    return ", ".join(map(_name, lines))
+
+
+@contextmanager
+def _onlyFrom(wheelFolder):
+    """pip reads its options from the environment too, whoever starts it."""
+    if wheelFolder is None:
+        yield
+        return
+    options = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheelFolder)}
+    before = {name: os.environ.get(name) for name in options}
+    os.environ.update(options)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

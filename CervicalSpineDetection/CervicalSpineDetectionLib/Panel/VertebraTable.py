@@ -1,0 +1,121 @@
+"""The table of vertebrae: a row a vertebra, levels to choose, boxes to tick."""
+
+import qt
+from slicer.i18n import tr as _
+
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+
+COLOUR, LEVEL, CONFIDENCE, VISIBLE, CONFIRMED, LOCKED, SIZE, REMARK = range(8)
+FLAGS = {VISIBLE: "visible", CONFIRMED: "confirmed", LOCKED: "locked"}
+
+
+class LevelComboBox(qt.QComboBox):
+    """Turning the wheel over the table scrolls it, and never renames a vertebra."""
+
+    def wheelEvent(self, event):
+        event.ignore()
+
+
+class VertebraTable:
+    """Shows rows and says what the user does with them.
+
+    :param widget: QTableWidget.
+    :param onSelection: called without arguments when the user or ``select`` chose other rows.
+    :param onLevel: called with (nodeId, level) when the user chose a level.
+    :param onFlag: called with (nodeId, name, on) when the user ticked "visible", "confirmed" or "locked".
+    """
+
+    def __init__(self, widget, onSelection, onLevel, onFlag):
+        self._widget = widget
+        self._onLevel, self._onFlag = onLevel, onFlag
+        self._rows = []
+        headers = ["", _("Level"), _("Conf."), _("Visible"), _("Confirmed"), _("Locked"), _("Size (mm)"), _("Remarks")]
+        widget.setColumnCount(len(headers))
+        widget.setHorizontalHeaderLabels(headers)
+        widget.verticalHeader().hide()
+        widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        widget.horizontalHeader().setStretchLastSection(True)
+        widget.setMinimumHeight(240)
+        widget.connect("itemSelectionChanged()", onSelection)
+        widget.connect("cellChanged(int,int)", self._onCellChanged)
+
+    def show(self, rows):
+        """:param rows: list of ``Scene.Corrections.Row``."""
+        selected = self.selectedIds()
+        wasBlocked = self._widget.blockSignals(True)
+        try:
+            if [row.nodeId for row in rows] != [row.nodeId for row in self._rows]:
+                self._makeCells(rows)
+                self._rows = rows
+                self._selectQuietly(selected)
+            self._rows = rows
+            for index, row in enumerate(rows):
+                self._fill(index, row)
+        finally:
+            self._widget.blockSignals(wasBlocked)
+
+    def selectedIds(self):
+        """Node IDs of the chosen rows, from top to bottom."""
+        indices = sorted({index.row() for index in self._widget.selectionModel().selectedRows()})
+        return [self._rows[index].nodeId for index in indices if index < len(self._rows)]
+
+    def select(self, nodeId):
+        """Choose one row; None for none."""
+        self._widget.clearSelection()
+        for index, row in enumerate(self._rows):
+            if row.nodeId == nodeId:
+                self._widget.selectRow(index)
+                self._widget.scrollToItem(self._widget.item(index, COLOUR))
+
+    def step(self, by):
+        """Choose the row so many places below the chosen one, within the table."""
+        if self._rows:
+            ids = [row.nodeId for row in self._rows]
+            selected = self.selectedIds()
+            index = ids.index(selected[0]) + by if selected else 0
+            self.select(ids[min(max(index, 0), len(ids) - 1)])
+
+    def _selectQuietly(self, nodeIds):
+        self._widget.clearSelection()
+        model = self._widget.selectionModel()
+        for index, row in enumerate(self._rows):
+            if row.nodeId in nodeIds:
+                model.select(
+                    self._widget.model().index(index, 0), qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
+                )
+
+    def _makeCells(self, rows):
+        self._widget.setRowCount(len(rows))
+        for index, row in enumerate(rows):
+            for column in (COLOUR, CONFIDENCE, SIZE, REMARK, *FLAGS):
+                item = qt.QTableWidgetItem()
+                flags = qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable
+                item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column in FLAGS else flags)
+                self._widget.setItem(index, column, item)
+            self._widget.setCellWidget(index, LEVEL, self._levelBox(row.nodeId))
+
+    def _levelBox(self, nodeId):
+        box = LevelComboBox()
+        box.addItems(LEVELS)
+        box.toolTip = _("Choose another level for this vertebra.")
+        box.connect("activated(int)", lambda index: self._onLevel(nodeId, LEVELS[index]))
+        return box
+
+    def _fill(self, index, row):
+        cell = lambda column: self._widget.item(index, column)  # noqa: E731
+        cell(COLOUR).setBackground(qt.QBrush(qt.QColor.fromRgbF(*row.colour)))
+        cell(CONFIDENCE).setText(f"{row.confidence:.2f}")
+        cell(SIZE).setText(" x ".join(f"{length:.0f}" for length in row.size))
+        cell(SIZE).setToolTip(_("Left-right x front-back x up-down"))
+        remarks = [row.remark] * bool(row.remark) + [_("edited")] * row.edited
+        cell(REMARK).setText("; ".join(remarks) if row.level in LEVELS else f"{row.level}: {'; '.join(remarks)}")
+        for column, name in FLAGS.items():
+            cell(column).setCheckState(qt.Qt.Checked if getattr(row, name) else qt.Qt.Unchecked)
+        box = self._widget.cellWidget(index, LEVEL)
+        box.setCurrentIndex(LEVELS.index(row.level) if row.level in LEVELS else -1)
+        box.setEnabled(not row.locked)
+
+    def _onCellChanged(self, index, column):
+        if column in FLAGS:
+            on = self._widget.item(index, column).checkState() == qt.Qt.Checked
+            self._onFlag(self._rows[index].nodeId, FLAGS[column], on)

@@ -1,0 +1,128 @@
+"""Clicks in Slicer's views: which box was picked, where a vertebra is to be inserted."""
+
+import numpy as np
+import qt
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+
+from CervicalSpineDetectionLib.Scene.ViewSelection import boxAlong, boxAt
+
+# Further apart, press and release are a drag.
+CLICK_PIXELS = 3
+# Before the views' own observers, which may keep an event for themselves.
+PRIORITY = 10.0
+
+
+class BoxPicker(VTKObservationMixin):
+    """Says which box the user clicks in a slice or 3D view. Drags are left alone.
+
+    :param nodeIds: function that gives the IDs of the boxes.
+    :param onPick: called with a node ID.
+    """
+
+    def __init__(self, nodeIds, onPick):
+        VTKObservationMixin.__init__(self)
+        self._nodeIds, self._onPick = nodeIds, onPick
+        self._pressed = None
+
+    def watch(self):
+        """Follow the views the layout has now."""
+        self.removeObservers()
+        layoutManager = slicer.app.layoutManager()
+        if layoutManager is None:
+            return
+        for name in layoutManager.sliceViewNames():
+            widget = layoutManager.sliceWidget(name)
+            self._follow(widget.sliceView().interactor(), self._inSlice, widget.mrmlSliceNode())
+        for index in range(layoutManager.threeDViewCount):
+            view = layoutManager.threeDWidget(index).threeDView()
+            self._follow(view.interactor(), self._inThreeD, view.renderWindow().GetRenderers().GetFirstRenderer())
+
+    def _follow(self, interactor, find, view):
+        def onRelease(caller, event):
+            pressed, self._pressed = self._pressed, None
+            released = np.array(caller.GetEventPosition())
+            if pressed is not None and np.abs(released - pressed).max() <= CLICK_PIXELS:
+                nodeId = find(view, released)
+                if nodeId:
+                    # Not inside the view's event: it may still be working on it.
+                    qt.QTimer.singleShot(0, lambda: self._onPick(nodeId))
+
+        def onPress(caller, event):
+            interactionNode = slicer.app.applicationLogic().GetInteractionNode()
+            placing = interactionNode.GetCurrentInteractionMode() == interactionNode.Place
+            self._pressed = None if placing else np.array(caller.GetEventPosition())
+
+        self.addObserver(interactor, vtk.vtkCommand.LeftButtonPressEvent, onPress, priority=PRIORITY)
+        self.addObserver(interactor, vtk.vtkCommand.LeftButtonReleaseEvent, onRelease, priority=PRIORITY)
+
+    def _inSlice(self, sliceNode, position):
+        ras = sliceNode.GetXYToRAS().MultiplyPoint((*map(float, position), 0, 1))[:3]
+        return boxAt(slicer.mrmlScene, self._nodeIds(), ras)
+
+    def _inThreeD(self, renderer, position):
+        near, far = (_displayToWorld(renderer, (*position, depth)) for depth in (0, 1))
+        return boxAlong(slicer.mrmlScene, self._nodeIds(), near, far - near)
+
+
+class PointPlacer(VTKObservationMixin):
+    """Lets the user click one point in a view, in Slicer's place mode.
+
+    :param onPlaced: called with the point, world RAS mm, shape (3,).
+    :param onEnded: called without arguments when place mode was left, with or without a point.
+    """
+
+    def __init__(self, onPlaced, onEnded):
+        VTKObservationMixin.__init__(self)
+        self._onPlaced, self._onEnded = onPlaced, onEnded
+        self._node = None
+
+    def start(self):
+        scene = slicer.mrmlScene
+        self._node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Vertebra to insert")
+        self._node.SetHideFromEditors(True)
+        self._node.SetSaveWithScene(False)
+        self._node.CreateDefaultDisplayNodes()
+        self._node.GetDisplayNode().SetSaveWithScene(False)
+        logic = slicer.app.applicationLogic()
+        logic.GetSelectionNode().SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
+        logic.GetSelectionNode().SetActivePlaceNodeID(self._node.GetID())
+        interactionNode = logic.GetInteractionNode()
+        interactionNode.SetPlaceModePersistence(0)
+        interactionNode.SetCurrentInteractionMode(interactionNode.Place)
+        later = lambda *_: qt.QTimer.singleShot(0, self._finish)  # noqa: E731
+        # Views may still work on the event, so that the node is removed after it.
+        self.addObserver(self._node, self._node.PointPositionDefinedEvent, later)
+        self.addObserver(interactionNode, interactionNode.InteractionModeChangedEvent, later)
+
+    def stop(self):
+        """Leave place mode, without a point."""
+        if self._node is None:
+            return
+        self.removeObservers()
+        node, self._node = self._node, None
+        interactionNode = slicer.app.applicationLogic().GetInteractionNode()
+        interactionNode.SetCurrentInteractionMode(interactionNode.ViewTransform)
+        if node.GetScene():
+            slicer.mrmlScene.RemoveNode(node.GetDisplayNode())
+            slicer.mrmlScene.RemoveNode(node)
+        self._onEnded()
+
+    def _finish(self):
+        if self._node is None:
+            return
+        position = None
+        if self._node.GetNumberOfDefinedControlPoints():
+            position = np.zeros(3)
+            self._node.GetNthControlPointPositionWorld(0, position)
+        self.stop()
+        if position is not None:
+            self._onPlaced(position)
+
+
+def _displayToWorld(renderer, position):
+    renderer.SetDisplayPoint(*map(float, position))
+    renderer.DisplayToWorld()
+    world = np.array(renderer.GetWorldPoint())
+    return world[:3] / world[3]
