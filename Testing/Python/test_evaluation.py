@@ -61,6 +61,11 @@ def test_aReferenceWithoutCentreCountsForTheBoxOnly(found):
     assert np.isnan(figures["identificationRate20mm"]) and figures["missedLevels"] == 1 - len(found)
 
 
+def test_aLevelWithoutCentreDoesNotHideTheErrorsOfOthers():
+    case = scoreCase("a", [vertebra("C3", 2), vertebra("C4", -18)], {**REFERENCES, "C4": Reference(None, box(-18))})
+    assert summary([case])["centreErrorMedian"] == 2
+
+
 def test_iouOfHalfOverlappingBoxesIsAThird():
     assert boxIou(box(0), box(10)) == pytest.approx(1 / 3)
 

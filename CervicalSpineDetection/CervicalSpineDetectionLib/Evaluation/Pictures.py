@@ -75,15 +75,16 @@ def contactSheet(path, pictures):
     :param path: PNG.
     :param pictures: list of at most ``COLUMNS * ROWS`` CasePicture.
     """
-    figure = Figure((18, 5.4 * min(ROWS, -(-len(pictures) // COLUMNS))), dpi=100, facecolor=BACKGROUND,
-                    layout="constrained")
-    pages = figure.subfigures(-(-len(pictures) // COLUMNS), COLUMNS, squeeze=False)
+    rows = max(1, -(-len(pictures) // COLUMNS))
+    figure = Figure((18, 4.6 * rows), dpi=100, facecolor=BACKGROUND, layout="constrained")
+    pages = figure.subfigures(rows, COLUMNS, squeeze=False)
     for page in pages.flat:
         page.set_facecolor(BACKGROUND)
     for page, shown in zip(pages.flat, pictures, strict=False):
         page.suptitle(f"{shown.name}  {shown.remark}", color="#ff7070" if shown.remark else "#d0d0d0", fontsize=9)
         for axes, view in zip(page.subplots(1, 2), shown.views, strict=True):
             _draw(axes, view, shown)
+    figure.text(0.995, 0.003, "found: solid, dot    reference: dashed, plus", color="#d0d0d0", fontsize=8, ha="right")
     FigureCanvasAgg(figure).print_png(str(path))
 
 
