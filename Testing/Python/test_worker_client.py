@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -213,13 +214,12 @@ def test_oneDetectionAtATime(client):
 ])
 def test_afterAFaultTheUserReadsWhyAndTheNextDetectionWorks(client, device, sentence):
     process = processOf(outcome(client)[0])
-    if device == "hanging":
-        client.progressLimit = 1.0
-    if device == "frozen":
-        client.silenceLimit = 2.5
+    client.progressLimit = 1.0 if device == "hanging" else TIMEOUT
+    client.silenceLimit = 2.5 if device == "frozen" else TIMEOUT
 
     last, events = outcome(client, device=device)
 
+    client.progressLimit = client.silenceLimit = TIMEOUT
     assert last == Failed(sentence) and not client.isBusy
     assert sum(isinstance(event, (Finished, Failed, Cancelled)) for event in events) == 1
     assert isGone(process)
@@ -227,9 +227,9 @@ def test_afterAFaultTheUserReadsWhyAndTheNextDetectionWorks(client, device, sent
 
 
 def test_aFrozenApplicationDoesNotTakeTheWorkerForHanging(client):
-    client.silenceLimit = client.progressLimit = 0.5
     client.detect(neck(), device="slow")
     reaches(client, "Detecting")
+    client.silenceLimit = client.progressLimit = 50
     # As after the computer slept: everything is long ago.
     client._process.lastHeard -= 100
     client._lastProgress -= 100
@@ -362,6 +362,24 @@ def test_theWorkerEndsWhenItsClientIsKilled(tmp_path, blocks, stage):
     for path in left:  # Empty: killed in the instant between its making and the telling of its name.
         assert stage == "Starting"
         path.unlink()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_cancellingLeavesNoThreadsPipesOrProcesses(client):
+    def held():
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    outcome(client)
+    before = held()
+    for _ in range(3):
+        client.detect(neck(), device="slow")
+        client.cancel()
+        outcome(client)
+
+    end = time.monotonic() + TIMEOUT
+    while held() != before:
+        assert time.monotonic() < end, f"{held()} instead of {before}"
+        time.sleep(0.01)
 
 
 def test_theClientImportsNoNetwork():

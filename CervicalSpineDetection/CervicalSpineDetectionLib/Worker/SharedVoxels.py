@@ -88,14 +88,21 @@ def takeImage(block, layout):
     :param layout: ``SharedVoxels.layout``.
     :return: sitk image with a copy of the voxels.
     """
-    with block, block if os.name == "nt" else mmap.mmap(block.fileno(), 0, access=mmap.ACCESS_READ) as memory:
-        voxels = np.ndarray(layout["shape"], layout["type"], memory)
-        image = sitk.GetImageFromArray(voxels, isVector=layout["isVector"])
-        del voxels  # The mapping can't be closed while an array shows it.
+    memory = _mapped(block)
+    # The array must be gone before the mapping it shows can be closed.
+    image = sitk.GetImageFromArray(np.ndarray(layout["shape"], layout["type"], memory), isVector=layout["isVector"])
+    memory.close()
     image.SetSpacing(layout["spacing"])
     image.SetOrigin(layout["origin"])
     image.SetDirection(layout["direction"])
     return image
+
+
+def _mapped(block):
+    if os.name == "nt":
+        return block
+    with block:
+        return mmap.mmap(block.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _folderFor(byteCount):

@@ -5,9 +5,14 @@ from CervicalSpineDetectionLib.Worker.Server import serve
 
 def loadDetector(weights, device):
     """See ``Detection.YoloDetector.loadDetector``; torch is imported here, after the client was greeted."""
+    import numpy as np
+
     from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 
-    return loadDetector(weights, device)
+    detector = loadDetector(weights, device)
+    # Imports and GPU kernels that load at the first picture would make the first detection a second slower.
+    detector.detect(np.zeros((1, 3, 64, 64), np.uint8))
+    return detector
 
 
 def describeDevice(detector):
