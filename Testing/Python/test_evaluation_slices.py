@@ -4,6 +4,7 @@ from oracleDetector import OracleDetector, sliceDetections
 
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Evaluation.SliceMetrics import (
+    RememberingDetector,
     averagePrecision,
     detectorBoxes,
     matched,
@@ -93,3 +94,19 @@ def test_fusionMendsTheLevelsOfSingleSlices(neck):
     assert result["detector"]["mAP50"] < 0.8
     assert result["afterFusion"]["mAP50"] > 0.9
     assert result["afterFusion"]["perClass"]["body"]["AP50"] > 0.9
+
+
+def test_theSameSlicesAreLookedAtOnceAndOthersAnew():
+    class Counting:
+        pixelSize = 1.5
+
+        def detect(self, slices, progress=None):
+            looked.append(len(slices))
+            return [len(looked)] * len(slices)
+
+    looked = []
+    detector = RememberingDetector(Counting())
+    slices = np.arange(12).reshape(3, 2, 2)
+    assert detector.pixelSize == 1.5
+    assert detector.detect(slices) == detector.detect(slices.copy()) == [1, 1, 1]
+    assert detector.detect(slices + 1) == [2, 2, 2] and looked == [3, 3]

@@ -59,8 +59,9 @@ def evaluateCases(cases, detector):
     from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase
     from CervicalSpineDetectionLib.Evaluation.Pictures import picture
     from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
-    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import scoreSlices
+    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, scoreSlices
 
+    detector = RememberingDetector(detector)
     scores, slices, pictures = [], [], []
     for case in cases:
         vertebrae = detectVertebrae(case.image, detector).vertebrae

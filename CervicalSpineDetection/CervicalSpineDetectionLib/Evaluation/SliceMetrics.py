@@ -43,6 +43,25 @@ class SliceStatistics:
     trueClasses: np.ndarray
 
 
+class RememberingDetector:
+    """A ``Detector.SliceDetector`` that does not look twice at the same slices.
+
+    The pipeline and ``scoreSlices`` ask for the same ones, and the network takes most of the time.
+    """
+
+    def __init__(self, detector):
+        self._detector = detector
+        self._slices, self._detections = None, None
+
+    def __getattr__(self, name):
+        return getattr(self._detector, name)
+
+    def detect(self, slices, progress=None):
+        if self._slices is None or not np.array_equal(slices, self._slices):
+            self._slices, self._detections = slices, self._detector.detect(slices, progress)
+        return self._detections
+
+
 def scoreSlices(image, labels, detector):
     """Both variants on all sagittal slices of one CT.
 
