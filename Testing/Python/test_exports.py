@@ -1,6 +1,10 @@
 """Exports: what goes out comes back the same."""
 
 import json
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import publicDataSets as made
@@ -281,6 +285,46 @@ def test_reportHoldsBoxesAndCentres(dicomCase):
         assert certainty.value == 75.0 and certainty.unit == codes.UCUM.Percent
     assert report.PatientID == "4711" and report.StudyInstanceUID == pydicom.dcmread(
         folder / "ct" / "1.dcm").StudyInstanceUID
+
+
+def test_dcmqiReadsTheSegmentationAtTheSamePlace(dicomCase, tmp_path):
+    pytest.importorskip("dcmqi", reason="needs dcmqi")
+    folder, image, vertebrae = dicomCase
+    dcmqi("segimage2itkimage", "--inputDICOM", folder / "out" / "bone.seg.dcm", "--outputDirectory", tmp_path,
+          "--outputType", "nrrd", "--mergeSegments")
+
+    read = sitk.Resample(sitk.ReadImage(str(tmp_path / "1.nrrd")), image, sitk.Transform(), sitk.sitkNearestNeighbor)
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(boneMask(vertebrae, image)))
+    segments = json.loads((tmp_path / "meta.json").read_text())["segmentAttributes"]
+    codes = [segment["SegmentedPropertyTypeCodeSequence"]["CodeValue"] for group in segments for segment in group]
+    assert codes == list(SNOMED_CODES[:8])
+
+
+def test_dcmqiReadsTheReport(dicomCase, tmp_path):
+    pytest.importorskip("dcmqi", reason="needs dcmqi")
+    folder, _, vertebrae = dicomCase
+    dcmqi("tid1500reader", "--inputDICOM", folder / "out" / "report.sr.dcm", "--outputMetadata", tmp_path / "sr.json")
+
+    groups = json.loads((tmp_path / "sr.json").read_text())["Measurements"]
+    assert [group["Finding"]["CodeMeaning"] for group in groups if "box" in group["TrackingIdentifier"]] == [
+        f"{v.level} vertebra" for v in vertebrae]
+
+
+def dcmqi(program, *arguments):
+    subprocess.run([Path(sysconfig.get_path("scripts")) / program, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", ["bone.seg.dcm", "report.sr.dcm"])
+def test_dicom3toolsFindNoError(dicomCase, name):
+    if not shutil.which("dciodvfy"):
+        pytest.skip("needs dciodvfy of dicom3tools")
+    folder, _, _ = dicomCase
+
+    words = subprocess.run(["dciodvfy", "-new", folder / "out" / name], capture_output=True, text=True).stderr
+
+    assert "Segmentation" in words or "Comprehensive3DSR" in words
+    assert "Error" not in words
 
 
 def test_whatWasNotSeenIsMarkedInTheReport(dicomCase):

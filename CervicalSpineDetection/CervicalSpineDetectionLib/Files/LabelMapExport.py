@@ -11,8 +11,9 @@ from CervicalSpineDetectionLib.Files.LevelCodes import levelLabel
 # Between muscle (about 60 HU) and bone; a voxel half of thin cortical bone and half of fat or muscle lies near 150 to
 # 300, so that a threshold of solid bone would lose arches on coarse CTs.
 THRESHOLD_RANGE_HU = (120.0, 250.0)
-# What Otsu's threshold is to part: neither air and fat nor metal.
-OTSU_RANGE_HU = (-50.0, 700.0)
+# Otsu's threshold is to part soft tissue from any bone, not marrow from cortex: fat and air, cortex and metal count as
+# the ends of this range.
+OTSU_RANGE_HU = (-50.0, 400.0)
 CLOSING_MM = 1.5
 BODY_RADIUS_MM = 15.0
 SAME_GRID_MM = 0.05
@@ -82,11 +83,11 @@ def _boneOf(vertebra, hu, inside, region, image):
 
 
 def _threshold(hu):
-    values = hu[(hu >= OTSU_RANGE_HU[0]) & (hu <= OTSU_RANGE_HU[1])]
-    if len(values) < 2 or values.min() == values.max():
+    values = np.clip(hu, *OTSU_RANGE_HU).astype(np.float32)
+    if values.min() == values.max():
         return THRESHOLD_RANGE_HU[0]
     otsu = sitk.OtsuThresholdImageFilter()
-    otsu.Execute(sitk.GetImageFromArray(np.ascontiguousarray(values, np.float32)[None]))
+    otsu.Execute(sitk.GetImageFromArray(values[None]))
     return float(np.clip(otsu.GetThreshold(), *THRESHOLD_RANGE_HU))
 
 
