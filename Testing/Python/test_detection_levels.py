@@ -88,3 +88,10 @@ def test_oneLevelTwiceIsNamedOnce():
     centres = np.array([[0, 0, 0], [0, 0, -2.0], [0, 0, -17]])
     links = names(assignLevels(centres, evidence("C4", "C4", "C5")))
     assert sorted(set(links)) == sorted(links)
+
+
+def test_aSettledLevelAnchorsTheOthers():
+    seen = ["C4", "C5", "C6", "C7"]
+    settled = [None, levelIndex("C4"), None, None]
+    links = assignLevels(chain("C3", "C6"), evidence(*seen, blur=0.4), [True] * 4, settled)
+    assert names(links) == ["C3", "C4", "C5", "C6"]

@@ -1,5 +1,7 @@
 """The whole pipeline with a detector that knows the truth: what is left is geometry, fusion and levels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -51,6 +53,27 @@ def test_everyCervicalVertebraIsFoundWhereItIs(neck):
     found = detected(ct, labels)
     assertSame(found, cervical(vertebraeOf(labels)), 2.5)
     assert all(v.confidence > 0.9 and v.complete and not v.inferred for v in found)
+
+
+def test_whatAPersonSettledStaysAndAnchorsTheRest(neck):
+    ct, labels = neck
+    first = detected(ct, labels)
+    by = {vertebra.level: vertebra for vertebra in first}
+    # C4 and C5 are said to be one level higher than the detector thinks; C5's centre was moved by 3 mm.
+    settled = [replace(by["C4"], level="C3"), replace(by["C5"], level="C4", centre=by["C5"].centre + [0, 3, 0])]
+    again = detectVertebrae(ct, OracleDetector(ct, labels), confirmed=settled).vertebrae
+    found = {vertebra.level: vertebra for vertebra in again}
+    assert found["C3"] is settled[0] and found["C4"] is settled[1]
+    assert len(found) == len(again) and np.allclose(found["C5"].centre, by["C6"].centre)
+    assert np.allclose(found["C2"].centre, by["C3"].centre)
+
+
+def test_nothingIsDetectedInThePlaceOfASettledVertebra(neck):
+    ct, labels = neck
+    first = detected(ct, labels)
+    settled = [replace(first[3], centre=first[3].centre + [2, 4, 2])]
+    again = detectVertebrae(ct, OracleDetector(ct, labels), confirmed=settled).vertebrae
+    assert [v.level for v in again] == [v.level for v in first] and again[3] is settled[0]
 
 
 def test_boxesDoNotDependOnTheOrientationTheCtIsStoredIn(neck):

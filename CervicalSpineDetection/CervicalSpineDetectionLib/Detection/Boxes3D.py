@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
 
 # Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
@@ -144,11 +144,12 @@ def withPlausibleWidths(found):
     return mended
 
 
-def vertebraeFrom(links, candidates, volume):
+def vertebraeFrom(links, candidates, volume, confirmed=()):
     """All vertebrae of a chain, thoracic ones included.
 
     :param links: list of LevelChain.Link.
     :param candidates: the candidates they index.
+    :param confirmed: list of Vertebra that stay as they are; levels missing between them and the others are filled.
     :return: list of Vertebra in cranio-caudal order.
     """
     found = [
@@ -156,11 +157,14 @@ def vertebraeFrom(links, candidates, volume):
          boundsOf(candidates[link.candidate].track, volume), True)
         for link in links
     ]
-    found = withMissingLevels(withPlausibleWidths(found))
+    settled = {levelIndex(v.level): (levelIndex(v.level), v.confidence, v.centre, v.bounds, True) for v in confirmed}
+    found = withMissingLevels(withPlausibleWidths(sorted([*found, *settled.values()], key=lambda entry: entry[0])))
     boxes = orientedBoxes([LEVELS[level] for level, *_ in found], [centre for _, _, centre, _, _ in found],
                           [bounds for _, _, _, bounds, _ in found])
-    return [
+    detected = [
         Vertebra(LEVELS[level], confidence, centre, bounds, box, inferred=not detected,
                  complete=isComplete(bounds, volume))
         for (level, confidence, centre, bounds, detected), box in zip(found, boxes, strict=True)
+        if level not in settled
     ]
+    return sorted([*detected, *confirmed], key=lambda vertebra: levelIndex(vertebra.level))

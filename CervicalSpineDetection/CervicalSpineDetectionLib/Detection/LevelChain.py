@@ -21,6 +21,9 @@ SKIP_COST = 3.0  # a level between two found ones was missed
 OUTLIER_COST = 1.2  # per unit of evidence, up to SIGHTINGS
 # The network may misjudge a level by one all the way down the neck; it does not see bodies that are not there.
 BODY_OUTLIER_COST = 15.0
+SETTLED_COST = 1e3  # more than all the rest together, and still a number to reckon with
+# Where a person named levels, the others follow from the distances: the network errs by one all along the neck.
+BESIDE_SETTLED = 0.05
 FLOOR = 0.05
 
 
@@ -38,12 +41,13 @@ class Link:
     confidence: float
 
 
-def assignLevels(centres, scores, withBody=None):
+def assignLevels(centres, scores, withBody=None, settled=None):
     """Levels of candidates.
 
     :param centres: shape (n, 3), LPS mm, in cranio-caudal order.
     :param scores: list of n arrays (slices, levels), class scores of each candidate.
     :param withBody: n flags: the vertebral body was seen, so there is a vertebra, whatever its level.
+    :param settled: n entries: the level (index) that a person gave to the candidate, or None.
     :return: list of Link in cranio-caudal order.
     """
     if not len(centres):
@@ -51,6 +55,12 @@ def assignLevels(centres, scores, withBody=None):
     emission = np.array([_levelLogLikelihood(s) for s in scores])
     outlier = np.array([OUTLIER_COST * min(s.max(axis=1).sum(), SIGHTINGS) for s in scores])
     outlier += BODY_OUTLIER_COST * np.array(withBody if withBody is not None else np.zeros(len(scores)))
+    if any(level is not None for level in settled or ()):
+        emission *= BESIDE_SETTLED
+    for index, level in enumerate(settled or ()):
+        if level is not None:
+            emission[index] = np.where(np.arange(emission.shape[1]) == level, 0, -SETTLED_COST)
+            outlier[index] = SETTLED_COST
     scale = 1.0
     # The chain gives the person's scale, the scale gives a better chain.
     for _ in range(3):

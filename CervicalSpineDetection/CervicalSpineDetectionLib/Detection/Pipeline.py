@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS, LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS, LEVELS, levelIndex
 from CervicalSpineDetectionLib.Detection.Boxes3D import centreOf, vertebraeFrom
 from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
 from CervicalSpineDetectionLib.Detection.LevelChain import assignLevels
@@ -14,13 +15,18 @@ from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
 
+# Half the distance of neighbouring bodies: a centre this near to another is that of the same vertebra.
+SAME_VERTEBRA_MM = 9.0
 
-def detectVertebrae(image, detector, progress=None):
+
+def detectVertebrae(image, detector, progress=None, confirmed=()):
     """Find and name the cervical vertebrae of a CT.
 
     :param image: 3D scalar sitk image in HU, any spacing and orientation.
     :param detector: a ``Detector.SliceDetector``.
     :param progress: called with (step, done, total).
+    :param confirmed: Vertebra objects in the image's physical space (LPS mm) that a person settled: they are in the
+        result as they are, anchor the levels of the others, and nothing is detected in their place.
     :return: DetectionResult in the image's physical space (LPS mm); empty where no cervical vertebra was found.
     :raises InputError: the image can't be used.
     """
@@ -29,10 +35,10 @@ def detectVertebrae(image, detector, progress=None):
     clock.lap("resample")
     detections = detector.detect(slices, progress)
     clock.lap("network")
-    vertebrae = fuse(detections, volume)
+    vertebrae = fuse(detections, volume, confirmed)
     clock.lap("fusion")
     return DetectionResult(
-        vertebrae=[vertebra for vertebra in vertebrae if vertebra.level in CERVICAL_LEVELS],
+        vertebrae=[v for v in vertebrae if v.level in CERVICAL_LEVELS or any(v is other for other in confirmed)],
         warnings=[warning] if warning else [],
         image=imageGeometry(image),
         model=dict(detector.model),
@@ -57,31 +63,42 @@ def imageGeometry(image):
             "direction": list(image.GetDirection())}
 
 
-def fuse(detections, volume):
+def fuse(detections, volume, confirmed=()):
     """Boxes of all slices -> vertebrae, thoracic ones included.
 
     :param detections: list of SliceDetections, one a slice of the volume.
     :param volume: SagittalVolume.
+    :param confirmed: list of Vertebra settled by a person.
     :return: list of Vertebra in cranio-caudal order.
     """
-    candidates = candidatesOf(detections)
-    candidates, links = chainOf(candidates, volume)
+    candidates, links = chainOf(candidatesOf(detections), volume, confirmed)
     candidates, _ = absorbParts(candidates, [link.candidate for link in links])
-    return vertebraeFrom(links, candidates, volume)
+    return vertebraeFrom(links, candidates, volume, confirmed)
 
 
-def chainOf(candidates, volume):
+def chainOf(candidates, volume, confirmed=()):
     """Settle the levels.
 
+    :param confirmed: list of Vertebra whose place and level are settled; a candidate in the place of one is dropped.
     :return: (candidates in cranio-caudal order, list of LevelChain.Link).
     """
     centres = np.array([
         centreOf(candidate, LEVELS[candidate.track.scores.sum(axis=0).argmax()], volume) for candidate in candidates
     ]).reshape(-1, 3)
-    order = np.argsort(-centres[:, 2])
-    candidates = [candidates[i] for i in order]
+    free = [i for i, centre in enumerate(centres)
+            if all(np.linalg.norm(centre - other.centre) > SAME_VERTEBRA_MM for other in confirmed)]
+    places = np.concatenate([centres[free], np.reshape([vertebra.centre for vertebra in confirmed], (-1, 3))])
+    order = np.argsort(-places[:, 2], kind="stable")
+    candidates = [candidates[i] for i in free]
     scores = [candidate.track.scores for candidate in candidates]
-    return candidates, assignLevels(centres[order], scores, [candidate.body is not None for candidate in candidates])
+    scores += [np.eye(len(LEVELS))[[levelIndex(vertebra.level)]] for vertebra in confirmed]
+    withBody = [candidate.body is not None for candidate in candidates] + [True] * len(confirmed)
+    settled = [None] * len(candidates) + [levelIndex(vertebra.level) for vertebra in confirmed]
+    links = assignLevels(places[order], *([values[i] for i in order] for values in (scores, withBody, settled)))
+    kept = [int(i) for i in order if i < len(candidates)]
+    links = [replace(link, candidate=kept.index(order[link.candidate])) for link in links
+             if order[link.candidate] < len(candidates) and link.level not in settled]
+    return [candidates[i] for i in kept], links
 
 
 class _Clock:
