@@ -6,6 +6,9 @@ import slicer
 from SlicerStandIn.PreviewWindow import grab, waitFor
 
 
+FIELD_OF_VIEW_MM = 170
+
+
 def takeScreenshots(window, folder):
     """Write detect.png, drag.png and shift.png.
 
@@ -16,6 +19,8 @@ def takeScreenshots(window, folder):
     ui.detectButton.click()
     waitFor(lambda: not widget.logic.isBusy, 600)
     window.layoutManager.views["1"].lookFromLeftFront()
+    for name in window.layoutManager.sliceViewNames():
+        window.layoutManager.views[name].zoom(FIELD_OF_VIEW_MM)
     _settle()
     grab(window, folder / "detect.png")
     dragUpperFace(window, 6)

@@ -8,9 +8,7 @@ import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 from vtk.util.numpy_support import vtk_to_numpy
 
-SLICE_MANAGERS = (
-    "vtkMRMLModelSliceDisplayableManager", "vtkMRMLMarkupsDisplayableManager", "vtkMRMLOrientationMarkerDisplayableManager"
-)
+SLICE_MANAGERS = ("vtkMRMLModelSliceDisplayableManager", "vtkMRMLMarkupsDisplayableManager")
 THREE_D_MANAGERS = (
     "vtkMRMLCameraDisplayableManager", "vtkMRMLViewDisplayableManager", "vtkMRMLModelDisplayableManager",
     "vtkMRMLMarkupsDisplayableManager",
@@ -113,6 +111,11 @@ class SliceView(View):
     def resize(self, width, height):
         super().resize(width, height)
         self.logic.ResizeSliceNode(width, height)
+
+    def zoom(self, millimetres):
+        """Show so many mm from top to bottom, around the middle of the view."""
+        width, height = self.window.GetSize()
+        self.node.SetFieldOfView(millimetres * width / height, millimetres, 1)
 
     def toPixels(self, ras):
         """World RAS mm to pixels from the lower left, shape (2,)."""

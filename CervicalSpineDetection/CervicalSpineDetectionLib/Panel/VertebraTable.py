@@ -33,6 +33,7 @@ class VertebraTable:
         widget.setColumnCount(len(headers))
         widget.setHorizontalHeaderLabels(headers)
         widget.verticalHeader().hide()
+        widget.setWordWrap(False)
         widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         widget.horizontalHeader().setStretchLastSection(True)
         widget.setMinimumHeight(240)
@@ -56,7 +57,7 @@ class VertebraTable:
 
     def selectedIds(self):
         """Node IDs of the chosen rows, from top to bottom."""
-        indices = sorted({index.row() for index in self._widget.selectionModel().selectedRows()})
+        indices = sorted({item.row() for item in self._widget.selectedItems()})
         return [self._rows[index].nodeId for index in indices if index < len(self._rows)]
 
     def select(self, nodeId):
@@ -89,8 +90,11 @@ class VertebraTable:
         for index, row in enumerate(rows):
             for column in (COLOUR, CONFIDENCE, SIZE, REMARK, *FLAGS):
                 item = qt.QTableWidgetItem()
-                flags = qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable
-                item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column in FLAGS else flags)
+                flags = qt.Qt.ItemIsEnabled
+                if column in FLAGS:
+                    flags = flags | qt.Qt.ItemIsUserCheckable
+                # A colour under the selection's colour would be another one.
+                item.setFlags(flags if column == COLOUR else flags | qt.Qt.ItemIsSelectable)
                 self._widget.setItem(index, column, item)
             self._widget.setCellWidget(index, LEVEL, self._levelBox(row.nodeId))
 
@@ -108,7 +112,9 @@ class VertebraTable:
         cell(SIZE).setText(" x ".join(f"{length:.0f}" for length in row.size))
         cell(SIZE).setToolTip(_("Left-right x front-back x up-down"))
         remarks = [row.remark] * bool(row.remark) + [_("edited")] * row.edited
-        cell(REMARK).setText("; ".join(remarks) if row.level in LEVELS else f"{row.level}: {'; '.join(remarks)}")
+        text = "; ".join(remarks) if row.level in LEVELS else f"{row.level}: {'; '.join(remarks)}"
+        cell(REMARK).setText(text)
+        cell(REMARK).setToolTip(text)
         for column, name in FLAGS.items():
             cell(column).setCheckState(qt.Qt.Checked if getattr(row, name) else qt.Qt.Unchecked)
         box = self._widget.cellWidget(index, LEVEL)
