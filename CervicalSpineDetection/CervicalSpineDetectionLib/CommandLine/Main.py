@@ -17,6 +17,7 @@ COMMANDS = {
     "export": "Export",
     "evaluate": "Evaluate",
     "cohort": "Cohort",
+    "corrections": "CorrectionsToDataset",
 }
 BAD_INPUT = 2
 INTERRUPTED = 130
