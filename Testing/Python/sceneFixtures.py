@@ -82,6 +82,24 @@ def nodesOfClass(scene, className):
     return [scene.GetNthNodeByClass(n, className) for n in range(scene.GetNumberOfNodesByClass(className))]
 
 
+def putUnderTransform(scene, volumeNode, rigid=False):
+    """Under a linear transform that turns, shifts and, unless rigid, shears.
+
+    :return: its matrix, shape (4, 4), RAS mm.
+    """
+    import slicer
+
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation((1, 1, 0), 40)
+    if not rigid:
+        matrix[:3, :3] @= np.array([[1, 0.2, 0], [0, 1.1, 0], [0, 0, 0.9]])
+    matrix[:3, 3] = [10, -20, 30]
+    transformNode = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Registration")
+    transformNode.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    volumeNode.SetAndObserveTransformNodeID(transformNode.GetID())
+    return matrix
+
+
 @contextmanager
 def readScene(path, folder):
     """Scene of a bundle, as Slicer unpacks and imports it."""

@@ -15,7 +15,7 @@ from sceneFixtures import (
     madeResult,
     madeVertebra,
     nodesOfClass,
-    rotation,
+    putUnderTransform,
 )
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
@@ -53,17 +53,6 @@ def hierarchyOf(scene):
 def removePoint(centresNode, index):
     centresNode.SetFixedNumberOfControlPoints(False)
     centresNode.RemoveNthControlPoint(index)
-
-
-def putUnderTransform(scene, volumeNode):
-    """Under a linear transform that turns, shifts and shears."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation((1, 1, 0), 40) @ [[1, 0.2, 0], [0, 1.1, 0], [0, 0, 0.9]]
-    matrix[:3, 3] = [10, -20, 30]
-    transformNode = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Registration")
-    transformNode.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    volumeNode.SetAndObserveTransformNodeID(transformNode.GetID())
-    return matrix
 
 
 @pytest.mark.parametrize("oriented", [True, False])

@@ -39,11 +39,9 @@ def contradictions(states, transformId) -> list[Conflict]:
     for level, group in groupby((state for state in states if state.level), key=lambda state: state.level):
         group = list(group)
         if len(group) > 1:
-            copies = [state.name for state in group if "Copy" in state.name.split()]
-            mend = f'delete the copy "{copies[0]}" or give it another level' if copies else \
-                "give one another level, delete one, or shift all below"
             times = "twice" if len(group) == 2 else f"{len(group)} times"
-            found.append(Conflict(tuple(state.nodeId for state in group), f"{level} is there {times}: {mend}."))
+            found.append(Conflict(tuple(state.nodeId for state in group), f"{level} is there {times}: "
+                                  "give one another level, or delete one."))
     for state in states:
         for message in _ownContradictions(state, transformId):
             found.append(Conflict((state.nodeId,), message))
@@ -78,8 +76,10 @@ def _ownContradictions(state, transformId):
         yield f"The centre point of {state.level} is missing: set its level again to bring it back, or delete it."
     elif levelOfName(state.pointLabel) != state.level:
         yield f'The box "{state.name}" and its point "{state.pointLabel}" are named differently: set the level again.'
+    if min(state.orientedBox.size) <= 0:
+        yield f'The box "{state.name}" has no extent: undo, or reset it.'
     if state.transformId != transformId:
-        yield f'"{state.name}" and the CT are under different transforms: put both under the same.'
+        yield f'"{state.name}" and the CT are under different transforms: put both under the same one or none.'
 
 
 def _isApart(state):

@@ -7,11 +7,13 @@ nodes, is left alone. A new detection is a step too.
 
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 import numpy as np
+import slicer
 import vtk
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
@@ -25,6 +27,9 @@ from CervicalSpineDetectionLib.Scene.VertebraNodes import (
     UNKNOWN_COLOUR,
     belongsTo,
     centresNodeOf,
+    copyConflicts,
+    isWithoutCt,
+    markupsNodes,
     readStates,
     removeStrayPoints,
     strayConflicts,
@@ -92,8 +97,11 @@ class Corrections:
         return [_row(state) for state in self._present]
 
     def conflicts(self) -> list[Conflict]:
-        return conflicts(self._present, transformIdOf(self._volumeNode)) + strayConflicts(
-            self._scene, self._volumeNode, self._present)
+        return [
+            *conflicts(self._present, transformIdOf(self._volumeNode)),
+            *strayConflicts(self._scene, self._volumeNode, self._present),
+            *copyConflicts(self._scene, self._volumeNode),
+        ]
 
     def confirmedVertebrae(self) -> list[Vertebra]:
         """Those a new detection has to go around: confirmed, edited or locked.
@@ -233,19 +241,21 @@ class Corrections:
 
     @property
     def canUndo(self) -> bool:
-        return self._history.canUndo and self._dragged is None
+        return self._history.canUndo
 
     @property
     def canRedo(self) -> bool:
-        return self._history.canRedo and self._dragged is None
+        return self._history.canRedo
 
     def undo(self):
         """Does nothing where nothing can be undone."""
+        self._endDrag()
         if self.canUndo:
             self._show(self._history.undo(self._before))
 
     def redo(self):
         """Does nothing where nothing can be redone."""
+        self._endDrag()
         if self.canRedo:
             self._show(self._history.redo(self._before))
 
@@ -327,8 +337,7 @@ class Corrections:
 
     def _write(self, states):
         """One step."""
-        if self._dragged is not None:
-            raise InputError("A box or point is being dragged: release the mouse button first.")
+        self._endDrag()
         with self._quietly():
             self._present = tuple(writeStates(self._scene, self._volumeNode, states))
         self._changedElsewhere = frozenset()
@@ -367,10 +376,11 @@ class Corrections:
         self._follow(scene, self._onNodeRemoved, scene.NodeRemovedEvent)
         self._follow(scene, self._onStartClose, scene.StartCloseEvent)
         self._follow(scene, self._onChange, scene.EndBatchProcessEvent, scene.EndImportEvent, scene.EndCloseEvent)
+        self._geometry = self._ctGeometry()
         if self._volumeNode:
             self._follow(self._volumeNode, self._onCtTransform, self._volumeNode.TransformModifiedEvent)
-        for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode")):
-            self._followMarkups(scene.GetNthNodeByClass(n, "vtkMRMLMarkupsNode"))
+        for node in markupsNodes(scene):
+            self._followMarkups(node)
 
     def _followMarkups(self, node):
         self._follow(node, self._onNodeChange, vtk.vtkCommand.ModifiedEvent, node.PointModifiedEvent,
@@ -381,7 +391,7 @@ class Corrections:
 
     def _follow(self, observed, follower, *events):
         tags = self._observerTags.setdefault(observed, [])
-        tags.extend(observed.AddObserver(event, follower) for event in events)
+        tags.extend(observed.AddObserver(event, _weakly(follower)) for event in events)
 
     def _letGo(self, observed):
         for tag in self._observerTags.pop(observed, ()):
@@ -389,7 +399,7 @@ class Corrections:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeAdded(self, caller, event, node):
-        # All markups: a copy of ours becomes ours only after it was added.
+        # All markups: a new one is marked as ours only after it was added.
         if node.IsA("vtkMRMLMarkupsNode"):
             self._followMarkups(node)
             self._onChange()
@@ -400,7 +410,7 @@ class Corrections:
             self._forget()
         if node in self._observerTags:
             self._letGo(node)
-            self._onChange()
+            self._onNodeChange(node, event)
 
     def _onStartClose(self, caller, event):
         self._forget()
@@ -412,23 +422,39 @@ class Corrections:
         self._notify()
 
     def _onCtTransform(self, caller, event):
-        """Boxes and points go under the transform the CT is put under."""
+        """Boxes and points go under the transform the CT is put under. Where one is hardened on the CT they stay under
+        it, and so in place, and a conflict tells that."""
+        if self._ctGeometry() != self._geometry:
+            return
         with self._quietly():
             for node in vertebraNodes(self._scene, self._volumeNode):
                 node.SetAndObserveTransformNodeID(self._volumeNode.GetTransformNodeID())
         self._onChange()
 
+    def _ctGeometry(self):
+        matrix = vtk.vtkMatrix4x4()
+        if self._volumeNode:
+            self._volumeNode.GetIJKToRASMatrix(matrix)
+        return tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel())
+
     def _onDragStart(self, node, event):
         if belongsTo(node, self._volumeNode):
+            self._endDrag()
             self._dragged = node
             self._holdOtherPoints(node, True)
 
     def _onDragEnd(self, node, event):
         if node is self._dragged:
-            self._holdOtherPoints(node, False)
+            self._endDrag()
+            self._notify()
+
+    def _endDrag(self):
+        """The drag becomes a step. Slicer's key "s" over a point starts one and never ends it."""
+        if self._dragged is not None:
+            self._holdOtherPoints(self._dragged, False)
             self._dragged = None
             self._changedElsewhere = frozenset()
-            self._onChange()
+            self._recordStep()
 
     def _holdOtherPoints(self, node, held):
         """A drag with the middle button moves a whole list but its locked points: hold those not under the mouse."""
@@ -444,21 +470,29 @@ class Corrections:
     def _onNodeChange(self, node, event):
         if belongsTo(node, self._volumeNode):
             self._onChange()
+        elif isWithoutCt(node) and not self._isBusy():
+            # It may be a copy of ours.
+            self._notify()
 
     def _onChange(self, caller=None, event=None):
-        scene = self._scene
-        if self._quiet or scene.IsBatchProcessing() or scene.IsImporting() or scene.IsClosing():
+        ctIsGone = self._volumeNode and self._volumeNode.GetScene() is not self._scene
+        if ctIsGone or self._isBusy():
             return
-        if self._volumeNode and self._volumeNode.GetScene() is not scene:
-            return
-        found = tuple(readStates(scene, self._volumeNode))
+        found = tuple(readStates(self._scene, self._volumeNode))
         if found == self._present:
+            if [state.transformId for state in found] != [state.transformId for state in self._present]:
+                self._present = found
+                self._notify()
             return
         with self._quietly():
             self._present = self._settled(found)
         if self._dragged is None:
             self._recordChange()
         self._notify()
+
+    def _isBusy(self):
+        scene = self._scene
+        return self._quiet or scene.IsBatchProcessing() or scene.IsImporting() or scene.IsClosing()
 
     def _settled(self, found):
         """Boxes and points that were changed from elsewhere belong together, and are marked as edited."""
@@ -491,6 +525,21 @@ class Corrections:
             return
         self._recordStep()
         self._changedElsewhere = changed if before.keys() == now.keys() else frozenset()
+
+
+def _weakly(method):
+    """An observer that doesn't keep its object alive. With a method, object and node would own each other; VTK crashes
+    when Python's garbage collector finds such a cycle after the scene is gone."""
+    reference = weakref.WeakMethod(method)
+
+    def follow(*arguments):
+        present = reference()
+        if present:
+            present(*arguments)
+
+    if hasattr(method, "CallDataType"):
+        follow.CallDataType = method.CallDataType
+    return follow
 
 
 def _row(state):

@@ -145,15 +145,22 @@ def writeStates(scene, volumeNode, states) -> list[VertebraState]:
 
 
 def strayConflicts(scene, volumeNode, states) -> list[Conflict]:
-    """What belongs to no vertebra: points without a box, and copies of the list of centres."""
-    lists = _nodesOf(scene, volumeNode, "Centres")
-    points = [
-        Conflict((lists[0].GetID(),), f"The box of {level} is missing: insert {level} to make one, or undo.")
+    """Points without a box: what is meant is open, so that nothing can be exported."""
+    return [
+        Conflict((centresNodeOf(scene, volumeNode).GetID(),),
+                 f"The box of {level} is missing: insert {level} to make one, or undo.")
         for level in strayPoints(scene, volumeNode, states)
     ]
-    return points + [
-        Conflict((node.GetID(),), f'"{node.GetName()}" is a copy of the centre points: remove it.')
-        for node in lists[1:]
+
+
+def copyConflicts(scene, volumeNode) -> list[Conflict]:
+    """Clones made in Slicer's Data module. They don't name the CT, so they are no vertebrae of it."""
+    ours = {_mark(node): node.GetName() for node in vertebraNodes(scene, volumeNode)} if volumeNode else {}
+    return [
+        Conflict((node.GetID(),), f'"{node.GetName()}" is a copy of "{ours[_mark(node)]}" and is left out: delete it '
+                 "in the Data module, and insert a level that you need.")
+        for node in markupsNodes(scene)
+        if isWithoutCt(node) and _mark(node) in ours
     ]
 
 
@@ -193,12 +200,21 @@ def belongsTo(node, volumeNode) -> bool:
     return bool(node.GetAttribute(PREFIX + "Role")) and node.GetNodeReferenceID(VOLUME_REFERENCE) == volumeId
 
 
+def isWithoutCt(node) -> bool:
+    """True for a box or list of centres that names no CT."""
+    return belongsTo(node, None)
+
+
 def vertebraNodes(scene, volumeNode):
     """Boxes and lists of centres of a volume."""
+    return [node for node in markupsNodes(scene) if belongsTo(node, volumeNode)]
+
+
+def markupsNodes(scene):
+    """All markups of a scene, whosever they are."""
     # slicer.util.getNodesByClass always asks slicer.mrmlScene.
-    markups = (scene.GetNthNodeByClass(n, "vtkMRMLMarkupsNode")
-               for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode")))
-    return [node for node in markups if belongsTo(node, volumeNode)]
+    return [scene.GetNthNodeByClass(n, "vtkMRMLMarkupsNode")
+            for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode"))]
 
 
 def transformIdOf(volumeNode):
@@ -217,6 +233,12 @@ def _batch(scene):
 
 def _nodesOf(scene, volumeNode, role):
     return [node for node in vertebraNodes(scene, volumeNode) if node.GetAttribute(PREFIX + "Role") == role]
+
+
+def _mark(node):
+    """What a clone has in common with its original only."""
+    isBox = node.GetAttribute(PREFIX + "Role") == "Box"
+    return node.GetAttribute(PREFIX + "Centre") if isBox else node.GetName().removesuffix(" Copy")
 
 
 def _readState(node, centresNode, index):
@@ -273,7 +295,10 @@ def _makeCentres(scene):
 def _writeBox(node, state, former):
     with slicer.util.NodeModify(node):
         if former is None or state.box != former.box:
+            node.SetFixedNumberOfControlPoints(False)
             _setRoi(node, boxFromNumbers(state.box))
+            # Without its one point the box would be nothing: Slicer's keys could remove it.
+            node.SetFixedNumberOfControlPoints(True)
             # The box's centre would be taken for that of the body.
             node.SetNthControlPointVisibility(0, False)
         for name in {**state.attributes, **(former.attributes if former else {})}:
@@ -305,7 +330,8 @@ def _writePoint(centresNode, boxNode, state, pointId):
         position = LPS_TO_RAS @ state.centre
         if index < 0:
             index = centresNode.AddControlPoint(position, state.pointLabel)
-        elif tuple(position) != centresNode.GetNthControlPointPosition(index):
+        elif (centresNode.GetNthControlPointPositionStatus(index) != centresNode.PositionDefined
+              or tuple(position) != centresNode.GetNthControlPointPosition(index)):
             centresNode.SetNthControlPointPosition(index, *position)
         boxNode.SetAttribute(PREFIX + "Point", centresNode.GetNthControlPointID(index))
         centresNode.SetNthControlPointLabel(index, state.pointLabel)
