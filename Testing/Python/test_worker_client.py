@@ -208,6 +208,9 @@ def test_oneDetectionAtATime(client):
 @pytest.mark.parametrize(("device", "sentence"), [
     ("killed", WorkerClient.KILLED),
     ("memory", Server.NO_MEMORY),
+    ("itk", Server.NO_MEMORY),
+    ("packageless", Server.NO_PACKAGE.format(name="torch")),
+    ("gpu", Server.GPU_ERROR),
     ("hanging", WorkerClient.SILENT),
     ("frozen", WorkerClient.SILENT),
     ("broken", Server.UNEXPECTED.format(reason="FileNotFoundError")),

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import queue
+import sys
 import threading
 import time
 import traceback
@@ -23,6 +24,8 @@ NO_MEMORY = ("There is not enough memory for this volume; close other programs o
 NO_GPU_MEMORY = ("The graphics card has not enough memory for this volume; "
                  "choose CPU, or close other programs that use the card.")
 ON_CPU_INSTEAD = "The graphics card had not enough memory, so the detection ran on the CPU."
+NO_PACKAGE = "The Python package {name} can't be loaded; install what this module needs, then detect again."
+GPU_ERROR = "The graphics card reported an error; detect again, and choose CPU if it happens again."
 UNEXPECTED = "The detection failed ({reason}); detect again, and see the log if it happens again."
 
 
@@ -87,8 +90,8 @@ class Server:
                 else:
                     self._commands.put((command, block))
                     block = None
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            _log(error)
         finally:
             # Not sys.exit: the other thread may be deep in a network.
             os._exit(0)
@@ -108,9 +111,9 @@ class Server:
     def _warm(self, command):
         try:
             detector = self._detector(command["weights"], command["device"])
-        except Exception:
-            # The detection that needs it will say so.
-            traceback.print_exc()
+        except Exception as error:
+            # The detection that needs it will tell the user.
+            _log(error)
         else:
             self._answer("ready", device=self._describeDevice(detector))
 
@@ -150,12 +153,12 @@ class Server:
         :raises InputError: see ``YoloDetector.loadDetector``.
         """
         path = findWeights(weights)
-        files = [file for file in (path, path.with_suffix(".json")) if file.is_file()]
-        key = (path, device, *(file.stat().st_mtime_ns for file in files))
-        if key not in self._detectors:
+        written = [file.stat().st_mtime_ns for file in (path, path.with_suffix(".json")) if file.is_file()]
+        loaded = self._detectors.get((path, device))
+        if loaded is None or loaded[0] != written:
             self._progress("Loading the network", 0, 1)
-            self._detectors[key] = self._loadDetector(weights, device)
-        return self._detectors[key]
+            loaded = self._detectors[path, device] = written, self._loadDetector(weights, device)
+        return loaded[1]
 
 
 def _isGpuMemory(error):
@@ -170,7 +173,16 @@ def _sentence(error):
     # So say torch and ITK, both with a RuntimeError.
     if isinstance(error, MemoryError) or "allocate memory" in str(error):
         return NO_MEMORY
+    if isinstance(error, ImportError):
+        return NO_PACKAGE.format(name=error.name)
+    if "CUDA error" in str(error):
+        return GPU_ERROR
     return UNEXPECTED.format(reason=type(error).__name__)
+
+
+def _log(error):
+    # The client logs the last lines of standard error where this process ends unexpectedly.
+    print(_traceback(error), file=sys.stderr, flush=True)
 
 
 def _traceback(error):
