@@ -188,6 +188,18 @@ def test_ofSceneAndResultInAFolderTheSceneCounts(command, neck, tmp_path):
     assert sum(card(tmp_path)["vertebrae"].values()) == 7
 
 
+def test_whatCannotBeUsedInAFolderIsToldAndTheRestGoesOn(command, neck, tmp_path, capsys):
+    writeCorrectedScene(tmp_path / "in" / "a.mrb", neck)
+    writeCorrectedScene(tmp_path / "in" / "untouched.mrb", neck, lambda corrections, nodes: None)
+    writeCorrectedScene(tmp_path / "in" / "gap.mrb", neck, lambda corrections, nodes: (
+        corrections.confirmAll(), corrections.delete(nodes[2].GetID())))
+
+    assert command(tmp_path / "in") == 0
+    printed = capsys.readouterr().out
+    assert "untouched.mrb is confirmed or corrected" in printed and "C3 is missing" in printed
+    assert "1 of 1 CTs" in printed
+
+
 def wrong(kind, neck, tmp_path):
     untouched = tmp_path / "untouched.mrb"
     if kind == "untouched":
@@ -202,7 +214,7 @@ def wrong(kind, neck, tmp_path):
     (tmp_path / "otherCt.csv").write_text("path,ct\nresult/vertebrae.json,other.nrrd\n")
     return {
         "untouched": ([untouched], "--all"),
-        "result": ([tmp_path / "result"], "does not tell"),
+        "result": ([tmp_path / "result"], "--all"),
         "broken": ([tmp_path / "broken.mrb"], "can't be read"),
         "empty": ([tmp_path / "empty"], "No scene"),
         "missing": ([tmp_path / "none.mrb"], "not there"),

@@ -131,7 +131,7 @@ def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.
     """
     from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription
 
-    cases = [case for source in sources for case in _casesOf(source, takeAll)]
+    cases = _casesOf(sources, takeAll)
     # Whoever knows a patient's ID can't tell by hashing it whether the patient is in the set: the salt is forgotten.
     salt = secrets.token_bytes(32)
     digests = [hashlib.sha256(salt + case[1].encode()).hexdigest()[:DIGEST_LENGTH] for case in cases]
@@ -146,8 +146,8 @@ def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.
         name = f"{_safe(source.path) + '-' if keepNames else ''}{digest}-{ofPatient[digest]}"
         split = splitOf[digest]
         with quietLibraries():
-            counts[split, "pictures"] += _writeCase(folder, split, name, source, image, settled, others, detector,
-                                                    geometry, random, slices)
+            counts[split, "pictures"] += _writeCase(folder, split, name, image, settled, others, detector, geometry,
+                                                    random, slices)
         counts[split, "vertebrae"] += len(settled)
         levels.update(vertebra.level for vertebra in settled)
         print(f"{sum(ofPatient.values())} of {len(cases)} CTs", flush=True)
@@ -166,18 +166,32 @@ def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.
     return counts
 
 
-def _casesOf(source, takeAll):
-    """List of (Source, patient, image, settled vertebrae, other vertebrae). :raises InputError: none in a source."""
-    if source.path.suffix.lower() in SCENE_SUFFIXES:
-        cases = _casesOfScene(source)
-    else:
-        cases = [_caseOfJson(source, takeAll)]
-    if takeAll:
-        cases = [(source, patient, image, settled + others, []) for source, patient, image, settled, others in cases]
-    cases = [case for case in cases if case[3]]
+def _casesOf(sources, takeAll):
+    """List of (Source, patient, image, settled vertebrae, other vertebrae). What can't be used is printed.
+
+    :raises InputError: nothing can be used.
+    """
+    from CervicalSpineDetectionLib.Training.Corrections import checkGaps
+
+    cases, reasons = [], []
+    for source in sources:
+        try:
+            found = _casesOfScene(source) if source.path.suffix.lower() in SCENE_SUFFIXES else [_caseOfJson(source)]
+            if takeAll:
+                found = [(*case[:3], case[3] + case[4], []) for case in found]
+            found = [case for case in found if case[3]]
+            if not found:
+                raise InputError(f"No vertebra in {source.path} is confirmed or corrected; confirm them in 3D Slicer, "
+                                 "or take all of them with --all.")
+            for case in found:
+                checkGaps(case[3] + case[4])
+            cases += found
+        except InputError as error:
+            reasons.append(str(error))
     if not cases:
-        raise InputError(f"No vertebra in {source.path} is confirmed or corrected; confirm them in 3D Slicer, or take "
-                         "all of them with --all.")
+        raise InputError(reasons[0])
+    for reason in reasons:
+        print("Left out:", reason)
     return cases
 
 
@@ -192,13 +206,11 @@ def _casesOfScene(source):
              case.others) for case in cases]
 
 
-def _caseOfJson(source, takeAll):
+def _caseOfJson(source):
+    """All of its vertebrae are others: it doesn't tell which a person confirmed."""
     from CervicalSpineDetectionLib.Files.ReadImage import readImage
     from CervicalSpineDetectionLib.Files.ResultJson import fromJson
 
-    if not takeAll:
-        raise InputError(f"{source.path} does not tell which vertebrae a person confirmed; if all of them were, use "
-                         "--all.")
     try:
         result = fromJson(json.loads(source.path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -207,7 +219,7 @@ def _caseOfJson(source, takeAll):
     with quietLibraries():
         image = readImage(ct)
     _checkBelongs(source.path, result, image)
-    return source, source.patient or _patientOf(ct) or str(source.path.resolve()), image, result.vertebrae, []
+    return source, source.patient or _patientOf(ct) or str(source.path.resolve()), image, [], result.vertebrae
 
 
 def _ctBeside(path):
@@ -251,14 +263,11 @@ def _split(digests, validation):
     return {digest: SPLITS[index < held] for index, digest in enumerate(digests)}
 
 
-def _writeCase(folder, split, name, source, image, settled, others, detector, geometry, random, slices):
+def _writeCase(folder, split, name, image, settled, others, detector, geometry, random, slices):
     from CervicalSpineDetectionLib.Training.Corrections import correctedSlices
     from CervicalSpineDetectionLib.Training.Dataset import writePictures
 
-    try:
-        pictures, boxes = correctedSlices(image, settled, others, detector)
-    except InputError as error:
-        raise InputError(f"{source.path}: {error}") from error
+    pictures, boxes = correctedSlices(image, settled, others, detector)
     return writePictures(folder, split, name, pictures, boxes, geometry.pictureSize, random, slices)
 
 

@@ -62,7 +62,7 @@ def correctedSlices(image, vertebrae, others, detector):
     :raises InputError: the image can't be used, or a level is missing between two others.
     """
     vertebrae = sorted(vertebrae, key=lambda vertebra: levelIndex(vertebra.level))
-    _checkGaps([*vertebrae, *others])
+    checkGaps([*vertebrae, *others])
     volume, pictures, _ = slicesFor(image, detector)
     candidates = candidatesOf(detector.detect(pictures))
     seen = _matches(vertebrae, candidates, volume)
@@ -78,7 +78,8 @@ def correctedSlices(image, vertebrae, others, detector):
     return _blackedOut(pictures, boxes, unconfirmed, vertebrae), boxes
 
 
-def _checkGaps(vertebrae):
+def checkGaps(vertebrae):
+    """:raises InputError: a level is missing between two others."""
     indices = sorted({levelIndex(vertebra.level) for vertebra in vertebrae})
     for upper, lower in pairwise(indices):
         if lower > upper + 1:
