@@ -1,6 +1,7 @@
 """Detection in a worker process: warm, cancelled, killed, frozen, refused; with a detector that needs no network."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -133,6 +134,16 @@ def test_theResultIsTheSameAsWithoutAWorkerToTheLastBit(client):
     assertSameVertebrae(result.vertebrae, expected.vertebrae, millimetres=0)
     assert result.image == expected.image and result.warnings == expected.warnings
     assert result.timings.keys() == expected.timings.keys()
+
+
+def test_confirmedVertebraeComeBackAsTheyWere(client):
+    (found,) = [vertebra for vertebra in outcome(client)[0].result.vertebrae if vertebra.level == "C4"]
+    confirmed = dataclasses.replace(found, centre=found.centre + 1 / 3, confidence=1 / 7)
+
+    client.detect(neck(), device="quick", confirmed=[confirmed])
+    result = eventsUntil(client, lambda event: isinstance(event, (Finished, Failed)))[-1].result
+
+    assertSameVertebrae([v for v in result.vertebrae if v.level == "C4"], [confirmed], millimetres=0)
 
 
 def test_theSecondDetectionFindsTheNetworkLoaded(client):

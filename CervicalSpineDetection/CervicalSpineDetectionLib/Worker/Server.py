@@ -142,7 +142,7 @@ class Server:
     def _run(self, image, weights, device, confirmed):
         detector = self._detector(weights, device)
         self._progress("Preparing the slices", 0, 1)
-        return detectVertebrae(image, detector, self._progress, **({"confirmed": confirmed} if confirmed else {}))
+        return detectVertebrae(image, detector, self._progress, confirmed)
 
     def _progress(self, step, done, total):
         self._answer("progress", step=step, done=done, total=total)
