@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from CervicalSpineDetectionLib.Detection.Boxes3D import WIDTH_MM, isComplete, orientedBoxes, withPlausibleWidths
+from CervicalSpineDetectionLib.Detection.Boxes3D import (
+    WIDTH_MM,
+    centreOf,
+    isComplete,
+    orientedBoxes,
+    withPlausibleWidths,
+)
+from CervicalSpineDetectionLib.Detection.Candidates import Candidate
+from CervicalSpineDetectionLib.Detection.Tracks import Track
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds
 from CervicalSpineDetectionLib.Detection.Volume import SagittalVolume
 
@@ -75,3 +83,12 @@ def test_theAtlasTurnsWithTheAxis():
     bounds = [Bounds(centre - 10, centre + 10) for centre in centres]
     first, second, _ = orientedBoxes(["C1", "C2", "C3"], centres, bounds)
     assert np.allclose(first.axes, second.axes) and first.axes[2, 2] > 0.99
+
+
+def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
+    # Right mass of 8 slices, ring of 7, left mass of 2: the ring's middle is slice 11.
+    columns = [(14, 36)] * 8 + [(5, 50)] * 7 + [(14, 36)] * 2
+    boxes = np.array([(first, 20, last, 30) for first, last in columns], float)
+    track = Track(np.arange(17), boxes, np.full((17, 11), 0.5))
+    centre = centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))
+    assert np.allclose(centre, [22, 27, 59 - 24.5])

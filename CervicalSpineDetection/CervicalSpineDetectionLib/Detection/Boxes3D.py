@@ -9,6 +9,8 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Ve
 
 # Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
 BODY_HALF_WIDTH_MM = 8
+# The atlas' lateral masses are half as deep as its ring.
+RING_DEPTH = 0.8
 VOID_HU = -1020  # below any real air: outside of the reconstruction or masked
 FACE_MM = 3
 # Widths in mm over the transverse processes, C1 to T4, means of the phantom (see ``Phantom.Morphometry``).
@@ -34,9 +36,9 @@ def centreOf(candidate, level, volume):
     """
     track, body = candidate.track, candidate.body
     halfWidth = BODY_HALF_WIDTH_MM / volume.sliceSpacing
-    whole = track.middle(halfWidth)
     if level == "C1":  # no body: the middle between the arches
-        return volume.toLps(whole)
+        return volume.toLps(_ringMiddle(track))
+    whole = track.middle(halfWidth)
     if body is not None:
         return volume.toLps(body.middle(halfWidth))
     near = np.abs(track.slices - whole[0]) <= halfWidth
@@ -46,6 +48,14 @@ def centreOf(candidate, level, volume):
     depth = min(8.0 / volume.pixelSize, (columns[1] - columns[0]) / 2)
     height = (0.65 if level == "C2" else 0.4) * (rows[1] - rows[0])
     return volume.toLps([whole[0], rows[0] + height, columns[0] + depth])
+
+
+def _ringMiddle(track):
+    """Middle of the atlas, continuous (slice, row, column): its boxes are deepest where they span both arches."""
+    depths = track.boxes[:, 2] - track.boxes[:, 0]
+    deep = depths >= RING_DEPTH * np.quantile(depths, 0.9)
+    columns, rows = (np.median(track.boxes[deep, i] + track.boxes[deep, i + 2] - 1) / 2 for i in (0, 1))
+    return np.array([np.median(track.slices[deep]), rows, columns])
 
 
 def orientedBoxes(levels, centres, boundsList):
