@@ -59,7 +59,7 @@ class ViewMouse:
         self.press(pixel, button)
         self.release(pixel, button)
 
-    def key(self, positionRas, name):
+    def key(self, positionRas, name, shift=False):
         """Press a key while the pointer is at a place, e.g. "Delete"."""
         pixel = self.pixel(positionRas)
         self._send("EnterEvent", pixel)
@@ -67,8 +67,8 @@ class ViewMouse:
         self.move(pixel)
         code = "\x7f" if name == "Delete" else name[0]
         for event in ("KeyPressEvent", "KeyReleaseEvent"):
-            self._send(event, pixel, code, name)
+            self._send(event, pixel, code, name, shift)
 
-    def _send(self, event, pixel, keyCode="\0", keySymbol=None):
-        self.view.interactor.SetEventInformation(*pixel, 0, 0, keyCode, 0, keySymbol)
+    def _send(self, event, pixel, keyCode="\0", keySymbol=None, shift=False):
+        self.view.interactor.SetEventInformation(*pixel, 0, int(shift), keyCode, 0, keySymbol)
         self.view.interactor.InvokeEvent(event)

@@ -38,7 +38,7 @@ from CervicalSpineDetectionLib.Scene.VertebraNodes import (
     vertebraNodes,
     writeStates,
 )
-from CervicalSpineDetectionLib.Scene.VertebraState import boxCorners, hull, movedAlong, stateOf
+from CervicalSpineDetectionLib.Scene.VertebraState import TOLERANCE_MM, boxCorners, hull, movedAlong, stateOf
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
 
 SUPERIOR = 2
@@ -231,11 +231,11 @@ class Corrections:
         self._replace(nodeId, lambda state: replace(state, visible=bool(visible)), evenLocked=True)
 
     def showHandles(self, nodeId=None):
-        """Handles to drag on this box only, None for no box. Not a step."""
+        """Handles to drag on this box only, on none if it is locked; None for no box. Not a step."""
         with self._quietly():
             for state in self._present:
                 node = self._scene.GetNodeByID(state.nodeId)
-                node.GetDisplayNode().SetHandlesInteractive(state.nodeId == nodeId)
+                node.GetDisplayNode().SetHandlesInteractive(state.nodeId == nodeId and not state.locked)
 
     # Undo and redo
 
@@ -478,7 +478,8 @@ class Corrections:
         ctIsGone = self._volumeNode and self._volumeNode.GetScene() is not self._scene
         if ctIsGone or self._isBusy():
             return
-        found = tuple(readStates(self._scene, self._volumeNode))
+        present = {state.nodeId: state for state in self._present}
+        found = tuple(state.steadied(present.get(state.nodeId)) for state in readStates(self._scene, self._volumeNode))
         if found == self._present:
             if [state.transformId for state in found] != [state.transformId for state in self._present]:
                 self._present = found
@@ -508,10 +509,12 @@ class Corrections:
     def _settledOne(self, before, now):
         if (now.box, now.centre, now.name) == (before.box, before.centre, before.name):
             return now
+        if self._dragged is not None and before.locked:
+            return before
         if now.centre and before.centre and now.box != before.box:
             start, end = before.orientedBox, now.orientedBox
             # A box that was resized keeps its point where it is, one that was moved or turned takes it along.
-            stays = not np.allclose(start.size, end.size, rtol=0, atol=1e-6)
+            stays = not np.allclose(start.size, end.size, rtol=0, atol=TOLERANCE_MM)
             now = now.moved(end, before.centre if stays else movedAlong(before.centre, start, end))
         return self._edited(now)
 

@@ -110,8 +110,8 @@ def writeStates(scene, volumeNode, states) -> list[VertebraState]:
 
     :return: the states as they then stand in the scene.
     """
-    before = {state.nodeId: state for state in readStates(scene, volumeNode)}
-    wanted = {state.nodeId for state in states}
+    wanted = {state.nodeId: state for state in states if state.nodeId}
+    before = {state.nodeId: state.steadied(wanted.get(state.nodeId)) for state in readStates(scene, volumeNode)}
     removed = [state for nodeId, state in before.items() if nodeId not in wanted]
     made = [state for state in states if state.nodeId not in before]
     claimed = {state.pointId for state in before.values()}
@@ -141,7 +141,7 @@ def writeStates(scene, volumeNode, states) -> list[VertebraState]:
             centresNode.SetFixedNumberOfControlPoints(True)
         if centresNode and not states:
             _removeNode(scene, centresNode)
-    return readStates(scene, volumeNode)
+    return [state.steadied(wanted.get(state.nodeId)) for state in readStates(scene, volumeNode)]
 
 
 def strayConflicts(scene, volumeNode, states) -> list[Conflict]:
@@ -320,6 +320,9 @@ def _writeBox(node, state, former):
         if former is None or bool(state.remark) != bool(former.remark):
             displayNode.SetFillOpacity(0 if state.remark else 0.05)
         displayNode.SetVisibility(state.visible)
+        if state.locked:
+            # Slicer's handles move a locked box too.
+            displayNode.SetHandlesInteractive(False)
 
 
 def _writePoint(centresNode, boxNode, state, pointId):

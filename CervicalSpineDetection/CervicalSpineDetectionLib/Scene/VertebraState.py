@@ -36,6 +36,7 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Ve
 PREFIX = "CervicalSpineDetection."
 # Slicer's files hold fewer digits than its memory.
 TOLERANCE_MM = 1e-3
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,17 @@ class VertebraState:
         """:param values: attributes without the prefix; None removes one."""
         attributes = {**self.attributes, **{PREFIX + name: value for name, value in values.items()}}
         return replace(self, attributes={name: value for name, value in attributes.items() if value is not None})
+
+    def steadied(self, former: VertebraState | None) -> VertebraState:
+        """With the former numbers where these differ by rounding only: Slicer recomputes a box under a transform each
+        time it is looked at."""
+        if former is None:
+            return self
+        box = former.box if np.allclose(self.box, former.box, rtol=0, atol=ROUNDING) else self.box
+        centre = self.centre
+        if centre and former.centre and np.allclose(centre, former.centre, rtol=0, atol=ROUNDING):
+            centre = former.centre
+        return replace(self, box=box, centre=centre)
 
     @property
     def level(self) -> str | None:
