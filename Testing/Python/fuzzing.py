@@ -1,4 +1,4 @@
-"""How many examples the property tests and fuzzers try: few in every run, many with FUZZ_TIMES=100 in the environment."""
+"""How many examples the property tests and fuzzers try: few in every run, many with FUZZ_TIMES=100 set."""
 
 import os
 
