@@ -50,6 +50,14 @@ def test_aSpinousProcessSeenInThreeSlicesCounts():
     assert linkTracks(boxes, levels)[0].extent()[1][2] == 69.5
 
 
+def test_theTipOfASpinousProcessMayShowInOneClearSlice():
+    boxes, levels = slicesOf(UPPER)
+    boxes[5][0, 2] = 54
+    assert linkTracks(boxes, levels)[0].extent()[1][2] == 53.5
+    levels[5] = levels[5] * 0.2
+    assert linkTracks(boxes, levels)[0].extent()[1][2] == 49.5
+
+
 def test_weakOutermostSlicesDoNotWiden():
     strengths = np.full((8, 11), 0.0)
     strengths[:, 2] = [0.06, 0.7, 0.8, 0.8, 0.8, 0.8, 0.7, 0.06]

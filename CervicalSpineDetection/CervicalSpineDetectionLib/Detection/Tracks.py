@@ -12,6 +12,8 @@ MINIMUM_SIMILARITY = 0.35
 MINIMUM_CONTINUITY = 0.15
 # The outermost slices of a track count for its width only if the detector was this sure of them.
 EDGE_SCORE = 0.12
+CLEAR_SCORE = 0.3
+SPINOUS_TIP = 6  # pixels; what stands out further in one slice only is a slip
 # The tips of the transverse processes are too thin to be boxes (``SliceBoxes.MINIMUM_AREA_MM2``).
 TIP_SLICES = 0.5
 
@@ -42,16 +44,21 @@ class Track:
     def extent(self):
         """3D edges from robust statistics over the slices.
 
-        The vertebra's edge is the outermost one of any slice (the spinous process shows in few), but an edge counts
-        only if a second slice beside it agrees: extremes of the running median over three slices.
+        The vertebra's edge is the outermost one of any slice, but an edge counts only if a second slice beside it
+        agrees: extremes of the running median over three slices. Behind, where the tip of the spinous process may show
+        in a single slice, one clear sighting will do.
 
         :return: (first, last), each shape (3,): continuous (slice, row, column) of the box faces.
         """
         sure = np.flatnonzero(self.strengths >= min(EDGE_SCORE, self.strengths.max()))
         inside = slice(sure[0], sure[-1] + 1)
         edges = runningMedian(self.boxes[inside])
+        clear = self.strengths[inside] >= min(CLEAR_SCORE, self.strengths.max())
+        agreed = edges[:, 2].max()
+        backs = self.boxes[inside][clear, 2]
+        back = max(backs[backs <= agreed + SPINOUS_TIP].max(initial=0), agreed)
         first = [self.slices[inside][0] - 0.5 - TIP_SLICES, edges[:, 1].min() - 0.5, edges[:, 0].min() - 0.5]
-        last = [self.slices[inside][-1] + 0.5 + TIP_SLICES, edges[:, 3].max() - 0.5, edges[:, 2].max() - 0.5]
+        last = [self.slices[inside][-1] + 0.5 + TIP_SLICES, edges[:, 3].max() - 0.5, back - 0.5]
         return np.array(first), np.array(last)
 
     def middle(self, halfWidth):
