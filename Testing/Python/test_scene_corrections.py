@@ -551,6 +551,43 @@ def test_removedListOfCentresComesBackByUndo(scene, volumeNode, corrections):
     assertSameVertebrae(vertebraeFromNodes(scene, volumeNode), before, 1e-9)
 
 
+def test_boxRenamedElsewhereGetsColourAndCodeOfItsLevel(scene, volumeNode, corrections):
+    node = box(corrections, scene, "C5")
+
+    node.SetName("C6")
+
+    assert node.GetDisplayNode().GetSelectedColor() == pytest.approx(levelColour("C6"))
+    assert node.GetAttribute("Terminologies.TerminologyEntry") == terminologyEntry("C6")
+    corrections.relabel(node.GetID(), "C6")
+    assert pointNames(scene, volumeNode) == ["C3", "C4", "C6"]
+    corrections.undo()
+    corrections.undo()
+    assert node.GetDisplayNode().GetSelectedColor() == pytest.approx(levelColour("C5"))
+
+
+def test_chosenColourStays(scene, corrections):
+    node = box(corrections, scene, "C5")
+    node.GetDisplayNode().SetSelectedColor(1, 0, 0)
+
+    node.SetSize(20, 30, 8)
+    corrections.setConfirmed(node.GetID(), True)
+
+    assert node.GetDisplayNode().GetSelectedColor() == (1, 0, 0)
+
+
+def test_inferredVertebraThatAPersonMovedIsNoLongerInferred(scene, volumeNode):
+    (node, _) = addVertebrae(scene, DetectionResult([madeVertebra("C4", inferred=True)]), volumeNode)
+    corrections = Corrections(scene, volumeNode)
+    assert (corrections.rows()[0].inferred, node.GetName()) == (True, "C4 ?")
+
+    node.SetCenter(-30, 40, 500)
+
+    assert (corrections.rows()[0].inferred, corrections.rows()[0].remark) == (False, "")
+    assert (node.GetName(), pointNames(scene, volumeNode)) == ("C4", ["C4"])
+    corrections.undo()
+    assert (corrections.rows()[0].inferred, node.GetName()) == (True, "C4 ?")
+
+
 def test_movedOrTurnedBoxTakesItsPointAlong(scene, volumeNode, corrections):
     before = vertebraeFromNodes(scene, volumeNode)[1]
     turn = np.eye(4)
@@ -655,7 +692,10 @@ def test_vertebraeOfTheNextSceneAreNotTakenForThoseOfTheClosedOne(scene, volumeN
     addVertebrae(scene, madeResult(), nextVolume)
     assert nextVolume.GetID() == volumeNode.GetID()
 
-    assert corrections.rows() == []
+    assert corrections.rows() == [] and corrections.conflicts() == []
+    with pytest.raises(InputError, match="no longer in the scene"):
+        corrections.shift(1)
+    assert len(vertebraeFromNodes(scene, nextVolume)) == 3
 
 
 def test_removedCtLeavesNothingToUndo(scene, volumeNode, corrections):

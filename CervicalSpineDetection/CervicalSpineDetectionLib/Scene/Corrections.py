@@ -71,7 +71,9 @@ class Row:
 
 
 class Corrections:
-    """Corrections of the vertebrae of one CT. Nodes are followed until ``release``.
+    """Corrections of the vertebrae of one CT.
+
+    Nodes are followed until ``release``, the CT's removal or the scene's end; afterwards there is nothing here.
 
     :param scene: vtkMRMLScene.
     :param volumeNode: the CT, None for vertebrae that were added without one.
@@ -84,6 +86,7 @@ class Corrections:
         self._callbacks = []
         self._observerTags = {}
         self._quiet = False
+        self._isOver = False
         self._dragged = None
         # Vertebrae whose last change was made node by node from elsewhere: the next such change belongs to that step.
         self._changedElsewhere = frozenset()
@@ -97,6 +100,8 @@ class Corrections:
         return [_row(state) for state in self._present]
 
     def conflicts(self) -> list[Conflict]:
+        if self._isOver:
+            return []
         return [
             *conflicts(self._present, transformIdOf(self._volumeNode)),
             *strayConflicts(self._scene, self._volumeNode, self._present),
@@ -267,10 +272,8 @@ class Corrections:
 
     def release(self):
         """Let go of scene and nodes."""
-        for observed in list(self._observerTags):
-            self._letGo(observed)
         self._callbacks.clear()
-        self._history.clear()
+        self._end()
 
     # States of one vertebra
 
@@ -337,6 +340,8 @@ class Corrections:
 
     def _write(self, states):
         """One step."""
+        if self._isOver:
+            raise InputError("The CT is no longer in the scene: load it and detect again.")
         self._endDrag()
         with self._quietly():
             self._present = tuple(writeStates(self._scene, self._volumeNode, states))
@@ -375,7 +380,7 @@ class Corrections:
         self._follow(scene, self._onNodeAdded, scene.NodeAddedEvent)
         self._follow(scene, self._onNodeRemoved, scene.NodeRemovedEvent)
         self._follow(scene, self._onStartClose, scene.StartCloseEvent)
-        self._follow(scene, self._onChange, scene.EndBatchProcessEvent, scene.EndImportEvent, scene.EndCloseEvent)
+        self._follow(scene, self._onChange, scene.EndBatchProcessEvent, scene.EndImportEvent)
         self._geometry = self._ctGeometry()
         if self._volumeNode:
             self._follow(self._volumeNode, self._onCtTransform, self._volumeNode.TransformModifiedEvent)
@@ -407,18 +412,21 @@ class Corrections:
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node):
         if node is self._volumeNode:
-            self._forget()
-        if node in self._observerTags:
+            self._end()
+        elif node in self._observerTags:
             self._letGo(node)
             self._onNodeChange(node, event)
 
     def _onStartClose(self, caller, event):
-        self._forget()
+        self._end()
 
-    def _forget(self):
+    def _end(self):
+        for observed in list(self._observerTags):
+            self._letGo(observed)
         self._history.clear()
         self._present = self._before = ()
         self._dragged = None
+        self._isOver = True
         self._notify()
 
     def _onCtTransform(self, caller, event):
@@ -475,8 +483,7 @@ class Corrections:
             self._notify()
 
     def _onChange(self, caller=None, event=None):
-        ctIsGone = self._volumeNode and self._volumeNode.GetScene() is not self._scene
-        if ctIsGone or self._isBusy():
+        if self._isBusy():
             return
         present = {state.nodeId: state for state in self._present}
         found = tuple(state.steadied(present.get(state.nodeId)) for state in readStates(self._scene, self._volumeNode))
@@ -493,7 +500,7 @@ class Corrections:
 
     def _isBusy(self):
         scene = self._scene
-        return self._quiet or scene.IsBatchProcessing() or scene.IsImporting() or scene.IsClosing()
+        return self._quiet or scene.IsBatchProcessing() or scene.IsImporting()
 
     def _settled(self, found):
         """Boxes and points that were changed from elsewhere belong together, and are marked as edited."""

@@ -39,6 +39,7 @@ from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
 VOLUME_REFERENCE = PREFIX + "InputVolume"
 FOLDER_NAME = "Cervical vertebrae"
 CENTRES_NAME = "Vertebra centres"
+CODE_ATTRIBUTE = slicer.vtkSlicerTerminologiesModuleLogic.GetTerminologyEntryAttributeName()
 # Grey, for a box whose name names no vertebra.
 UNKNOWN_COLOUR = (0.5, 0.5, 0.5)
 
@@ -293,6 +294,7 @@ def _makeCentres(scene):
 
 
 def _writeBox(node, state, former):
+    code = terminologyEntry(state.level) if state.level else None
     with slicer.util.NodeModify(node):
         if former is None or state.box != former.box:
             node.SetFixedNumberOfControlPoints(False)
@@ -304,16 +306,14 @@ def _writeBox(node, state, former):
         for name in {**state.attributes, **(former.attributes if former else {})}:
             if node.GetAttribute(name) != state.attributes.get(name):
                 node.SetAttribute(name, state.attributes.get(name))
-        if state.level:
-            node.SetAttribute(
-                slicer.vtkSlicerTerminologiesModuleLogic.GetTerminologyEntryAttributeName(),
-                terminologyEntry(state.level),
-            )
+        # Only then, as a person may have chosen another colour.
+        isNewLevel = former is None or node.GetAttribute(CODE_ATTRIBUTE) != code
+        node.SetAttribute(CODE_ATTRIBUTE, code)
         node.SetName(state.name)
         node.SetLocked(state.locked)
     displayNode = node.GetDisplayNode()
     with slicer.util.NodeModify(displayNode):
-        if former is None or state.level != former.level:
+        if isNewLevel:
             colour = levelColour(state.level) if state.level else UNKNOWN_COLOUR
             displayNode.SetColor(colour)
             displayNode.SetSelectedColor(colour)
