@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -33,7 +34,11 @@ class CoreIOManager:
         return slicer.mrmlScene.WriteToMRB(properties["fileName"])
 
     def loadNodes(self, fileType, properties, loadedNodes, messages):
-        return slicer.mrmlScene.ReadFromMRB(properties["fileName"])
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.unpack_archive(properties["fileName"], folder, "zip")
+            (sceneFile,) = Path(folder).glob("*/*.mrml")
+            slicer.mrmlScene.SetURL(str(sceneFile))
+            return slicer.mrmlScene.Import()
 
 
 class Application(QApplication):

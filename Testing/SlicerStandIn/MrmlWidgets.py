@@ -29,6 +29,12 @@ class qMRMLWidget(qt.QWidget):
         return self._entered
 
 
+def _forget(observations):
+    for scene, tag in observations:
+        scene.RemoveObserver(tag)
+    observations.clear()
+
+
 class qMRMLNodeComboBox(qMRMLWidget):
     currentNodeChanged = Signal(object)
     _signatures = {"currentNodeChanged(vtkMRMLNode*)", "currentNodeChanged(bool)"}
@@ -38,7 +44,8 @@ class qMRMLNodeComboBox(qMRMLWidget):
         self._node = None
         self._nodeTypes = []
         self._options = dict(noneEnabled=False, addEnabled=True, removeEnabled=True, showChildNodeTypes=True)
-        self._tags = []
+        self._observations = observations = []
+        self.destroyed.connect(lambda: _forget(observations))
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._box = QtWidgets.QComboBox()
@@ -46,12 +53,11 @@ class qMRMLNodeComboBox(qMRMLWidget):
         layout.addWidget(self._box)
 
     def setMRMLScene(self, scene):
-        for tag in self._tags:
-            self._scene.RemoveObserver(tag)
+        _forget(self._observations)
         super().setMRMLScene(scene)
         events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent, scene.EndCloseEvent,
                   scene.EndImportEvent)
-        self._tags = [scene.AddObserver(event, lambda *_: self._follow()) for event in events]
+        self._observations.extend((scene, scene.AddObserver(event, lambda *_: self._follow())) for event in events)
         self._follow()
 
     def currentNode(self):

@@ -9,6 +9,7 @@ import inspect
 import io
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 from types import MethodType
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
@@ -134,6 +135,13 @@ for _class in {c for c in list(globals().values()) if isinstance(c, type) and is
     _class.__setattr__ = _setattr
 
 
+@cache
+def _propertyNames(cls):
+    # Asked once: PySide deletes the description of a Python class with the first instance.
+    meta = cls.staticMetaObject
+    return {meta.property(index).name() for index in range(meta.propertyCount())}
+
+
 class QFileDialog(QtWidgets.QFileDialog):
     @staticmethod
     def getSaveFileName(*arguments):
@@ -196,5 +204,5 @@ class QUiLoader(QtUiTools.QUiLoader):
             cls = self.standIns.get(className) or getattr(QtWidgets, className)
             for item in element.findall("property"):
                 name = item.get("name")
-                if item.get("stdset") != "0" and cls.staticMetaObject.indexOfProperty(name) < 0:
+                if item.get("stdset") != "0" and name not in _propertyNames(cls):
                     raise RuntimeError(f'{className} ({element.get("name")}) has no property "{name}".')

@@ -12,7 +12,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Panel.VertebraTable import VertebraTable
 from CervicalSpineDetectionLib.Panel.ViewClicks import BoxPicker, PointPlacer
 from CervicalSpineDetectionLib.Scene.Corrections import Corrections
-from CervicalSpineDetectionLib.Scene.SceneExport import exportScene
+from CervicalSpineDetectionLib.Scene.SceneExport import addBoneSegmentation, exportScene
 from CervicalSpineDetectionLib.Scene.ViewSelection import jumpTo
 
 SHORTCUTS = {
@@ -23,6 +23,7 @@ NEEDS_ONE = ("deleteButton", "splitButton", "resetButton", "confirmButton", "loc
 NEEDS_ANY = (
     "shiftUpButton", "shiftDownButton", "insertLevelComboBox", "insertButton", "insertAtButton", "confirmAllButton",
     "exportJsonButton", "exportCsvButton", "exportMarkupsButton", "exportLabelsButton",
+    "segmentationButton",
 )
 
 
@@ -51,7 +52,7 @@ class CorrectionPanel:
             "lockButton": self.toggleLocked,
             "exportJsonButton": lambda: self.export(".json"), "exportCsvButton": lambda: self.export(".csv"),
             "exportMarkupsButton": lambda: self.export(".mrk.json"),
-            "exportLabelsButton": lambda: self.export(".nii.gz"),
+            "exportLabelsButton": lambda: self.export(".nii.gz"), "segmentationButton": self.addSegmentation,
         }.items():
             getattr(ui, name).connect("clicked()", action)
         self._shortcuts = [self._shortcut(keys, getattr(self, action)) for keys, action in SHORTCUTS.items()]
@@ -171,6 +172,11 @@ class CorrectionPanel:
             exportScene(slicer.mrmlScene, self._volumeNode, path)
             qt.QSettings().setValue("CervicalSpineDetection/ExportFolder", os.path.dirname(path))
             self.ui.statusLabel.text = _("Written: {path}").format(path=path)
+
+    def addSegmentation(self):
+        with errorsShown(), slicer.util.WaitCursor():
+            node = addBoneSegmentation(slicer.mrmlScene, self._volumeNode)
+            self.ui.statusLabel.text = _("Added: {name}").format(name=node.GetName())
 
     # What follows
 

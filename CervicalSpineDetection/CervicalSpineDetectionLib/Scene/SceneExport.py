@@ -6,9 +6,16 @@ import os
 import tempfile
 from pathlib import Path
 
+import SimpleITK as sitk
+
 from CervicalSpineDetectionLib.Detection.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.LabelMapExport import boneMask, boxMap
+from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
+from CervicalSpineDetectionLib.Files.ResultJson import writeJson
+from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups
+from CervicalSpineDetectionLib.Scene.SegmentationNode import addSegmentation
 from CervicalSpineDetectionLib.Scene.VertebraNodes import PREFIX, vertebraeFromNodes, vertebraNodes
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode
 
@@ -27,23 +34,48 @@ def resultFromScene(scene, volumeNode) -> DetectionResult:
     return DetectionResult(vertebrae, image=imageGeometry(imageFromVolumeNode(volumeNode)), model=model)
 
 
-def exportScene(scene, volumeNode, path) -> None:
-    """Write the vertebrae; the format follows from the name: .mrk.json, .json or .csv.
+def addBoneSegmentation(scene, volumeNode):
+    """Add the bone inside the boxes as a segmentation: a first mask, to be corrected by hand.
 
+    :return: vtkMRMLSegmentationNode.
+    :raises InputError: see ``resultFromScene``.
+    """
+    result = resultFromScene(scene, volumeNode)
+    mask = boneMask(result.vertebrae, imageFromVolumeNode(volumeNode))
+    return addSegmentation(scene, mask, f"{volumeNode.GetName()} vertebrae", volumeNode)
+
+
+def exportScene(scene, volumeNode, path) -> None:
+    """Write the vertebrae; the format follows from the name.
+
+    :param path: ends in .mrk.json (Slicer markups), .json, .csv, or .nii.gz or .nrrd (boxes as a label map on the CT's
+        grid, see ``Files.LabelMapExport.boxMap``).
     :raises InputError: see ``resultFromScene``, or the name ends otherwise.
     :raises OSError: the file can't be written.
     """
-    from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
-    from CervicalSpineDetectionLib.Files.ResultJson import writeJson
-    from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups
-
     path = Path(path)
-    for ending, write in ((".mrk.json", writeMarkups), (".json", writeJson), (".csv", writeCsv)):
-        if path.name.endswith(ending):
-            result = resultFromScene(scene, volumeNode)
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                temporary = Path(folder) / path.name
-                write(temporary, result)
-                os.replace(temporary, path)
-            return
-    raise InputError(f'"{path.name}" is to end in .mrk.json, .json or .csv.')
+    write = next((write for ending, write in WRITERS.items() if path.name.endswith(ending)), None)
+    if write is None:
+        raise InputError(f'"{path.name}" is to end in one of {", ".join(WRITERS)}.')
+    result = resultFromScene(scene, volumeNode)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
+        write(temporary, result, volumeNode)
+        os.replace(temporary, path)
+
+
+def _writeLabelMap(path, result, volumeNode):
+    labels = boxMap(result.vertebrae, imageFromVolumeNode(volumeNode))
+    try:
+        sitk.WriteImage(labels, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise OSError(f"Could not write {path.name}.") from error
+
+
+WRITERS = {
+    ".mrk.json": lambda path, result, volumeNode: writeMarkups(path, result),
+    ".json": lambda path, result, volumeNode: writeJson(path, result),
+    ".csv": lambda path, result, volumeNode: writeCsv(path, result),
+    ".nii.gz": _writeLabelMap,
+    ".nrrd": _writeLabelMap,
+}
