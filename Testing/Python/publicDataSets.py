@@ -66,8 +66,8 @@ def bodyCentre(code):
     return ORIGIN + SPACING * np.array([19.5, 13.5 + code, 91.5 - 10 * code])
 
 
-def dicomFiles(folder, ct):
-    """The CT as axial DICOM slices, from head to foot in the order of their file names."""
+def dicomFiles(folder, ct, headFirst=True):
+    """The CT as axial DICOM slices, their file names numbered from head to foot or the other way."""
     import pydicom
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -76,7 +76,8 @@ def dicomFiles(folder, ct):
     series, study, frame = generate_uid(), generate_uid(), generate_uid()
     voxels = sitk.GetArrayFromImage(ct)
     paths = []
-    for number, k in enumerate(reversed(range(len(voxels))), 1):
+    slices = range(len(voxels))
+    for number, k in enumerate(reversed(slices) if headFirst else slices, 1):
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         meta.MediaStorageSOPClassUID = CTImageStorage

@@ -104,23 +104,36 @@ def test_boneMaskIsTheBoneOfEachBox():
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(truth))
 
 
-def test_boneMaskLeavesOtherBonesAndFillsMarrow():
+def test_marrowIsFilled():
     ct, truth = made.madeNeck()
     voxels = sitk.GetArrayFromImage(ct)
     labels = sitk.GetArrayFromImage(truth)
-    z, y, x = (int(np.median(axis)) for axis in np.nonzero(labels == 5))
-    voxels[z - 1 : z + 2, 18:20, 18:21] = 60  # marrow, within the body's bone
-    assert (labels[z - 1 : z + 2, 18:20, 18:21] == 5).all()
-    voxels[z, 17:20, 30:32] = 500  # another bone, within a box that is too wide
-    assert not labels[z, :, 27:].any()
+    z = int(np.median(np.nonzero(labels == 5)[0]))
+    voxels[z - 2 : z + 2, 17:21, 17:23] = 60
+    assert (labels[z - 3 : z + 3, 16:22, 16:24] == 5).all()
+
+    mask = sitk.GetArrayFromImage(boneMask(neckVertebrae(), made.placed(voxels)))
+
+    np.testing.assert_array_equal(mask == 5, labels == 5)
+
+
+def test_largerBoneApartFromTheBodyIsLeft():
+    ct, truth = made.madeNeck()
+    voxels = sitk.GetArrayFromImage(ct)
+    body = (sitk.GetArrayFromImage(truth) == 5) & (np.arange(made.SIZE[1])[None, :, None] < 23)
+    voxels[sitk.GetArrayFromImage(truth) == 5] = made.FLESH
+    voxels[body] = made.BONE
     vertebrae = neckVertebrae()
     box = vertebrae[4].orientedBox
-    vertebrae[4] = vertebra("C5", box.centre, box.size + (30, 0, 0), np.eye(3), vertebrae[4].centre)
+    vertebrae[4] = vertebra("C5", box.centre, box.size + (30, 20, 0), np.eye(3), vertebrae[4].centre)
+    slices = np.unique(np.nonzero(body)[0])
+    voxels[slices[0] : slices[-1] + 1, 12:38, 31:36] = made.BONE
+    wide = sitk.GetArrayFromImage(boxMap(vertebrae, made.placed(voxels))) == 5
+    assert (wide & ~body & (voxels == made.BONE)).sum() > body.sum()
 
     mask = sitk.GetArrayFromImage(boneMask(vertebrae, made.placed(voxels)))
 
-    assert (sitk.GetArrayFromImage(boxMap(vertebrae, made.placed(voxels)))[z, 17:20, 30:32] == 5).all()
-    np.testing.assert_array_equal(mask == 5, labels == 5)
+    np.testing.assert_array_equal(mask == 5, body)
 
 
 def test_thinBoneOfPartialVolumeStaysInTheMask():

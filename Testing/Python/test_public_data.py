@@ -104,8 +104,9 @@ def test_ctspine1kPairsMasksWithCtsWhereverTheyLie(tmp_path, neck):
     np.testing.assert_array_equal(labelsInPlace(source, case)[0], sitk.GetArrayFromImage(neck[1]))
 
 
-def test_rsnaSlicesAndFlippedSegmentationMeet(tmp_path, neck):
-    made.dicomFiles(tmp_path / "train_images" / "1.2.826.0.1.1", neck[0])
+@pytest.mark.parametrize("headFirst", [True, False])
+def test_rsnaSlicesAndFlippedSegmentationMeet(tmp_path, neck, headFirst):
+    made.dicomFiles(tmp_path / "train_images" / "1.2.826.0.1.1", neck[0], headFirst)
     made.write(neck[1], tmp_path / "segmentations" / "1.2.826.0.1.1.nii", "LAS")
     source = findSource("rsna2022")
 
@@ -262,6 +263,16 @@ def test_importedBoxesLieOnTheBonesOfThePicture(imported):
             assert picture[int(top) - 2, int((left + right) / 2)] < 80
             found += 1
     assert found > 20
+
+
+def test_heldOutCasesCanBeEvaluated(imported):
+    from CervicalSpineDetectionLib.Evaluation.Cases import casesIn
+
+    (case,) = casesIn(imported / "heldout" / "val")
+
+    assert case.name == "sub-verse500_dir-ax" and list(case.references) == [*(f"C{i}" for i in range(1, 8)), "T1"]
+    np.testing.assert_allclose(case.references["C3"].centre, made.bodyCentre(3), atol=made.SPACING)
+    assert not list((imported / "heldout" / "test").iterdir())
 
 
 def test_firstPictureShowsTheBoxes(imported):

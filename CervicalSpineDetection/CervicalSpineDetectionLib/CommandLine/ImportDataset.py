@@ -12,6 +12,7 @@ from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWri
 
 LABEL_MAP = "labelmap"
 SPLITS = ("train", "val", "test")
+HELD_OUT = "heldout"  # folder of the CTs and label maps of val and test
 LISTED_REASONS = 10
 MAPPING_HELP = """
 The mapping file of --format labelmap is JSON:
@@ -52,7 +53,8 @@ def run(arguments):
         raise InputError(f"{folder} is no folder; give the one with the unpacked data set.")
     cases = source.cases(folder)
     print(f"{source.title}: {len(cases)} CTs\nLicence: {source.licence}\nPlease cite: {source.citation}", flush=True)
-    for part in ("cases", *(f"{kind}/{split}" for kind in ("images", "labels") for split in SPLITS)):
+    for part in ("cases", *(f"{HELD_OUT}/{split}" for split in SPLITS[1:]),
+                 *(f"{kind}/{split}" for kind in ("images", "labels") for split in SPLITS)):
         ensureWritable(output / part)
     done = _earlier(output / "cases")
     strange = done.keys() - {_fileName(case) for case in cases}
@@ -108,7 +110,7 @@ def _read(source, case):
 
 
 def _import(source, case, split, output, geometry, count):
-    """Write one case's slices, then its outcome; the same case gives the same slices.
+    """Write one case's slices, its CT and labels if it is held out, then its outcome; the same case gives the same.
 
     :return: (file name, outcome).
     """
@@ -124,6 +126,11 @@ def _import(source, case, split, output, geometry, count):
         ct, labels, outcome["notes"] = _read(source, case)
         random = np.random.default_rng(zlib.crc32(name.encode()))
         outcome["slices"] = writeSlices(output, split, name, ct, labels, geometry, random, count)
+        if split != "train":
+            # As ``evaluate --cases`` reads them.
+            whole = sitk.Cast(sitk.Round(sitk.Cast(ct, sitk.sitkFloat32)), sitk.sitkInt16)
+            for image, suffix in ((whole, ""), (labels, "_labels")):
+                sitk.WriteImage(image, str(output / HELD_OUT / split / f"{name}{suffix}.nii.gz"), useCompression=True)
         outcome["levels"] = [LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(labels)) if code]
     except InputError as error:
         outcome["reason"] = str(error)
@@ -163,7 +170,8 @@ def _finish(source, cases, done, output, geometry):
         drawCase(ct, labels, geometry, _fileName(first)).save(folder / "first_case.png")
         writeDescription(folder, geometry, note)
     print(f"{len(used)} CTs, {sum(note['slices'].values())} slices: {note['slices']}; {len(skipped)} skipped.\n"
-          f"Look at {output / 'first_case.png'}: are the boxes on the vertebrae, and C1 at the top?")
+          f"Look at {output / 'first_case.png'}: are the boxes on the vertebrae, and C1 at the top?\n"
+          f"CTs to evaluate on: {output / HELD_OUT}/val and test")
     return 0
 
 
