@@ -22,7 +22,9 @@ from sceneFixtures import madeImage, madeResult  # noqa: E402
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraNodes  # noqa: E402
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage  # noqa: E402
 from CervicalSpineDetectionLib.Worker import WorkerClient  # noqa: E402
-from SlicerStandIn.Application import ModuleRepresentation, start  # noqa: E402
+from SlicerStandIn.Application import ModuleRepresentation, installModules, start  # noqa: E402
+
+installModules()
 
 LEVELS = ("C2", "C3", "C4", "C5", "C6")
 
@@ -157,14 +159,12 @@ def press(widget, key, *modifiers):
 
 def chooseInBox(box, index):
     """Open a combo box and choose an entry with the keyboard."""
+    assert box.enabled
     box.setFocus()
     box.showPopup()
     settle()
-    view = box.view()
-    QtTest.QTest.mouseClick(
-        view.viewport(), QtCore.Qt.LeftButton, QtCore.Qt.NoModifier,
-        view.visualRect(box.model().index(index, 0)).center(),
-    )
+    for key in [QtCore.Qt.Key_Home, *[QtCore.Qt.Key_Down] * index, QtCore.Qt.Key_Return]:
+        QtTest.QTest.keyClick(box.view(), key)
     settle()
 
 

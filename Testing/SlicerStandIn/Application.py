@@ -161,16 +161,14 @@ class ModuleRepresentation:
         self.panel.deleteLater()
 
 
-def start():
-    """Make ``qt``, ``ctk``, ``slicer.app``, ``slicer.mrmlScene`` and the module base classes importable.
+def installModules():
+    """Make ``qt``, ``ctk`` and Slicer's module base classes importable.
 
     Where the environment variable SLICER_BASE_PYTHON names Slicer's own folder ``Base/Python/slicer``, its
     ScriptedLoadableModule, parameterNodeWrapper, i18n and packaging are used instead of the ones here.
-
-    :return: Application.
     """
-    if hasattr(slicer, "app"):
-        return slicer.app
+    if "qt" in sys.modules:
+        return
     sys.modules["qt"] = PythonQt
     sys.modules["ctk"] = CtkWidgets
     for cls in MrmlWidgets.CLASSES:
@@ -184,5 +182,14 @@ def start():
         sys.modules["MRMLCorePython"] = slicer_core.MRMLCore
     else:
         SlicerBase.install()
-    slicer.app = Application()
+
+
+def start():
+    """Make ``slicer.app`` and ``slicer.mrmlScene``, once a process.
+
+    :return: Application.
+    """
+    installModules()
+    if not hasattr(slicer, "app"):
+        slicer.app = Application()
     return slicer.app

@@ -5,7 +5,6 @@ import slicer
 
 from SlicerStandIn.PreviewWindow import grab, waitFor
 
-
 FIELD_OF_VIEW_MM = 170
 
 
