@@ -86,6 +86,14 @@ def test_whatIsDoneIsNotDoneAgain(scans, output, capsys):
     assert "4 of them done before" in capsys.readouterr().out
 
 
+def test_aScanThatAnotherProcessDidMeanwhileIsNotDoneAgain(scans, output):
+    """Dask does a task again where the process that had its result died."""
+    for _ in range(2):
+        assert process(scans[0], output / "scans", analyse).status == "done"
+
+    assert len(analysed(scans[0].path.parent)) == 1
+
+
 def killedRun(scans, output):
     code = ("import sys; from pathlib import Path; import cohortFixtures as f; "
             "from CervicalSpineDetectionLib.CommandLine.Cohort import runCohort; "

@@ -140,6 +140,16 @@ def test_whatNobodyConfirmedIsBlackedOutAndTheRestIsNot(neck):
         np.testing.assert_array_equal(shown[index, :, b:d, a:c], pictures[index, :, b:d, a:c])
 
 
+def test_whatIsConfirmedStaysVisibleWhereAnUnconfirmedBoxReachesOverIt(neck):
+    ct, oracle, vertebrae, pictures, exact = neck
+    large = replace(vertebrae[3], bounds=Bounds(vertebrae[3].bounds.minimum - [0, 0, 12], vertebrae[3].bounds.maximum))
+    shown, _ = correctedSlices(ct, [v for v in vertebrae if v.level != "C4"], [large], oracle)
+
+    for index, box in of(exact, levelIndex("C5")).items():
+        a, b, c, d = box.astype(int)
+        np.testing.assert_array_equal(shown[index, :, b:d, a:c], pictures[index, :, b:d, a:c])
+
+
 def test_whatOnlyTheDetectorSeesIsBlackedOut(neck):
     """A vertebra that a person deleted, or never named."""
     ct, oracle, vertebrae, _, exact = neck
