@@ -153,10 +153,10 @@ def test_axisAlignedBoxesInSceneAndTable(standIns, ct, tmp_path, capsys):
     assert "52 x 48 x 18" in capsys.readouterr().out
 
 
-def test_volumeInTheSceneIsNamedAfterTheInput(standIns, ct, tmp_path):
+def test_volumeInTheSceneIsNotNamedAfterTheInput(standIns, ct, tmp_path):
     detect(ct, tmp_path)
 
-    assert standIns.written["scene.mrb"]["name"] == "neck"
+    assert standIns.written["scene.mrb"]["name"] == "CT"
 
 
 @pytest.mark.parametrize(("option", "left"), [("--no-scene", "scene.mrb"), ("--no-preview", "preview.png")])

@@ -281,6 +281,16 @@ def test_niftiWithOnePlaceIsReadWithoutAWarning(tmp_path, codes, direction):
     assert read.warnings == []
 
 
+@pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
+@pytest.mark.parametrize("pixelType", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_niftiWithValuesThatItsReaderWouldReplaceIsRefused(tmp_path, name, pixelType, value):
+    voxels = np.random.default_rng(0).normal(0, 500, (6, 7, 8)).astype(pixelType)
+    voxels[-1, -1, -1] = value
+
+    assert "not finite" in refusal(write(tmp_path / name, sitk.GetImageFromArray(voxels)))
+
+
 def test_niftiWithoutSpacingIsRefused(tmp_path):
     path = nifti(tmp_path / "ct.nii", qform_code=1, sform_code=0, pixdim=[1, 0.7, 0.9, 0, 0, 0, 0, 0])
 

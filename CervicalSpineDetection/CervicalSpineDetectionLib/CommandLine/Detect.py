@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import sys
 import time
 from pathlib import Path
 
@@ -36,13 +37,19 @@ def run(arguments):
     from CervicalSpineDetectionLib.Files.ReadImage import readImageWithWarnings
 
     started = time.perf_counter()
+    # A path need not be text the terminal can show.
+    sys.stdout.reconfigure(errors="backslashreplace")
     findWeights(arguments.weights)
     print("Reading", arguments.input, flush=True)
-    with quietLibraries():
-        read = readImageWithWarnings(arguments.input)
-        ensureWritable(arguments.output)
-    readSeconds = time.perf_counter() - started
-    result = detect(read.image, arguments)
+    try:
+        with quietLibraries():
+            read = readImageWithWarnings(arguments.input)
+            ensureWritable(arguments.output)
+        readSeconds = time.perf_counter() - started
+        result = detect(read.image, arguments)
+    except MemoryError:
+        raise InputError("The memory is too small for this CT; close other programs, or cut the CT to the "
+                         "neck.") from None
     result = dataclasses.replace(
         result, warnings=read.warnings + result.warnings, timings={"read": readSeconds, **result.timings}
     )
@@ -78,10 +85,10 @@ def write(result, image, arguments):
 
     :return: notes for the user.
     """
-    name = Path(arguments.input).resolve().name.split(".")[0]
     try:
         with atomicFolder(arguments.output, RESULT_FILES) as folder:
-            return writeFiles(folder, result, image, name, not arguments.axis_aligned, not arguments.no_scene,
+            # Not named after the input, whose file or folder often bears the patient's name.
+            return writeFiles(folder, result, image, "CT", not arguments.axis_aligned, not arguments.no_scene,
                               not arguments.no_preview)
     except OSError as error:
         raise InputError(f"Results can't be written to {arguments.output} ({error.strerror or error}); "

@@ -20,6 +20,7 @@ MINIMUM_SIZE = 3
 SPACING_RANGE_MM = (0.05, 15.0)
 MAXIMUM_ORIGIN_MM = 1e6
 DIRECTION_TOLERANCE = 1e-3
+NOT_FINITE = "The image holds values that are not finite numbers (NaN or infinite); replace them by -1024."
 SHEARED = "The image axes are not at right angles (gantry tilt?); resample the CT to a straight grid."
 
 
@@ -87,7 +88,7 @@ def checkValues(image):
     lowest, highest = voxels.min(), voxels.max()
     # The minimum is NaN where any voxel is.
     if not np.isfinite([lowest, highest]).all():
-        raise InputError("The image holds values that are not finite numbers (NaN or infinite); replace them by -1024.")
+        raise InputError(NOT_FINITE)
     if lowest == highest:
         raise InputError(f"All voxels of the image have the value {lowest:g}; give a CT.")
 

@@ -43,7 +43,8 @@ def findWeights(weights=None):
     """
     given = str(weights or DEFAULT_WEIGHTS)
     for path in (Path(given), weightsFolder() / f"{given}.safetensors"):
-        if path.suffix == ".safetensors" and path.is_file():
+        # os.path, because Path.is_file raises where the name is too long.
+        if path.suffix == ".safetensors" and os.path.isfile(path):
             return path
     shipped = ", ".join(sorted(path.stem for path in weightsFolder().glob("*.safetensors"))) or "none"
     raise InputError(f"No weights called {given}: give a .safetensors file or one of the shipped names ({shipped}).")

@@ -22,11 +22,14 @@ def ensureWritable(folder):
     :raises InputError: they can't.
     """
     try:
+        # Slicer's scene writer takes text only.
+        str(folder).encode()
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise InputError(f"Results can't be written to {folder} ({error.strerror}); choose another folder.") from error
+    except (OSError, UnicodeEncodeError) as error:
+        reason = getattr(error, "strerror", "its name is not valid text")
+        raise InputError(f"Results can't be written to {folder} ({reason}); choose another folder.") from error
 
 
 @contextmanager

@@ -209,6 +209,8 @@ def _reasonAgainst(slices):
     modalities = {str(header.get("Modality") or "unknown") for header in headers}
     if modalities != {"CT"}:
         return f"has modality {', '.join(sorted(modalities))}; give a CT"
+    if not all(header.get("SamplesPerPixel") and header.get("PhotometricInterpretation") for header in headers):
+        return "has slices that are damaged or incomplete; copy or export it again"
     if any(header.get("SamplesPerPixel") != 1 or header.get("PhotometricInterpretation") != "MONOCHROME2"
            for header in headers):
         return "holds colour or inverted pictures, not CT values; give the original CT"

@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Detection.Volume import NOT_FINITE
 from CervicalSpineDetectionLib.Errors import InputError
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -19,9 +20,9 @@ SHAPE_TOLERANCE = 1e-3
 PLACEMENT_TOLERANCE_MM = 1.0
 # Fields of nifti1.h (NIfTI-1 standard) by byte offset.
 NIFTI_FIELDS = {
-    "sizeof_hdr": ("i4", 0), "dim": ("8i2", 40), "bitpix": ("i2", 72), "pixdim": ("8f4", 76), "vox_offset": ("f4", 108),
-    "qform_code": ("i2", 252), "sform_code": ("i2", 254), "quatern": ("3f4", 256), "qoffset": ("3f4", 268),
-    "srow": ("(3,4)f4", 280),
+    "sizeof_hdr": ("i4", 0), "dim": ("8i2", 40), "datatype": ("i2", 70), "bitpix": ("i2", 72), "pixdim": ("8f4", 76),
+    "vox_offset": ("f4", 108), "qform_code": ("i2", 252), "sform_code": ("i2", 254), "quatern": ("3f4", 256),
+    "qoffset": ("3f4", 268), "srow": ("(3,4)f4", 280),
 }
 NIFTI_1 = np.dtype({
     "names": list(NIFTI_FIELDS), "formats": [kind for kind, _ in NIFTI_FIELDS.values()],
@@ -67,6 +68,7 @@ def _checkNifti(path, reader):
     voxels = np.prod(np.maximum(header["dim"][1:], 1), dtype=float)
     if length < header["vox_offset"] + voxels * header["bitpix"] / 8:
         raise InputError(f"{path} is incomplete; copy or export it again.")
+    _checkFinite(path, header)
     if reader.GetDimension() < 3:
         return []
     spacing = np.abs(header["pixdim"][1:4].astype(float))
@@ -89,6 +91,21 @@ def _checkNifti(path, reader):
     extent = [*reader.GetSize()[:3], 1]
     apart = [np.linalg.norm(form - taken, axis=0) @ extent for form in stated]
     return [TWO_PLACES] if not np.all(np.array(apart) < PLACEMENT_TOLERANCE_MM) else []
+
+
+def _checkFinite(path, header):
+    """ITK's reader makes NaN and infinite values 0, the HU of water."""
+    numbers = {16: "f4", 64: "f8"}.get(int(header["datatype"]))
+    if numbers is None:
+        return
+    numbers = np.dtype(numbers).newbyteorder(header.dtype["vox_offset"].byteorder)
+    with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
+        file.seek(int(header["vox_offset"]))
+        left = int(np.prod(np.maximum(header["dim"][1:], 1), dtype=float)) * numbers.itemsize
+        while left > 0 and (block := file.read(min(left, BLOCK_BYTES))):
+            left -= len(block)
+            if not np.isfinite(np.frombuffer(block, numbers)).all():
+                raise InputError(NOT_FINITE)
 
 
 def _niftiHeader(start):

@@ -46,8 +46,11 @@ def readImageWithWarnings(path):
     """
     path = Path(path)
     try:
+        str(path).encode()
         image, warnings = _read(path)
         image = _checkedGrid(image)
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path} can't be read (its name is not valid text); rename it.") from error
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path} can't be read ({reason}); check the path and the permissions.") from error
