@@ -97,16 +97,17 @@ class SliceView(View):
         self._style.SetSliceLogic(self.logic)
         self._style.SetDisplayableManagers(self.managers)
         self.logic.SetMRMLScene(slicer.mrmlScene)
-        self.makeNode(name)
+        self.node = self.logic.AddSliceNode(name)
+        self.managers.SetMRMLDisplayableNode(self.node)
+        self.setUpNode()
         self.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         self._style.SetInteractor(self.interactor)
         self.logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._connectImage())
 
-    def makeNode(self, name):
-        self.node = self.logic.AddSliceNode(name)
-        self.node.SetOrientation(ORIENTATIONS[name])
+    def setUpNode(self):
+        self.node.SetOrientation(ORIENTATIONS[self.node.GetLayoutName()])
         self.node.SetMappedInLayout(1)
-        self.managers.SetMRMLDisplayableNode(self.node)
+        self.logic.ResizeSliceNode(*self.window.GetSize())
 
     def resize(self, width, height):
         super().resize(width, height)
@@ -144,12 +145,12 @@ class ThreeDView(View):
         self.logic.SetMRMLApplicationLogic(applicationLogic)
         applicationLogic.GetViewLogics().AddItem(self.logic)
         self.logic.SetMRMLScene(slicer.mrmlScene)
-        self.makeNode(name)
-
-    def makeNode(self, name):
         self.node = self.logic.AddViewNode(name)
-        self.node.SetMappedInLayout(1)
         self.managers.SetMRMLDisplayableNode(self.node)
+        self.setUpNode()
+
+    def setUpNode(self):
+        self.node.SetMappedInLayout(1)
         self.node.SetBackgroundColor(0.1, 0.1, 0.14)
         self.node.SetBackgroundColor2(0.25, 0.25, 0.35)
         self.node.SetBoxVisible(False)
@@ -241,12 +242,12 @@ class LayoutManager(QtCore.QObject):
         super().__init__()
         self.views = {name: SliceView(name) for name in ORIENTATIONS}
         self.views["1"] = ThreeDView("1")
-        # Closing a scene takes the views' nodes along; Slicer makes new ones too.
-        slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndCloseEvent, lambda *_: self._makeNodes())
+        # Closing a scene resets the views' nodes to Slicer's defaults.
+        slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndCloseEvent, lambda *_: self._setUpNodes())
 
-    def _makeNodes(self):
-        for name, view in self.views.items():
-            view.makeNode(name)
+    def _setUpNodes(self):
+        for view in self.views.values():
+            view.setUpNode()
 
     def sliceViewNames(self):
         return list(ORIENTATIONS)

@@ -33,7 +33,7 @@ def boxAt(scene, nodeIds, positionRas) -> str | None:
     around = []
     for node in _visible(scene, nodeIds):
         if np.all(np.abs(_inBox(node) @ [*positionRas, 1])[:3] <= 0.5):
-            around.append((np.prod(node.GetSizeWorld()), node.GetID()))
+            around.append((np.prod(node.GetSize()), node.GetID()))
     return min(around)[1] if around else None
 
 
