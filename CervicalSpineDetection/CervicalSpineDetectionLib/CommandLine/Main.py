@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "TrainDetector",
     "export": "Export",
     "evaluate": "Evaluate",
+    "benchmark": "Benchmark",
     "cohort": "Cohort",
     "corrections": "CorrectionsToDataset",
 }

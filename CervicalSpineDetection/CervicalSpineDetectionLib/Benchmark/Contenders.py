@@ -1,0 +1,103 @@
+"""Our detection stage by stage, and ultralytics' ``predict`` on the same slices with the same weights.
+
+All functions here run in a process of their own, see ``Processes.inFreshProcess``.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from CervicalSpineDetectionLib.Detection import Pipeline
+from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
+from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
+from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE, loadDetector
+from CervicalSpineDetectionLib.Files.ReadImage import readImage
+
+BATCH = 32
+
+
+def detectionStages(path, weights, device, repeats):
+    """Median seconds of each stage of a warm detection.
+
+    :param path: CT.
+    :return: dict: "stages" (name -> seconds), "result" (DetectionResult), "slices" (number, rows, columns of what the
+        network sees), "voxels" (of the CT), "voxelBytes", "gpuMemory" (MB or None).
+    """
+    detector = loadDetector(weights, device)
+    laps = []
+    for _ in range(repeats + 1):  # the first warms up
+        started = time.perf_counter()
+        image = readImage(path)
+        read = time.perf_counter() - started
+        with secondsIn(Pipeline, "chainOf") as levels:
+            result = Pipeline.detectVertebrae(image, detector)
+        timings = dict(result.timings)
+        timings["fusion"] -= levels[0]
+        laps.append({"read": read, **timings, "levels": levels[0]})
+    _, slices, _ = Pipeline.slicesFor(image, detector)
+    cuda = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+    return {
+        "stages": {stage: statistics.median(lap[stage] for lap in laps[1:]) for stage in laps[0]},
+        "result": result, "slices": (len(slices), *slices.shape[2:]), "voxels": image.GetSize(),
+        "voxelBytes": image.GetSizeOfPixelComponent(), "gpuMemory": cuda if detector.device.type == "cuda" else None,
+    }
+
+
+@contextmanager
+def secondsIn(module, name):
+    """Time spent in a function of a module while the block runs; gives a list of one number."""
+    function, total = getattr(module, name), [0.0]
+
+    def timed(*arguments, **named):
+        started = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            total[0] += time.perf_counter() - started
+
+    setattr(module, name, timed)
+    try:
+        yield total
+    finally:
+        setattr(module, name, function)
+
+
+def predictSeconds(path, weights, device, repeats, batch):
+    """Median seconds of ultralytics' ``predict`` over all slices our detector looks at.
+
+    Its own settings, but the picture size: that of the slices, instead of scaling them up to 640 pixels.
+
+    :param batch: slices a call; 1 is the loop that a user would write.
+    """
+    detector = loadDetector(weights, device)
+    _, slices, _ = Pipeline.slicesFor(readImage(path), detector)
+    pictures = list(np.ascontiguousarray(slices.transpose(0, 2, 3, 1)))
+    size = -(-max(pictures[0].shape[:2]) // STRIDE) * STRIDE
+    model = plainModel(weights)
+    chosen = str(detector.device)
+
+    def run():
+        for start in range(0, len(pictures), batch):
+            model.predict(pictures[start : start + batch], imgsz=size, device=chosen, verbose=False)
+
+    from CervicalSpineDetectionLib.Benchmark.Processes import medianSeconds
+
+    return medianSeconds(run, repeats)
+
+
+def plainModel(weights):
+    """The weights as ultralytics' own ``YOLO`` object."""
+    card, state = loadWeights(findWeights(weights))
+    threads = torch.get_num_threads()
+    model = importUltralytics().YOLO(f"{card['architecture']}.yaml", task="detect")
+    model.model = detectionModel(card["architecture"], len(CLASS_NAMES))
+    model.model.load_state_dict(state)
+    model.model.names = dict(enumerate(CLASS_NAMES))
+    torch.set_num_threads(threads)
+    return model

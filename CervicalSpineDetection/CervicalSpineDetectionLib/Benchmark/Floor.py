@@ -1,0 +1,89 @@
+"""What the machine could do at best: time that the arithmetic and the memory traffic of a detection need."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from CervicalSpineDetectionLib.Benchmark.Processes import medianSeconds
+from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
+from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE
+
+# (channels, pixels along a side) of 3 x 3 convolutions that processors are good at; the best one counts.
+CONVOLUTIONS = ((64, 64), (128, 64), (256, 32), (512, 16))
+CONVOLUTION_BATCH = 8
+COPY_BYTES = 2**28
+
+
+def machine(device, repeats):
+    """Measured on this machine now.
+
+    :return: dict: "flops" (floating point operations a second in convolutions, a multiply-add is two; half precision on
+        CUDA), "bandwidth" (bytes a second read and written by a large copy).
+    """
+    cuda = torch.device(device).type == "cuda"
+    sync = torch.cuda.synchronize if cuda else lambda: None
+    return {"flops": max(_convolutionRate(channels, side, device, cuda, sync, repeats)
+                         for channels, side in CONVOLUTIONS),
+            "bandwidth": _copyRate(device, sync, repeats)}
+
+
+@torch.inference_mode()
+def _convolutionRate(channels, side, device, half, sync, repeats):
+    kind = torch.float16 if half else torch.float32
+    pictures = torch.randn(CONVOLUTION_BATCH, channels, side, side, device=device, dtype=kind)
+    pictures = pictures.to(memory_format=torch.channels_last)
+    kernels = torch.randn(channels, channels, 3, 3, device=device, dtype=kind).to(memory_format=torch.channels_last)
+
+    def run():
+        functional.conv2d(pictures, kernels, padding=1)
+        sync()
+
+    return 2 * CONVOLUTION_BATCH * channels**2 * 9 * side**2 / medianSeconds(run, repeats)
+
+
+def _copyRate(device, sync, repeats):
+    source = torch.ones(COPY_BYTES // 4, device=device)
+    target = torch.empty_like(source)
+
+    def run():
+        target.copy_(source)
+        sync()
+
+    return 2 * COPY_BYTES / medianSeconds(run, repeats)
+
+
+def networkCost(architecture, rows, columns):
+    """Of our network, for one slice.
+
+    :return: dict: "flops", "parameters".
+    """
+    model = detectionModel(architecture, len(CLASS_NAMES)).eval()
+    picture = torch.zeros(1, 3, rows + -rows % STRIDE, columns + -columns % STRIDE)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(picture)
+    return {"flops": counter.get_total_flops(), "parameters": sum(p.numel() for p in model.parameters())}
+
+
+def floors(rates, cost, slices, voxels, voxelBytes):
+    """Seconds that each stage needs at least; stages that hardly compute or move anything have none.
+
+    :param rates: what ``machine`` gives.
+    :param cost: what ``networkCost`` gives.
+    :param slices: (number, rows, columns) of what the network sees.
+    :param voxels: shape (3,) of the CT.
+    :param voxelBytes: bytes of a voxel.
+    :return: dict: stage -> seconds. Reading writes the CT to memory once; resampling reads it once and writes the
+        slices' voxels (float32); the network does its arithmetic or moves slices and weights, whichever takes longer.
+    """
+    number, rows, columns = slices
+    ct = voxels[0] * voxels[1] * voxels[2] * voxelBytes
+    pixels = number * rows * columns
+    return {
+        "read": ct / rates["bandwidth"],
+        "resample": (ct + 4 * pixels) / rates["bandwidth"],
+        "network": max(number * cost["flops"] / rates["flops"],
+                       (3 * pixels + 4 * cost["parameters"]) / rates["bandwidth"]),
+    }

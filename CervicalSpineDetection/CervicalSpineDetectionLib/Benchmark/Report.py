@@ -1,0 +1,151 @@
+"""The benchmark's figures: ratios, table, picture."""
+
+from __future__ import annotations
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from CervicalSpineDetectionLib.Benchmark.Floor import floors
+from CervicalSpineDetectionLib.Benchmark.NnUNet import PLANS, STEP, patchCount
+
+STAGES = ("read", "resample", "network", "fusion", "levels", "nodes", "picture")
+# What a user waits for after the click: the CT is in the scene already.
+CLICK = STAGES[1:]
+DETECTION = ("resample", "network", "fusion", "levels")
+CONTENDERS = {
+    "predictLoop": "ultralytics predict, slice by slice",
+    "predictBatched": "ultralytics predict, batches of 32",
+    "nnunet1.5mm": "nnU-Net as TotalSegmentator 1.5 mm",
+    "nnunet3mm": "nnU-Net as TotalSegmentator 3 mm",
+}
+
+
+def deviceFigures(ours, scene, rates, cost, predicts, patches, extent):
+    """All figures of one device.
+
+    :param ours: Measured of ``Contenders.detectionStages``.
+    :param scene: (stage -> seconds of "nodes" and "picture"), empty where slicer-core is missing.
+    :param rates: what ``Floor.machine`` gives.
+    :param cost: what ``Floor.networkCost`` gives.
+    :param predicts: contender -> Measured seconds.
+    :param patches: contender -> Measured (seconds a patch, GPU memory).
+    :param extent: shape (3,), mm, the CT's field of view.
+    """
+    stages = {stage: seconds for stage, seconds in {**ours.value["stages"], **scene}.items()}
+    floor = floors(rates, cost, ours.value["slices"], ours.value["voxels"], ours.value["voxelBytes"])
+    detection = sum(stages[stage] for stage in DETECTION)
+    contenders = {name: _contender(measured.value, measured.peakMemory, detection, stages["network"])
+                  for name, measured in predicts.items()}
+    for name, measured in patches.items():
+        seconds, gpuMemory = measured.value
+        plan = PLANS[name]
+        count = patchCount(extent, plan)
+        contenders[name] = {
+            **_contender(seconds * count * plan.models, measured.peakMemory, detection, stages["network"]),
+            "secondsPerPatch": seconds, "patches": count, "models": plan.models, "step": STEP, "gpuMemory": gpuMemory,
+            "patchesAtStep0.5": patchCount(extent, plan, 0.5), "randomWeights": True,
+        }
+    click = sum(stages[stage] for stage in CLICK if stage in stages)
+    clickFloor = sum(floor.get(stage, 0.0) for stage in CLICK)
+    return {
+        "ours": {"stages": stages, "detection": detection, "click": click, "peakMemory": ours.peakMemory,
+                 "gpuMemory": ours.value["gpuMemory"], "per1000Scans": 1000 * (detection + stages["read"]) / 3600},
+        "machine": {"convolutionFlops": rates["flops"], "bandwidth": rates["bandwidth"]},
+        "network": {"slices": ours.value["slices"][0], "rows": ours.value["slices"][1],
+                    "columns": ours.value["slices"][2], "flopsPerSlice": cost["flops"],
+                    "parameters": cost["parameters"]},
+        "floor": {"stages": floor, "click": clickFloor},
+        "overFloor": {**{stage: stages[stage] / seconds for stage, seconds in floor.items()},
+                      "click": click / clickFloor},
+        "contenders": contenders,
+    }
+
+
+def _contender(seconds, peakMemory, detection, network):
+    return {"seconds": seconds, "overDetection": seconds / detection, "overNetwork": seconds / network,
+            "peakMemory": peakMemory}
+
+
+def table(figures):
+    """Lines for people."""
+    machine, ct = figures["machine"], figures["ct"]
+    lines = [
+        f"{machine['processor']}, {machine['threads']} threads, {machine['memory']:.0f} GB, "
+        f"load {machine['loadAverage']:.1f} before, torch {machine['torch']}",
+        f"CT {' x '.join(map(str, ct['size']))}, {' x '.join(f'{s:.3g}' for s in ct['spacing'])} mm ({ct['source']}); "
+        f"weights {figures['weights']}; medians of {figures['repeats']}",
+    ]
+    for device, entry in figures["devices"].items():
+        lines += ["", *_deviceLines(device, entry)]
+    growth = {}
+    for row in figures["growth"]:
+        growth.setdefault(row["kind"], []).append(f"{row['size']}: {row['seconds']:.2f} s")
+    return lines + ["", f"growth on {figures['growthDevice']}"] + [
+        f"  {kind:<8} {'  '.join(values)}" for kind, values in growth.items()]
+
+
+def _deviceLines(device, entry):
+    ours, network, rates = entry["ours"], entry["network"], entry["machine"]
+    gpu = "" if ours["gpuMemory"] is None else f", {ours['gpuMemory']:.0f} MB on the GPU"
+    lines = [
+        f"{device}: convolutions {rates['convolutionFlops'] / 1e9:.0f} GFLOP/s, "
+        f"memory {rates['bandwidth'] / 1e9:.1f} GB/s; network {network['slices']} slices of {network['rows']} x "
+        f"{network['columns']}, {network['flopsPerSlice'] / 1e9:.2f} GFLOP each",
+        f"{'stage':<10} {'seconds':>8} {'floor':>8} {'ratio':>7}",
+    ]
+    for stage in STAGES:
+        if stage not in ours["stages"]:
+            lines.append(f"{stage:<10} {'not run':>8}")
+            continue
+        floor = entry["floor"]["stages"].get(stage)
+        lines.append(f"{stage:<10} {ours['stages'][stage]:>8.3f}" + (
+            "" if floor is None else f" {floor:>8.3f} {entry['overFloor'][stage]:>7.1f}"))
+    lines += [
+        f"{'click':<10} {ours['click']:>8.3f} {entry['floor']['click']:>8.3f} {entry['overFloor']['click']:>7.1f}",
+        f"detection (resample to levels) {ours['detection']:.3f} s, peak memory {ours['peakMemory']:.0f} MB{gpu}; "
+        f"1,000 scans {ours['per1000Scans']:.2f} hours, one after the other",
+        f"{'':<40} {'seconds':>9} {'/ detection':>12} {'/ network':>10} {'MB':>7}",
+    ]
+    for name, contender in entry["contenders"].items():
+        note = "" if "patches" not in contender else (
+            f"  {contender['models']} x {contender['patches']} patches of {contender['secondsPerPatch']:.2f} s, one "
+            "was run; random weights, forward only")
+        lines.append(f"{CONTENDERS[name]:<40} {contender['seconds']:>9.2f} {contender['overDetection']:>12.1f} "
+                     f"{contender['overNetwork']:>10.1f} {contender['peakMemory']:>7.0f}{note}")
+    return lines
+
+
+def picture(path, figures):
+    """Stages, contenders and growth.
+
+    :param path: PNG.
+    """
+    devices = figures["devices"]
+    figure = Figure((15, 4.6), dpi=110, layout="constrained")
+    stageAxes, contenderAxes, growthAxes = figure.subplots(1, 3)
+    width = 0.8 / len(devices)
+    for number, (device, entry) in enumerate(devices.items()):
+        shown = [stage for stage in STAGES if stage in entry["ours"]["stages"]]
+        places = [i + number * width for i in range(len(shown))]
+        stageAxes.bar(places, [entry["ours"]["stages"][stage] for stage in shown], width, label=device)
+        floor = [entry["floor"]["stages"].get(stage, float("nan")) for stage in shown]
+        stageAxes.plot(places, floor, "k_", markersize=18, label="floor" if number == 0 else None)
+        stageAxes.set_xticks(range(len(shown)), shown, rotation=30)
+        names = ["detection", *entry["contenders"]]
+        seconds = [entry["ours"]["detection"], *(c["seconds"] for c in entry["contenders"].values())]
+        bars = contenderAxes.barh([i + number * width for i in range(len(names))], seconds, width, label=device)
+        contenderAxes.bar_label(bars, [f"{s:.2g} s" for s in seconds], fontsize=8, padding=2)
+        contenderAxes.set_yticks(range(len(names)), names)
+    stageAxes.set(yscale="log", ylabel="seconds", title="stages of a warm detection")
+    contenderAxes.set(xscale="log", xlabel="seconds", title="against other ways")
+    contenderAxes.set_xlim(right=contenderAxes.get_xlim()[1] * 4)
+    contenderAxes.invert_yaxis()
+    for axes in (stageAxes, contenderAxes):
+        axes.legend(fontsize=8)
+    for kind, label in (("slices", "axial slices"), ("matrix", "matrix (pixels along a side)"), ("scans", "scans")):
+        rows = [row for row in figures["growth"] if row["kind"] == kind]
+        growthAxes.loglog([row["size"] for row in rows], [row["seconds"] for row in rows], "o-", label=label)
+    growthAxes.set(xlabel="number", ylabel="seconds", title=f"growth of the detection ({figures['growthDevice']})")
+    growthAxes.legend(fontsize=8)
+    growthAxes.grid(True, which="both", alpha=0.3)
+    FigureCanvasAgg(figure).print_png(str(path))
