@@ -150,7 +150,7 @@ def test_boxOfAnotherRowIsNotDragged(views, detected):
 def test_clickInABoxChoosesItsRowAndLeavesTheSlices(module, views, detected, view):
     box = boxNodes(detected)[3]
     offset = views["Red"].node.GetSliceOffset()
-    views[view].click(*views[view].toPixels(inBox(box, (5, 8, 0))))
+    views[view].click(*views[view].toPixels(inBox(box, (5, -8, 0))))
     settle()
 
     assert chosen(module) == [box.GetID()]
