@@ -389,6 +389,32 @@ def test_dicomExportsNeedTheDicomSlices(dicomCase, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_missingPackageIsNamedBeforeAnythingIsRead(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    assert main(["export", "nothing", "--ct", "nothing", "--output", str(tmp_path), "--formats", "seg"]) == 2
+
+    assert "pip install highdicom" in capsys.readouterr().err
+
+
+def test_exportThatFailsLeavesEarlierFiles(dicomCase, tmp_path, monkeypatch, capsys):
+    from CervicalSpineDetectionLib.Files import TerminologyJson
+
+    folder, _, _ = dicomCase
+    (tmp_path / "boxes.nii.gz").write_text("earlier")
+
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TerminologyJson, "writeTerminology", full)
+
+    assert main(["export", str(folder / "result"), "--ct", str(folder / "ct"), "--output", str(tmp_path),
+                 "--formats", "labelmap,terminology"]) == 2
+
+    assert "No space left" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("boxes.nii.gz", "earlier")]
+
+
 @pytest.mark.parametrize(("arguments", "complaint"), [
     (["--formats", "stl"], "no format stl"), (["--formats", ""], "no format"),
 ])

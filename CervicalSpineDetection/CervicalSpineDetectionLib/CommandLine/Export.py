@@ -56,6 +56,8 @@ def run(arguments):
                          "make room or choose another folder.") from error
     for key, name in zip(wanted, names, strict=True):
         print(f"{Path(arguments.output) / name}: {FORMATS[key][1]}")
+    if headers:
+        print("The DICOM files belong to the CT's study and carry its patient's name.")
     print("Research use only, not a medical device. Masks are a threshold inside boxes: check them.")
     return 0
 

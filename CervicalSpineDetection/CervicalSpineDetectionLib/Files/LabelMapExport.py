@@ -76,8 +76,9 @@ def _boneOf(vertebra, hu, inside, region, image):
     pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(filled.astype(np.uint8)), True))
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    near = np.linalg.norm(_points(region, image) - vertebra.centre, axis=-1) <= BODY_RADIUS_MM
-    reaching = np.unique(pieces[near & filled])
+    voxels = np.argwhere(filled)
+    near = np.linalg.norm(_points(voxels, region, image) - vertebra.centre, axis=-1) <= BODY_RADIUS_MM
+    reaching = np.unique(pieces[filled][near])
     candidates = reaching if len(reaching) else np.arange(len(sizes))
     return (pieces == candidates[np.argmax(sizes[candidates])]) & filled
 
@@ -95,9 +96,8 @@ def _ownParts(vertebrae, image):
     """Yield (vertebra, region as slices, bool array of it: voxels in its box and nearer to it than to others)."""
     for own, vertebra in enumerate(vertebrae):
         region = _region(vertebra.orientedBox, image)
-        points = _points(region, image)
-        inside = np.abs(_inBox(vertebra.orientedBox, points)).max(axis=-1) <= 1
-        points = points[inside]
+        inside = _insideOf(vertebra.orientedBox, region, image)
+        points = _points(np.argwhere(inside), region, image)
         distance = np.linalg.norm(_inBox(vertebra.orientedBox, points), axis=-1)
         mine = np.ones(len(points), bool)
         for other in vertebrae[:own] + vertebrae[own + 1:]:
@@ -112,6 +112,18 @@ def _inBox(box, points):
     return (points - box.centre) @ box.axes.T / (box.size / 2)
 
 
+def _insideOf(box, region, image):
+    """Bool array of a region's voxels whose centres lie in a box."""
+    # An affine function of the index: no array of points, which fine CTs would make gigabytes.
+    start, *ends = _inBox(box, _points(np.vstack([np.zeros(3), np.eye(3)]), region, image))
+    inside = np.ones([part.stop - part.start for part in region], bool)
+    z, y, x = np.ogrid[tuple(slice(0, length) for length in inside.shape)]
+    for axis in range(3):
+        alongZ, alongY, alongX = (end[axis] - start[axis] for end in ends)
+        inside &= np.abs(start[axis] + alongZ * z + alongY * y + alongX * x) <= 1
+    return inside
+
+
 def _region(box, image):
     """Slices (z, y, x) of the voxels around a box."""
     corners = box.centre + (np.array(list(np.ndindex(2, 2, 2))) - 0.5) * box.size @ box.axes
@@ -121,12 +133,10 @@ def _region(box, image):
     return tuple(slice(a, b) for a, b in zip(first[::-1], last[::-1], strict=True))
 
 
-def _points(region, image):
-    """LPS mm of a region's voxel centres, shape (z, y, x, 3)."""
-    steps = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    z, y, x = (np.arange(part.start, part.stop) for part in region)
-    return (image.GetOrigin() + x[None, None, :, None] * steps[:, 0] + y[None, :, None, None] * steps[:, 1]
-            + z[:, None, None, None] * steps[:, 2])
+def _points(indices, region, image):
+    """LPS mm of voxels of a region, indices (z, y, x), shape (n, 3)."""
+    indices = indices + [part.start for part in region]
+    return image.GetOrigin() + (indices[:, ::-1] * image.GetSpacing()) @ np.reshape(image.GetDirection(), (3, 3)).T
 
 
 def _onGrid(labels, image):
