@@ -111,6 +111,14 @@ def processOf(finished):
     return int(finished.result.model["name"].split()[0])
 
 
+def killWhileIdle(client):
+    os.kill(processOf(outcome(client)[0]), signal.SIGKILL)
+    end = time.monotonic() + TIMEOUT
+    while client.isAlive:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 def isGone(pid):
     """Waits a moment: a killed process takes some milliseconds to be gone."""
     end = time.monotonic() + TIMEOUT
@@ -237,6 +245,15 @@ def test_afterAFaultTheUserReadsWhyAndTheNextDetectionWorks(client, device, sent
     assert last == Failed(sentence) and not client.isBusy
     assert sum(isinstance(event, (Finished, Failed, Cancelled)) for event in events) == 1
     assert isGone(process)
+    assert isinstance(outcome(client)[0], Finished)
+
+
+@pytest.mark.parametrize("polled", [True, False])
+def test_aWorkerThatWasKilledWhileIdleIsStartedAgain(client, polled):
+    killWhileIdle(client)
+    if polled:
+        assert client.poll() == []
+
     assert isinstance(outcome(client)[0], Finished)
 
 
@@ -379,7 +396,7 @@ def test_theWorkerEndsWhenItsClientIsKilled(tmp_path, blocks, stage):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_cancellingLeavesNoThreadsPipesOrProcesses(client):
+def test_cancelledAndKilledWorkersLeaveNoThreadsAndPipes(client):
     def held():
         return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
@@ -388,6 +405,7 @@ def test_cancellingLeavesNoThreadsPipesOrProcesses(client):
     for _ in range(3):
         client.detect(neck(), device="slow")
         client.cancel()
+        killWhileIdle(client)
         outcome(client)
 
     end = time.monotonic() + TIMEOUT

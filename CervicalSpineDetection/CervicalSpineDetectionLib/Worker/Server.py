@@ -102,11 +102,10 @@ class Server:
             self._answer("alive")
 
     def _answer(self, event, **fields):
-        with self._answering:
-            try:
-                self._answers.write(encode({"event": event, **fields}))
-            except OSError:
-                os._exit(0)
+        line = encode({"event": event, **fields})
+        # A broken pipe means that the client is gone; the reading thread ends the process.
+        with self._answering, contextlib.suppress(OSError):
+            self._answers.write(line)
 
     def _warm(self, command):
         try:
