@@ -1,0 +1,47 @@
+"""Slicer's scene bundles (.mrb: a zip of a .mrml file and its data) unpacked without trust.
+
+Slicer's own unpacking (libarchive through vtkArchive) writes wherever a bundle's entries say, "../" and "/" included.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from CervicalSpineDetectionLib.Errors import InputError
+
+MAXIMUM_FILES = 10_000
+MAXIMUM_BYTES = 1 << 34
+
+
+def unpackBundle(path, folder):
+    """Unpack a bundle.
+
+    :param path: .mrb file.
+    :param folder: existing folder that its files go to, and none elsewhere.
+    :return: Path of the .mrml file.
+    :raises InputError: damaged, larger than any scene, or made to write elsewhere.
+    """
+    name = Path(path).name
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            entries = bundle.infolist()
+            if len(entries) > MAXIMUM_FILES or sum(entry.file_size for entry in entries) > MAXIMUM_BYTES:
+                raise InputError(f"The scene {name} is larger than any scene with CTs; save it again in 3D Slicer.")
+            if not all(_staysInside(entry.filename) for entry in entries):
+                raise InputError(f"The scene {name} names files outside of itself, as no program saves it; "
+                                 "use a scene from a source you trust.")
+            bundle.extractall(folder)
+    # RuntimeError: encrypted; NotImplementedError: a compression that zipfile does not know.
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        raise InputError(f"The scene {name} is damaged or no scene; save it again in 3D Slicer.") from error
+    scenes = list(Path(folder).glob("*/*.mrml"))
+    if len(scenes) != 1:
+        raise InputError(f"The scene {name} holds {len(scenes)} scene files instead of one; save it again.")
+    return scenes[0]
+
+
+def _staysInside(entry):
+    return all(not path.is_absolute() and not path.drive and ".." not in path.parts
+               for path in (PurePosixPath(entry), PureWindowsPath(entry)))
