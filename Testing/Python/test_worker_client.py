@@ -282,6 +282,15 @@ def test_aVolumeWithoutVoxelsIsRefused(client, image):
     assert outcome(client, image)[0] == Failed(WorkerClient.NO_VOXELS)
 
 
+def test_aHeaderThatIsNotANumberIsRefusedByTheDetection(client):
+    image = neck()
+    image.SetOrigin((0.0, float("nan"), 0.0))
+
+    last, _ = outcome(client, image)
+
+    assert isinstance(last, Failed) and "origin" in last.message
+
+
 def test_wrongWeightsAreToldInTheirOwnWords(client):
     client.detect(neck(), weights="nonesuch")
 
@@ -312,7 +321,7 @@ def test_aFullGraphicsCardLeadsToTheCpu(client):
 def test_aWorkerThatTalksNonsenseIsEnded(makeClient, caplog):
     client = makeClient([sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(1000)"])
 
-    assert outcome(client)[0] == Failed(WorkerClient.ENDED.format(reason="its answer can't be read"))
+    assert outcome(client)[0] == Failed(WorkerClient.UNREADABLE)
 
 
 def test_theLastWordsOfADyingWorkerAreLogged(makeClient, caplog):
@@ -402,7 +411,7 @@ def test_cancelledAndKilledWorkersLeaveNoThreadsAndPipes(client):
 
     outcome(client)
     before = held()
-    for _ in range(3):
+    for _ in range(2):
         client.detect(neck(), device="slow")
         client.cancel()
         killWhileIdle(client)

@@ -17,12 +17,13 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult
 MAXIMUM_LINE_BYTES = 1_000_000
 
 
-def encode(message):
-    """:param message: dict of JSON values; numpy arrays and scalars become lists and numbers. :return: line as bytes.
+def encode(message, allowNan=False):
+    """A message as a line of bytes.
 
-    :raises ValueError: NaN or infinity in it, or too long.
+    :param message: dict of JSON values; numpy arrays and scalars become lists and numbers.
+    :raises ValueError: too long, or NaN or infinity in it.
     """
-    line = json.dumps(message, allow_nan=False, default=lambda value: value.tolist()).encode() + b"\n"
+    line = json.dumps(message, allow_nan=allowNan, default=lambda value: value.tolist()).encode() + b"\n"
     if len(line) > MAXIMUM_LINE_BYTES:
         raise ValueError(f"a message of {len(line)} bytes")
     return line

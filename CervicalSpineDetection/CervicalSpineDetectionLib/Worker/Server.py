@@ -110,11 +110,10 @@ class Server:
     def _warm(self, command):
         try:
             detector = self._detector(command["weights"], command["device"])
+            self._answer("ready", device=self._describeDevice(detector))
         except Exception as error:
             # The detection that needs it will tell the user.
             _log(error)
-        else:
-            self._answer("ready", device=self._describeDevice(detector))
 
     def _detect(self, command, block):
         try:

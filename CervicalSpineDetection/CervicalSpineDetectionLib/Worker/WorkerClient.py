@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 SILENT = "The detection process no longer answers and was ended; detect again, and choose CPU if it happens again."
 KILLED = ("The system ended the detection process, most likely because memory ran out; "
           "close other programs or crop the volume, then detect again.")
-ENDED = ("The detection process ended unexpectedly ({reason}); "
-         "detect again, and see the log if it happens again.")
+ENDED = ("The detection process ended unexpectedly ({reason}), perhaps because memory ran out; "
+         "close other programs or crop the volume, detect again, and see the log if it happens again.")
+UNREADABLE = "The detection process gave an answer that can't be read; restart the application or install it again."
 NOT_STARTED = "The detection process can't be started ({reason}); restart the application or install it again."
 NO_ROOM = "The volume can't be handed to the detection process ({reason}); free memory or crop the volume."
 NO_VOXELS = "The volume has no voxels; load a CT and select it."
@@ -229,9 +230,9 @@ class WorkerClient:
 
 def _whyEnded(message):
     if message["unreadable"]:
-        return ENDED.format(reason="its answer can't be read")
-    # 137 is how a launcher passes on a kill.
-    if message["exitStatus"] in (-9, 137):
+        return UNREADABLE
+    # A launcher such as PythonSlicer says 1 for whatever ended the process behind it, and so gets the sentence below.
+    if message["exitStatus"] == -9:
         return KILLED
     return ENDED.format(reason=f"exit status {message['exitStatus']}")
 

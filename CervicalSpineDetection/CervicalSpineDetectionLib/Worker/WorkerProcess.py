@@ -81,7 +81,8 @@ class WorkerProcess:
         with contextlib.suppress(OSError), self._popen.stdin as stdin:
             for messages in iter(self._outgoing.get, None):
                 for message in messages:
-                    stdin.write(encode(message))
+                    # The header of a volume may hold anything; the detection refuses it in its own words.
+                    stdin.write(encode(message, allowNan=True))
                     stdin.flush()
 
     def _readMessages(self):
