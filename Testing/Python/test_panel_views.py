@@ -29,29 +29,29 @@ __all__ = ["application", "detected", "errors", "module", "ui", "volumeNode"]
 LPS_TO_RAS = np.array([-1, -1, 1])
 
 
-@pytest.fixture(scope="module")
-def layoutManager(application):
-    from SlicerStandIn.Views import LayoutManager
+@pytest.fixture
+def shown(application, monkeypatch):
+    """The views of the layout."""
+    from SlicerStandIn.Views import layoutManager
 
-    application._layoutManager = LayoutManager()
-    for view in application.layoutManager().views.values():
+    monkeypatch.setattr(application, "_layoutManager", layoutManager())
+    for view in layoutManager().views.values():
         view.resize(400, 400)
-    yield application.layoutManager()
-    application._layoutManager = None
+    return layoutManager().views
 
 
 @pytest.fixture
-def views(layoutManager, module, detected):
+def views(shown, module, detected):
     """Slice views with the CT, the middle vertebra (C4) chosen."""
     module.widget.correctionPanel.watchViews()
     slicer.util.setSliceViewerLayers(background=detected, fit=True)
     module.widget.correctionPanel.table.select(boxNodes(detected)[2].GetID())
     settle()
-    for name, view in layoutManager.views.items():
+    for name, view in shown.items():
         if name != "1":
             view.zoom(90)
         view.picture()
-    return layoutManager.views
+    return shown
 
 
 def inBox(node, point):

@@ -58,6 +58,9 @@ class Application(QApplication):
         QSettings.setPath(QSettings.IniFormat, QSettings.UserScope, self._settings.name)
         self._context = ExitStack()
         slicer.mrmlScene, self._applicationLogic = self._context.enter_context(headlessScene())
+        crosshairNode = slicer.vtkMRMLCrosshairNode()
+        crosshairNode.SetCrosshairName("default")
+        slicer.mrmlScene.AddNode(crosshairNode)
 
     def close(self):
         self._context.close()

@@ -9,7 +9,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.ReadImage import readImage
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 from SlicerStandIn.Application import ModuleRepresentation
-from SlicerStandIn.Views import LayoutManager, ViewPane
+from SlicerStandIn.Views import ViewPane, layoutManager
 
 MODULE_SCRIPT = Path(__file__).resolve().parents[2] / "CervicalSpineDetection" / "CervicalSpineDetection.py"
 TITLE = "Cervical Spine Detection: preview, not 3D Slicer"
@@ -22,7 +22,7 @@ class PreviewWindow(QtWidgets.QMainWindow):
         super().__init__()
         self.setWindowTitle(TITLE)
         self.resize(1500, 950)
-        slicer.app._layoutManager = self.layoutManager = LayoutManager()
+        slicer.app._layoutManager = self.layoutManager = layoutManager()
         self.panes = {name: ViewPane(view, name) for name, view in self.layoutManager.views.items()}
         self.module = ModuleRepresentation(MODULE_SCRIPT)
         scroll = QtWidgets.QScrollArea()
@@ -74,6 +74,9 @@ class PreviewWindow(QtWidgets.QMainWindow):
 
     def closeEvent(self, event):
         self.module.unload()
+        for pane in self.panes.values():
+            pane.release()
+        slicer.app._layoutManager = None
         super().closeEvent(event)
 
     def _openFile(self):

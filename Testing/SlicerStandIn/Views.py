@@ -1,6 +1,8 @@
-"""Slice and 3D views one can work in: drawn off screen by Slicer's displayable managers, painted by Qt, mouse and keys
+"""Slice and 3D views one can work in: drawn off screen by Slicer's displayable managers, painted by Qt, the mouse
 sent on to Slicer's own widgets. And the layout manager through which a module reaches them.
 """
+
+from functools import cache
 
 import numpy as np
 import slicer
@@ -8,7 +10,10 @@ import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 from vtk.util.numpy_support import vtk_to_numpy
 
-SLICE_MANAGERS = ("vtkMRMLModelSliceDisplayableManager", "vtkMRMLMarkupsDisplayableManager")
+# The crosshair's scrolls, pans, zooms and changes the window.
+SLICE_MANAGERS = (
+    "vtkMRMLModelSliceDisplayableManager", "vtkMRMLMarkupsDisplayableManager", "vtkMRMLCrosshairDisplayableManager"
+)
 THREE_D_MANAGERS = (
     "vtkMRMLCameraDisplayableManager", "vtkMRMLViewDisplayableManager", "vtkMRMLModelDisplayableManager",
     "vtkMRMLMarkupsDisplayableManager",
@@ -55,9 +60,9 @@ class View:
         self.window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, pixels)
         return np.ascontiguousarray(vtk_to_numpy(pixels).reshape(height, width, 4)[::-1])
 
-    def send(self, event, x=0, y=0, control=False, shift=False, key=None):
+    def send(self, event, x=0, y=0, control=False, shift=False):
         """An event as the window system would send it; x, y in pixels from the lower left."""
-        self.interactor.SetEventInformation(int(x), int(y), control, shift, "\0", 0, key)
+        self.interactor.SetEventInformation(int(x), int(y), control, shift, "\0", 0, None)
         self.interactor.InvokeEvent(event)
 
     def click(self, x, y):
@@ -177,14 +182,22 @@ class ViewPane(QtWidgets.QWidget):
         self._colour = QtGui.QColor(COLOURS[name])
         self._picture = None
         self.setMouseTracking(True)
-        self.setFocusPolicy(QtCore.Qt.StrongFocus)
         self.setMinimumSize(220, 180)
         self._timer = QtCore.QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(10)
         self._timer.timeout.connect(self.draw)
-        view.managers.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self._timer.start())
-        view.logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._timer.start())
+        self._observations = [
+            (view.managers, view.managers.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self._timer.start())),
+            (view.logic, view.logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._timer.start())),
+        ]
+
+    def release(self):
+        """Let go of the view."""
+        self._timer.stop()
+        for subject, tag in self._observations:
+            subject.RemoveObserver(tag)
+        self._observations = []
 
     def draw(self):
         pixels = self.view.picture()
@@ -220,13 +233,6 @@ class ViewPane(QtWidgets.QWidget):
     def enterEvent(self, event):
         self._send(event, "EnterEvent")
 
-    def keyPressEvent(self, event):
-        keys = {QtCore.Qt.Key_Escape: "Escape", QtCore.Qt.Key_Delete: "Delete"}
-        if event.key() in keys:
-            self.view.send("KeyPressEvent", *self.view.interactor.GetEventPosition(), key=keys[event.key()])
-        else:
-            super().keyPressEvent(event)
-
     def _send(self, event, name):
         ratio, modifiers = self.devicePixelRatioF(), event.modifiers()
         x, y = event.position().x() * ratio, self.view.window.GetSize()[1] - 1 - event.position().y() * ratio
@@ -235,11 +241,16 @@ class ViewPane(QtWidgets.QWidget):
         self._timer.start()
 
 
-class LayoutManager(QtCore.QObject):
+@cache
+def layoutManager():
+    """The views of this process: a scene has one node a layout name."""
+    return LayoutManager()
+
+
+class LayoutManager:
     """``slicer.app.layoutManager()``: Slicer's "four-up" layout."""
 
     def __init__(self):
-        super().__init__()
         self.views = {name: SliceView(name) for name in ORIENTATIONS}
         self.views["1"] = ThreeDView("1")
         # Closing a scene resets the views' nodes to Slicer's defaults.
