@@ -8,7 +8,7 @@ import torch
 from CervicalSpineDetectionLib.Benchmark import Contenders, Floor, NnUNet, Processes
 from CervicalSpineDetectionLib.Benchmark.Growth import variants, withMatrix
 from CervicalSpineDetectionLib.Benchmark.Processes import Measured
-from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures, table
+from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures, growthCurves, table
 from CervicalSpineDetectionLib.CommandLine import Benchmark
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Detection import Pipeline
@@ -176,12 +176,19 @@ def test_theCommandWritesEveryFigureAndThePicture(figures, image, tmp_path, monk
 
 
 def test_theTableNamesEachStageWithItsRatio(figures):
-    lines = table({"machine": {**Benchmark.machineDescription(), "loadAverage": 1.0}, "weights": "w", "repeats": 3,
+    lines = table({"machine": {**Benchmark.machineDescription(), "loadAverage": 1.0, "loadAverageAfter": 2.0}, "weights": "w", "repeats": 3,
                    "ct": {"size": [1, 2, 3], "spacing": [1, 1, 1], "source": "given"}, "devices": {"cpu": figures},
                    "growth": [], "growthDevice": "cpu"})
     network = next(line for line in lines if line.startswith("network"))
     assert network.split() == ["network", "5.000", "2.800", "1.8"]
     assert next(line for line in lines if line.startswith("picture")).split() == ["picture", "0.250"]
+
+
+def test_theSlopeOfQuadraticGrowthIsTwo():
+    rows = [{"kind": "slices", "size": n, "seconds": 0.1 * n**2} for n in (2, 4, 8)]
+    sizes, _, slope = growthCurves([*rows, {"kind": "scans", "size": 1, "seconds": 3}, {
+        "kind": "scans", "size": 2, "seconds": 6}])["slices"]
+    assert sizes == (2, 4, 8) and slope == pytest.approx(2)
 
 
 @pytest.mark.parametrize("arguments, told", [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -71,17 +72,27 @@ def table(figures):
     machine, ct = figures["machine"], figures["ct"]
     lines = [
         f"{machine['processor']}, {machine['threads']} threads, {machine['memory']:.0f} GB, "
-        f"load {machine['loadAverage']:.1f} before, torch {machine['torch']}",
+        f"load {machine['loadAverage']:.1f} before and {machine['loadAverageAfter']:.1f} after, "
+        f"torch {machine['torch']}",
         f"CT {' x '.join(map(str, ct['size']))}, {' x '.join(f'{s:.3g}' for s in ct['spacing'])} mm ({ct['source']}); "
         f"weights {figures['weights']}; medians of {figures['repeats']}",
     ]
     for device, entry in figures["devices"].items():
         lines += ["", *_deviceLines(device, entry)]
-    growth = {}
-    for row in figures["growth"]:
-        growth.setdefault(row["kind"], []).append(f"{row['size']}: {row['seconds']:.2f} s")
-    return lines + ["", f"growth on {figures['growthDevice']}"] + [
-        f"  {kind:<8} {'  '.join(values)}" for kind, values in growth.items()]
+    lines += ["", f"growth on {figures['growthDevice']}"]
+    for kind, (sizes, seconds, slope) in growthCurves(figures["growth"]).items():
+        values = "  ".join(f"{size}: {value:.2f} s" for size, value in zip(sizes, seconds, strict=True))
+        lines.append(f"  {kind:<8} {values}  (slope {slope:.2f})")
+    return lines
+
+
+def growthCurves(rows):
+    """:return: kind -> (sizes, seconds, slope of the straight line through their logarithms)."""
+    curves = {}
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        sizes, seconds = zip(*((row["size"], row["seconds"]) for row in rows if row["kind"] == kind), strict=True)
+        curves[kind] = sizes, seconds, float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+    return curves
 
 
 def _deviceLines(device, entry):
@@ -134,7 +145,7 @@ def picture(path, figures):
         names = ["detection", *entry["contenders"]]
         seconds = [entry["ours"]["detection"], *(c["seconds"] for c in entry["contenders"].values())]
         bars = contenderAxes.barh([i + number * width for i in range(len(names))], seconds, width, label=device)
-        contenderAxes.bar_label(bars, [f"{s:.2g} s" for s in seconds], fontsize=8, padding=2)
+        contenderAxes.bar_label(bars, [f"{s:.2f} s" for s in seconds], fontsize=8, padding=2)
         contenderAxes.set_yticks(range(len(names)), names)
     stageAxes.set(yscale="log", ylabel="seconds", title="stages of a warm detection")
     contenderAxes.set(xscale="log", xlabel="seconds", title="against other ways")
@@ -142,9 +153,9 @@ def picture(path, figures):
     contenderAxes.invert_yaxis()
     for axes in (stageAxes, contenderAxes):
         axes.legend(fontsize=8)
-    for kind, label in (("slices", "axial slices"), ("matrix", "matrix (pixels along a side)"), ("scans", "scans")):
-        rows = [row for row in figures["growth"] if row["kind"] == kind]
-        growthAxes.loglog([row["size"] for row in rows], [row["seconds"] for row in rows], "o-", label=label)
+    labels = {"slices": "axial slices", "matrix": "matrix (pixels along a side)", "scans": "scans"}
+    for kind, (sizes, seconds, slope) in growthCurves(figures["growth"]).items():
+        growthAxes.loglog(sizes, seconds, "o-", label=f"{labels[kind]}, slope {slope:.2f}")
     growthAxes.set(xlabel="number", ylabel="seconds", title=f"growth of the detection ({figures['growthDevice']})")
     growthAxes.legend(fontsize=8)
     growthAxes.grid(True, which="both", alpha=0.3)

@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
+from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
 
 
@@ -72,6 +74,7 @@ def measure(arguments, card, devices, temporary):
     print("Growth", flush=True)
     figures["growthDevice"] = devices[-1]
     figures["growth"] = inFreshProcess(growth, path, arguments.weights, devices[-1], arguments.repeats).value
+    figures["machine"]["loadAverageAfter"] = loadAverage()
     return figures
 
 
@@ -101,12 +104,19 @@ def sceneStages(path, result, repeats):
     """Median seconds to add the nodes to a scene that holds the CT, and of the first picture of a slice view after.
 
     :param result: DetectionResult.
-    :return: stage -> seconds; empty where slicer-core is missing.
+    :return: stage -> seconds; empty where slicer-core or OpenGL is missing.
     """
     try:
         import slicer  # noqa: F401
     except ImportError:
         return {}
+    if not canDraw():
+        return {}
+    with quietLibraries():
+        return _sceneStages(path, result, repeats)
+
+
+def _sceneStages(path, result, repeats):
     import numpy as np
 
     from CervicalSpineDetectionLib.Files.ReadImage import readImage
@@ -147,10 +157,17 @@ def machineDescription():
         name = lines[0].partition(":")[2].strip() if lines else name
     return {
         "processor": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-        "memory": psutil.virtual_memory().total / 2**30, "loadAverage": psutil.getloadavg()[0],
+        "memory": psutil.virtual_memory().total / 2**30, "loadAverage": loadAverage(),
         "system": platform.platform(), "torch": torch.__version__,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+
+
+def loadAverage():
+    """Processes that wanted to run in the last minute; more than the cores, and the figures are too high."""
+    import psutil
+
+    return psutil.getloadavg()[0]
 
 
 def _positive(text):
