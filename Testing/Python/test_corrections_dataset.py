@@ -1,6 +1,7 @@
 """``cervical-spine corrections``: scenes and results to a data set, by patient, without identifiers."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -97,6 +98,16 @@ def test_onlyWhatAPersonTouchedIsSettled(neck, tmp_path):
     np.testing.assert_allclose(case.settled[1].orientedBox.size, [50, 50, 15], atol=1e-3)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(case.image), sitk.GetArrayFromImage(neck[0]))
     assert case.patient == "MRN4711"
+
+
+def test_aSceneThatIsUnpackedIsReadToo(neck, tmp_path):
+    writeCorrectedScene(tmp_path / "a.mrb", neck)
+    with zipfile.ZipFile(tmp_path / "a.mrb") as bundle:
+        bundle.extractall(tmp_path / "unpacked")
+    (scene,) = tmp_path.glob("unpacked/*/*.mrml")
+    (case,) = casesOfScene(scene)
+
+    assert len(case.settled) == 7 and case.image.GetSize() == neck[0].GetSize() and case.patient is None
 
 
 def test_scenesBecomeADataSetThatTrainingTakes(command, neck, tmp_path):
@@ -215,7 +226,7 @@ def wrong(kind, neck, tmp_path):
     return {
         "untouched": ([untouched], "--all"),
         "result": ([tmp_path / "result"], "--all"),
-        "broken": ([tmp_path / "broken.mrb"], "can't be read"),
+        "broken": ([tmp_path / "broken.mrb"], "damaged or no scene"),
         "empty": ([tmp_path / "empty"], "No scene"),
         "missing": ([tmp_path / "none.mrb"], "not there"),
         "table": (["--cases", tmp_path / "table.csv"], "column"),

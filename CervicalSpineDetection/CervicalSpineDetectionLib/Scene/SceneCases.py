@@ -11,6 +11,7 @@ import slicer
 
 from CervicalSpineDetectionLib.Detection.Vertebra import Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Files.SceneBundle import unpackBundle
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates, vertebraeFromNodes
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode
@@ -40,8 +41,9 @@ def casesOfScene(path) -> list[SceneCase]:
     :raises InputError: the file can't be read, or vertebrae of a CT contradict each other.
     """
     path = Path(path).absolute()
-    with headlessScene() as (scene, applicationLogic), tempfile.TemporaryDirectory() as folder:
-        if not _read(scene, applicationLogic, path, folder):
+    with headlessScene() as (scene, _), tempfile.TemporaryDirectory() as folder:
+        scene.SetURL(str(path if path.suffix.lower() == ".mrml" else unpackBundle(path, folder)))
+        if not scene.Import():
             raise InputError(f"The scene {path.name} can't be read; save it again in 3D Slicer.")
         volumeNodes = (scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode")
                        for n in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")))
@@ -58,14 +60,6 @@ def casesOfScene(path) -> list[SceneCase]:
                     _patientOf(scene, volumeNode),
                 ))
         return cases
-
-
-def _read(scene, applicationLogic, path, folder):
-    if path.suffix.lower() == ".mrml":
-        scene.SetURL(str(path))
-        return scene.Import()
-    applicationLogic.SetTemporaryPath(folder)
-    return applicationLogic.OpenSlicerDataBundle(str(path), folder)
 
 
 def _patientOf(scene, volumeNode):
