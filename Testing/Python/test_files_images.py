@@ -213,6 +213,15 @@ def test_metaImageWithoutPatientAxesIsReadWithAWarning(tmp_path):
     assert len(read.warnings) == 1 and "how the image lies in the patient" in read.warnings[0]
 
 
+@pytest.mark.parametrize("name", [b"\x92\xff", b"a\0b"])
+def test_compressedMetaImageWithoutAUsableDataFileIsRefused(tmp_path, name):
+    path = tmp_path / "ct.mhd"
+    sitk.WriteImage(madeImage(), str(path), useCompression=True)
+    path.write_bytes(path.read_bytes().replace(b"ct.zraw", name))
+
+    assert "can't be read" in refusal(path) or "damaged" in refusal(path)
+
+
 @pytest.mark.parametrize(("name", "data"), [("ct.mha", "ct.mha"), ("ct.mhd", "ct.zraw"), ("ct.nrrd", "ct.nrrd")])
 @pytest.mark.parametrize("harm", ["none", "changed byte", "cut"])
 def test_compressedFilesAreReadUnlessHarmed(tmp_path, name, data, harm):

@@ -159,7 +159,9 @@ def _checkMetaImage(path):
         raise InputError(f"{path} {NO_SPACING}")
     if fields.get(b"CompressedData", b"").lower() == b"true":
         line = rest.split(b"\n")[0]
-        name = line.strip(b" =\t\r").decode()
+        name = line.strip(b" =\t\r").decode(errors="replace")
+        if "\0" in name:
+            raise InputError(f"{path} is damaged or incomplete; copy or export it again.")
         if name.upper() == "LOCAL":
             _checkInflates(path, path, len(header) + len(b"ElementDataFile") + len(line) + 1)
         else:

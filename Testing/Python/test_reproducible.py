@@ -1,0 +1,72 @@
+"""Same CT, weights and device: the same result, bit for bit; and the result says what made it."""
+
+import re
+
+import numpy as np
+import pytest
+from goldenResults import GOLDEN
+
+from CervicalSpineDetectionLib import __version__
+from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.Detection.Weights import findWeights, readCard
+from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+from CervicalSpineDetectionLib.Files.ReadImage import readImage
+from CervicalSpineDetectionLib.Files.ResultJson import toJson
+
+CT = GOLDEN / "straight.nrrd"
+
+
+def numbersOf(result):
+    """All numbers of the vertebrae, bit for bit."""
+    return [
+        (v.level, float(v.confidence).hex(), v.inferred, v.complete,
+         *(np.asarray(part, float).tobytes() for part in (
+             v.centre, v.bounds.minimum, v.bounds.maximum, v.orientedBox.centre, v.orientedBox.size,
+             v.orientedBox.axes)))
+        for v in result.vertebrae
+    ]
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Of a detector, of the same one again, and of another one with other batches."""
+    image = readImage(CT)
+    detector = loadDetector(device="cpu")
+    return [detectVertebrae(image, detector), detectVertebrae(image, detector),
+            detectVertebrae(image, loadDetector(device="cpu", batchSize=7))]
+
+
+def test_secondRunGivesTheSameBits(results):
+    assert len(results[0].vertebrae) == 7
+    assert numbersOf(results[1]) == numbersOf(results[0])
+
+
+def test_batchSizeChangesNothingThatMatters(results):
+    for one, other in zip(results[0].vertebrae, results[2].vertebrae, strict=True):
+        assert one.level == other.level
+        assert np.abs(one.centre - other.centre).max() < 0.05
+
+
+def test_resultNamesSoftwareAndWeights(results):
+    document = toJson(results[0])
+    card = readCard(findWeights())
+
+    assert document["software"] == {"name": "CervicalSpineDetection", "version": __version__}
+    assert document["model"]["name"] == card["name"] and document["model"]["sha256"] == card["sha256"]
+    assert re.fullmatch("[0-9a-f]{64}", document["model"]["sha256"])
+
+
+def test_cpuAndGraphicsCardAgree(results):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs an NVIDIA GPU")
+    found = detectVertebrae(readImage(CT), loadDetector(device="cuda")).vertebrae
+
+    # Half precision moves edges by a fraction of a pixel.
+    assert [v.level for v in found] == [v.level for v in results[0].vertebrae]
+    for one, other in zip(results[0].vertebrae, found, strict=True):
+        assert np.abs(one.centre - other.centre).max() < 0.5
+        assert np.abs(one.bounds.minimum - other.bounds.minimum).max() < 1
+        assert np.abs(one.bounds.maximum - other.bounds.maximum).max() < 1
+        assert abs(one.confidence - other.confidence) < 0.05
