@@ -1,4 +1,5 @@
 # make detect [CT=path] [OUTPUT=folder]   set up .venv, find the vertebrae of a CT (without CT: of a made one)
+# make preview [CT=path]                  set up .venv, open the Slicer module's panel in a window without Slicer
 # make test                               set up .venv, run every test
 # make lint                               set up .venv, check the style
 
@@ -10,14 +11,22 @@ SAMPLE_SEED = 17
 # Libraries that vtk and opencv load from the system, each with its Debian package.
 SYSTEM_LIBRARIES = libGL.so.1=libgl1 libEGL.so.1=libegl1 libX11.so.6=libx11-6 libXext.so.6=libxext6 \
   libSM.so.6=libsm6 libglib-2.0.so.0=libglib2.0-0
-MISSING_PACKAGES = test "$$(uname)" != Linux || for library in $(SYSTEM_LIBRARIES); do \
+# The same for Qt, which the tests and the preview window use, and for its windows on a desktop.
+QT_LIBRARIES = libfontconfig.so.1=libfontconfig1 libxkbcommon.so.0=libxkbcommon0 libdbus-1.so.3=libdbus-1-3
+DESKTOP_LIBRARIES = libxcb-cursor.so.0=libxcb-cursor0 libxkbcommon-x11.so.0=libxkbcommon-x11-0 \
+  libxcb-icccm.so.4=libxcb-icccm4 libxcb-keysyms.so.1=libxcb-keysyms1 libxcb-shape.so.0=libxcb-shape0
+MISSING_PACKAGES = test "$$(uname)" != Linux || for library in $(1); do \
   $(PYTHON) -c "import ctypes, sys; ctypes.CDLL(sys.argv[1])" $${library%=*} 2>/dev/null || echo $${library\#*=}; done
 
 # Through the environment, so that any character may stand in a path.
 export CT OUTPUT
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: detect test lint missing-packages
+# Ends with the packages that are lacking, where any are.
+CHECK_LIBRARIES = missing="$$($(call MISSING_PACKAGES,$(1)))"; test -z "$$missing" || \
+  { echo "System libraries are missing; install them first: apt-get install" $$missing >&2; exit 1; }
+
+.PHONY: detect preview test lint missing-packages
 .DELETE_ON_ERROR:
 
 detect: .venv/installed $(if $(CT),,$(SAMPLE))
@@ -25,6 +34,9 @@ detect: .venv/installed $(if $(CT),,$(SAMPLE))
 
 $(SAMPLE): | .venv/installed
 	.venv/bin/cervical-spine phantom --output $@ --seed $(SAMPLE_SEED)
+
+preview: .venv/installed-preview
+	PYTHONPATH=Testing .venv/bin/python -m SlicerStandIn $${CT:+"$$CT"}
 
 test: .venv/installed-test
 	.venv/bin/python -m pytest
@@ -38,17 +50,22 @@ lint: .venv/installed-test
 	  { echo "Python 3.10, 3.11 or 3.12 is needed; say which with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	  { echo "Python's venv module is incomplete; install it first: apt-get install python3-venv" >&2; exit 1; }
-	@missing="$$($(MISSING_PACKAGES))"; test -z "$$missing" || \
-	  { echo "System libraries are missing; install them first: apt-get install" $$missing >&2; exit 1; }
+	@$(call CHECK_LIBRARIES,$(SYSTEM_LIBRARIES))
 	@echo "Setting up .venv (several GB, some minutes)"
 	$(PYTHON) -m venv .venv
 	$(PIP_INSTALL) --editable ".[slicer]"
 	@touch $@
 
+.venv/installed-preview: .venv/installed
+	@$(call CHECK_LIBRARIES,$(QT_LIBRARIES) $(DESKTOP_LIBRARIES))
+	$(PIP_INSTALL) --editable ".[slicer,preview]"
+	@touch $@
+
 .venv/installed-test: .venv/installed
+	@$(call CHECK_LIBRARIES,$(QT_LIBRARIES))
 	$(PIP_INSTALL) --editable ".[slicer,test]"
 	@touch $@
 
 # Debian packages of the system libraries that can't be loaded here, one a line.
 missing-packages:
-	@$(MISSING_PACKAGES)
+	@$(call MISSING_PACKAGES,$(SYSTEM_LIBRARIES) $(QT_LIBRARIES))
