@@ -1,5 +1,6 @@
 """Cohorts: which scans there are, what they are called, how doubtful a result is."""
 
+import os
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from pydicom.uid import generate_uid
 
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Cohort.Scans import findScans
+from CervicalSpineDetectionLib.Errors import InputError
 
 
 def touch(*paths):
@@ -90,6 +92,31 @@ def test_aDamagedDicomFileIsAScanThatReadingWillRefuse(tmp_path):
     (scan,) = findScans(tmp_path)
 
     assert scan.path == tmp_path / "cut" and not scan.leftOut
+
+
+def test_whatCannotBeOpenedIsAScanThatReadingWillRefuse(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    touch(tmp_path / "closed")
+    (tmp_path / "nowhere.nrrd").symlink_to(tmp_path / "none.nrrd")
+    monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Scans.isDicom", refuse)
+
+    assert sources(findScans(tmp_path), tmp_path) == ["nowhere.nrrd", "closed"]
+
+
+def test_aFolderThatCannotBeReadIsNotPassedOver(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match="closed can't be read"):
+        findScans(tmp_path)
 
 
 def chain(*levels, step=18.0, **flags):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pydicom
 
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.DicomSeries import isDicom
 from CervicalSpineDetectionLib.Files.ReadImage import IMAGE_SUFFIXES
 
@@ -45,11 +46,12 @@ def findScans(root, pattern="*", without=None):
     :param pattern: of the names of image files, such as "*_ct.nii.gz"; DICOM is found whatever its name.
     :param without: folder that is passed over.
     :return: list of Scan, in the order of their paths.
+    :raises InputError: a folder can't be read.
     """
     root = Path(root).resolve()
     without = Path(without).resolve() if without else None
     scans = []
-    for folder, subFolders, names in os.walk(root):
+    for folder, subFolders, names in os.walk(root, onerror=_refuse):
         subFolders[:] = sorted(name for name in subFolders
                                if not name.startswith(".") and Path(folder, name) != without)
         files = [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
@@ -59,18 +61,25 @@ def findScans(root, pattern="*", without=None):
     return scans
 
 
+def _refuse(error):
+    """What lies in such a folder must not be missing without a word."""
+    raise InputError(f"{error.filename} can't be read ({error.strerror}); correct the permissions.") from error
+
+
 def _imageScan(path, root):
     stem = path.name[: -len(next(end for end in sorted(IMAGE_SUFFIXES, key=len, reverse=True)
                                  if path.name.lower().endswith(end)))]
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:LONGEST_NAME] or "image"
-    return Scan(f"{stem}-{_digest(path.relative_to(root).as_posix(), path.stat().st_size)}", path)
+    # A link that leads nowhere is a scan too, which reading will refuse.
+    size = path.stat().st_size if path.is_file() else 0
+    return Scan(f"{stem}-{_digest(path.relative_to(root).as_posix(), size)}", path)
 
 
 def _dicomScans(paths, root):
     series = defaultdict(list)
     for path in paths:
         # A DICOMDIR is DICOM too, but an index and no image.
-        if path.name.upper() != "DICOMDIR" and path.is_file() and isDicom(path):
+        if path.name.upper() != "DICOMDIR" and path.is_file() and _mayBeDicom(path):
             header = _header(path)
             series[header["SeriesInstanceUID"] or path.name].append((path, header))
     scans = []
@@ -79,6 +88,13 @@ def _dicomScans(paths, root):
         digest = _digest(path.parent.relative_to(root).as_posix(), uid, len(files))
         scans.append(Scan(f"dicom-{digest}", path, _reasonToLeaveOut(header)))
     return scans
+
+
+def _mayBeDicom(path):
+    try:
+        return isDicom(path)
+    except OSError:  # nobody knows; reading it will tell why
+        return True
 
 
 def _header(path):
