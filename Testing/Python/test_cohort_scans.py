@@ -72,7 +72,7 @@ def test_eachDicomSeriesIsAScanNamedAfterNothingInIt(tmp_path):
     scans = findScans(tmp_path)
 
     assert sources(scans, tmp_path) == ["Doe_Jane/Doe0", "Doe_Jane/Other0"]
-    assert all(re.fullmatch(r"dicom-[0-9a-f]{8}", scan.name) for scan in scans)
+    assert all(re.fullmatch(r"dicom-[0-9a-f]{12}", scan.name) for scan in scans)
     assert len({scan.name for scan in scans}) == 2 and not any(scan.leftOut for scan in scans)
 
 

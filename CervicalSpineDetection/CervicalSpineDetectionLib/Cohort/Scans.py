@@ -18,7 +18,7 @@ from CervicalSpineDetectionLib.Files.ReadImage import IMAGE_SUFFIXES
 
 HEADER_TAGS = ["ImageType", "Modality", "SeriesInstanceUID"]
 LONGEST_NAME = 60
-DIGEST_LENGTH = 8
+DIGEST_LENGTH = 12
 
 
 @dataclass(frozen=True)
