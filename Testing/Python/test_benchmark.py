@@ -178,8 +178,8 @@ def test_theCommandWritesEveryFigureAndThePicture(figures, image, tmp_path, monk
 
 def test_theTableNamesEachStageWithItsRatio(figures):
     lines = table({"machine": {**Benchmark.machineDescription(), "loadAverageAfter": 2.0}, "weights": "w",
-                   "repeats": 3, "ct": {"size": [1, 2, 3], "spacing": [1, 1, 1], "source": "given"}, "devices": {"cpu": figures},
-                   "growth": [], "growthDevice": "cpu"})
+                   "repeats": 3, "ct": {"size": [1, 2, 3], "spacing": [1, 1, 1], "source": "given"},
+                   "devices": {"cpu": figures}, "growth": [], "growthDevice": "cpu"})
     network = next(line for line in lines if line.startswith("network"))
     assert network.split() == ["network", "5.000", "2.800", "1.8"]
     assert next(line for line in lines if line.startswith("picture")).split() == ["picture", "0.250"]
