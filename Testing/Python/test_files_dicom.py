@@ -344,6 +344,14 @@ def test_sliceCutShortIsRefused(tmp_path, kept):
     assert "damaged or incomplete" in refusal(folder)
 
 
+@pytest.mark.parametrize("tags", [
+    {"SeriesInstanceUID": ["1.2.3", "1.2.4"]}, {"SOPInstanceUID": ["1.2.3", "1.2.4"]}, {"NumberOfFrames": [2, 3]},
+    {"SamplesPerPixel": [1, 1]}, {"PhotometricInterpretation": ["MONOCHROME2", "RGB"]},
+])
+def test_severalValuesWhereOneBelongsAreRefused(tmp_path, tags):
+    assert "damaged or incomplete" in refusal(writeSeries(tmp_path / "ct", **tags))
+
+
 def test_compressedSeriesIsReadAsItWasBefore(tmp_path):
     plain = readImage(writeSeries(tmp_path / "plain"))
 

@@ -16,14 +16,17 @@ import numpy as np
 import pydicom
 import pydicom.misc
 import SimpleITK as sitk
+from pydicom.multival import MultiValue
 
 from CervicalSpineDetectionLib.Errors import InputError
 
-HEADER_TAGS = [
-    "Columns", "ImageOrientationPatient", "ImagePositionPatient", "ImageType", "Modality", "NumberOfFrames",
-    "PhotometricInterpretation", "PixelSpacing", "Rows", "SamplesPerPixel", "SeriesInstanceUID", "SeriesNumber",
-    "SOPInstanceUID",
-]
+# Tag -> type of its value. A damaged file can hold any; numbers are checked where they are used.
+HEADER_TAGS = {
+    "Columns": object, "ImageOrientationPatient": object, "ImagePositionPatient": object,
+    "ImageType": (str, MultiValue), "Modality": str, "NumberOfFrames": int, "PhotometricInterpretation": str,
+    "PixelSpacing": object, "Rows": object, "SamplesPerPixel": int, "SeriesInstanceUID": str, "SeriesNumber": object,
+    "SOPInstanceUID": str,
+}
 # A study's folder holds a few thousand; more is a whole archive, whose headers would take minutes to read.
 MAXIMUM_FILES = 20_000
 # Tag -> shape of its numbers.
@@ -167,9 +170,10 @@ def _readHeader(path):
         # pydicom's warnings quote header values, which may be a patient's.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS)
-            for tag in HEADER_TAGS:
-                header.get(tag)
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
+            values = {tag: header.get(tag) for tag in HEADER_TAGS}
+        if not all(value is None or isinstance(value, HEADER_TAGS[tag]) for tag, value in values.items()):
+            raise ValueError
     except OSError:
         raise
     except Exception:
