@@ -438,10 +438,12 @@ def test_lostPointIsAConflictAndComesBackWithTheLevel(scene, volumeNode, correct
     before = vertebraeFromNodes(scene, volumeNode)
     centresNodeOf(scene, volumeNode).UnsetNthControlPointPosition(1)
     assert "The centre point of C4 is missing" in messages(corrections)[0]
+    node = box(corrections, scene, "C4")
+    node.SetCenter(np.array(node.GetCenter()) + [1, 2, 3])
 
-    corrections.relabel(idOf(corrections, "C4"), "C4")
+    corrections.relabel(node.GetID(), "C4")
 
-    np.testing.assert_allclose(vertebraeFromNodes(scene, volumeNode)[1].centre, before[1].centre)
+    np.testing.assert_allclose(vertebraeFromNodes(scene, volumeNode)[1].centre, before[1].centre + [-1, -2, 3])
     assert corrections.conflicts() == []
 
 
