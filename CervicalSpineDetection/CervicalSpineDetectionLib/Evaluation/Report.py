@@ -133,7 +133,9 @@ def _withoutNan(value):
 
 def table(figures):
     """Lines for people."""
-    lines = [f"{'':<46} {'':>8}   95 % interval over scans"]
+    bootstrap = figures["bootstrap"]
+    lines = [f"{'':<46} {'':>8}   95 % interval, {bootstrap['resamples']} bootstrap resamples of the scans (mAP: "
+             f"{bootstrap['sliceResamples']})"]
 
     def row(name, value, limits, form):
         text = "" if limits is None or math.isnan(limits[0]) else " to ".join(form(limit) for limit in limits)
