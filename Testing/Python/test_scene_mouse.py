@@ -197,6 +197,7 @@ def test_lockedVertebraCantBeDragged(bench):
     assertSameVertebrae(bench.vertebrae()[1:], before[1:], 1e-9)
 
     bench.corrections.setLocked(bench.node.GetID(), False)
+    assert bench.node.GetDisplayNode().GetHandlesInteractive()
     start = bench.centre(1)
     bench.mouse.drag(start, start + [0, 4, 2])
     assert np.linalg.norm(bench.centre(1) - start) > 4

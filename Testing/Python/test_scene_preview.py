@@ -14,7 +14,8 @@ from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour
 from CervicalSpineDetectionLib.Scene.OffscreenViews import SliceView, ThreeDView
 from CervicalSpineDetectionLib.Scene.Preview import VIEW_SIZE, previewPicture, slicePlanes, writePreview
-from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, boxCorners
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
+from CervicalSpineDetectionLib.Scene.VertebraState import boxCorners
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 
 SAGITTAL = slice(0, VIEW_SIZE[0])

@@ -87,6 +87,7 @@ class Corrections:
         self._observerTags = {}
         self._quiet = False
         self._isOver = False
+        self._withHandles = None
         self._dragged = None
         # Vertebrae whose last change was made node by node from elsewhere: the next such change belongs to that step.
         self._changedElsewhere = frozenset()
@@ -237,10 +238,9 @@ class Corrections:
 
     def showHandles(self, nodeId=None):
         """Handles to drag on this box only, on none if it is locked; None for no box. Not a step."""
+        self._withHandles = nodeId
         with self._quietly():
-            for state in self._present:
-                node = self._scene.GetNodeByID(state.nodeId)
-                node.GetDisplayNode().SetHandlesInteractive(state.nodeId == nodeId and not state.locked)
+            self._putHandles()
 
     # Undo and redo
 
@@ -274,6 +274,11 @@ class Corrections:
         """Let go of scene and nodes."""
         self._callbacks.clear()
         self._end()
+
+    def _putHandles(self):
+        for state in self._present:
+            displayNode = self._scene.GetNodeByID(state.nodeId).GetDisplayNode()
+            displayNode.SetHandlesInteractive(state.nodeId == self._withHandles and not state.locked)
 
     # States of one vertebra
 
@@ -345,6 +350,8 @@ class Corrections:
         self._endDrag()
         with self._quietly():
             self._present = tuple(writeStates(self._scene, self._volumeNode, states))
+            if self._withHandles:
+                self._putHandles()
         self._changedElsewhere = frozenset()
         self._recordStep()
         self._notify()
@@ -352,6 +359,8 @@ class Corrections:
     def _show(self, states):
         with self._quietly():
             self._present = self._before = tuple(writeStates(self._scene, self._volumeNode, states))
+            if self._withHandles:
+                self._putHandles()
         self._changedElsewhere = frozenset()
         self._notify()
 

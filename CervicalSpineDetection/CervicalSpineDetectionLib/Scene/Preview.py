@@ -15,7 +15,8 @@ from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour
 from CervicalSpineDetectionLib.Scene.OffscreenViews import SliceView, ThreeDView
-from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, boxCorners, label
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, label
+from CervicalSpineDetectionLib.Scene.VertebraState import boxCorners
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeFromImage
 
 WIDTH, HEIGHT = 1500, 900

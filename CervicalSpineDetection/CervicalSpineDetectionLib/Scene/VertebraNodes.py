@@ -28,7 +28,6 @@ from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.VertebraState import (
     PREFIX,
     VertebraState,
-    boxCorners,  # noqa: F401
     boxFromNumbers,
     boxNumbers,
     levelOfName,
