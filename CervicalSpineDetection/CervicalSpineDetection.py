@@ -42,6 +42,9 @@ The training data are listed in the model card that lies beside the weights.
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
+RESOURCES = os.path.join(os.path.dirname(__file__), "Resources")
+REQUIREMENTS = os.path.join(RESOURCES, "requirements.txt")
+
 #
 # Sample data
 #
@@ -57,7 +60,7 @@ def registerSampleData():
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="Cervical Spine Detection",
         sampleName=SAMPLE_NAME,
-        thumbnailFileName=os.path.join(os.path.dirname(__file__), "Resources", "Icons", "CervicalSpineDetection.png"),
+        thumbnailFileName=os.path.join(RESOURCES, "Icons", "CervicalSpineDetection.png"),
         customDownloader=makeSample,
     )
 
@@ -66,12 +69,20 @@ def makeSample(source=None):
     """A made neck CT, without a download.
 
     :param source: given by the Sample Data module, not needed.
-    :return: vtkMRMLScalarVolumeNode.
+    :return: vtkMRMLScalarVolumeNode; None where Python packages are missing, which the user is told.
     """
-    from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+    from CervicalSpineDetectionLib.Panel.Packages import Packages, PackagesMissing
     from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 
-    node = volumeNodeFromImage(slicer.mrmlScene, makePhantom(SAMPLE_SEED).ct, SAMPLE_NAME)
+    try:
+        Packages(REQUIREMENTS).ensure()
+    except PackagesMissing as error:
+        slicer.util.errorDisplay(str(error))
+        return None
+    with slicer.util.WaitCursor():
+        from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+
+        node = volumeNodeFromImage(slicer.mrmlScene, makePhantom(SAMPLE_SEED).ct, SAMPLE_NAME)
     slicer.util.setSliceViewerLayers(background=node, fit=True)
     return node
 
@@ -152,7 +163,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.weightsFolderEdit.currentPath = qt.QSettings().value(WEIGHTS_FOLDER_SETTING, "")
 
         self.logic = CervicalSpineDetectionLogic()
-        self.packages = Packages(self.resourcePath("requirements.txt"))
+        self.packages = Packages(REQUIREMENTS)
         self.correctionPanel = CorrectionPanel(self.ui, uiWidget)
         self.modelChoice = ModelChoice(self.ui.modelComboBox, self._onModelChosen)
 
@@ -546,8 +557,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
     def test_phantomIsDetectedCorrectedAndSaved(self):
         from CervicalSpineDetectionLib.Panel.Packages import Packages
 
-        packages = Packages(os.path.join(os.path.dirname(__file__), "Resources", "requirements.txt"))
-        if packages.missing():
+        if Packages(REQUIREMENTS).missing():
             self.skipTest("Python packages are missing; the module installs them at its first run.")
         from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
         from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage

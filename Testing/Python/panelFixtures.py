@@ -18,11 +18,11 @@ if importlib.util.find_spec("PySide6") is None:
 import slicer  # noqa: E402
 from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
 from sceneFixtures import madeImage, madeResult  # noqa: E402
+from SlicerStandIn.Application import ModuleRepresentation, installModules, start  # noqa: E402
 
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraNodes  # noqa: E402
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage  # noqa: E402
 from CervicalSpineDetectionLib.Worker import WorkerClient  # noqa: E402
-from SlicerStandIn.Application import ModuleRepresentation, installModules, start  # noqa: E402
 
 installModules()
 

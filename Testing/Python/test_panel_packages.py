@@ -2,12 +2,25 @@
 
 import importlib.metadata
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 import slicer
-from panelFixtures import addCt, application, click, client, errors, module, settle, ui, volumeNode
+from panelFixtures import (
+    MODULE_SCRIPT,
+    REPOSITORY,
+    addCt,
+    application,
+    click,
+    client,
+    errors,
+    module,
+    settle,
+    ui,
+    volumeNode,
+)
 from PySide6 import QtWidgets
 
 from CervicalSpineDetectionLib.Panel import Packages as packagesModule
@@ -189,6 +202,43 @@ def test_offlineHelpGivesTheExactCommands(ui, packages, monkeypatch):
 
     assert f"-m pip download --dest wheels -r {packages.requirementsPath}" in shown[0]
     assert "-m pip install --no-index --find-links wheels" in shown[0]
+
+
+def test_sampleAsksForThePackagesFirst(module, machine, errors):
+    machine.says = False
+
+    assert module.script.makeSample() is None
+    assert len(errors) == 1 and "ultralytics" in errors[0]
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+
+
+OPEN_WITHOUT_PACKAGES = """
+import sys
+sys.modules.update(dict.fromkeys(["torch", "torchvision", "ultralytics", "safetensors", "cv2"]))
+from SlicerStandIn.Application import ModuleRepresentation, start
+import slicer
+start()
+from sceneFixtures import madeImage, madeResult
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
+from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
+addVertebrae(slicer.mrmlScene, madeResult(), volumeNodeFromImage(slicer.mrmlScene, madeImage(), "CT"))
+module = ModuleRepresentation(sys.argv[1])
+module.enter()
+module.widget.ui.shiftDownButton.click()
+print(module.widget.ui.vertebraTable.rowCount, module.widget.ui.exportJsonButton.enabled)
+module.unload()
+"""
+
+
+def test_panelOpensAndCorrectsInASlicerWithoutThePackages():
+    folders = [REPOSITORY / "CervicalSpineDetection", REPOSITORY / "Testing", REPOSITORY / "Testing" / "Python"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
+    run = subprocess.run(
+        [sys.executable, "-c", OPEN_WITHOUT_PACKAGES, str(MODULE_SCRIPT)], env=environment, capture_output=True, text=True
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["3", "True"]
 
 
 def test_missingPackagesDoNotStartTheWorkerWhenTheModuleIsEntered(module, client, machine):

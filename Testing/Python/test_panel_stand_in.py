@@ -47,7 +47,7 @@ def test_unknownWidgetClassInAUiFileRaises(application, tmp_path):
 
 def test_unknownPropertyInAUiFileRaises(application, tmp_path):
     with pytest.raises(RuntimeError, match='no property "txt"'):
-        loaded(tmp_path, '<widget class="QLabel" name="label"><property name="txt"><string>a</string></property></widget>')
+        loaded(tmp_path, '<widget class="QLabel" name="a"><property name="txt"><string>b</string></property></widget>')
 
 
 def test_propertiesAreAttributesAndSlotsGetWhatTheyTake(application):

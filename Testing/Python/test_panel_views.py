@@ -157,6 +157,16 @@ def test_clickInABoxChoosesItsRowAndLeavesTheSlices(module, views, detected, vie
     assert views["Red"].node.GetSliceOffset() == offset
 
 
+def test_viewsOfANewLayoutAreFollowedToo(module, views, detected):
+    module.widget.correctionPanel._picker.removeObservers()
+    slicer.app.layoutManager().layoutChanged.emit()
+    box = boxNodes(detected)[3]
+    views["Yellow"].click(*views["Yellow"].toPixels(inBox(box, (5, -8, 0))))
+    settle()
+
+    assert chosen(module) == [box.GetID()]
+
+
 def test_clickInTheThreeDViewChoosesTheBoxInFront(module, views, detected):
     view = views["1"]
     view.lookFromLeftFront()

@@ -247,10 +247,13 @@ def layoutManager():
     return LayoutManager()
 
 
-class LayoutManager:
+class LayoutManager(QtCore.QObject):
     """``slicer.app.layoutManager()``: Slicer's "four-up" layout."""
 
+    layoutChanged = QtCore.Signal()
+
     def __init__(self):
+        super().__init__()
         self.views = {name: SliceView(name) for name in ORIENTATIONS}
         self.views["1"] = ThreeDView("1")
         # Closing a scene resets the views' nodes to Slicer's defaults.

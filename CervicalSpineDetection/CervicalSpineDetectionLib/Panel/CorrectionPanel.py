@@ -73,18 +73,19 @@ class CorrectionPanel:
 
     def watchViews(self):
         """Follow clicks in the views of the present layout."""
+        self._picker.release()
         self._picker.watch()
 
     def leaveViews(self):
         """Let go of the views: another module is shown."""
         self._placer.stop()
-        self._picker.removeObservers()
+        self._picker.release()
         if self.corrections:
             self.corrections.showHandles(None)
 
     def cleanup(self):
         self.setVolume(None)
-        self._picker.removeObservers()
+        self._picker.release()
 
     def refresh(self):
         """Table, buttons and conflicts as the scene is now."""

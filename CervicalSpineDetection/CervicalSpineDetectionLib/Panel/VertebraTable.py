@@ -29,6 +29,8 @@ class VertebraTable:
         self._widget = widget
         self._onLevel, self._onFlag = onLevel, onFlag
         self._rows = []
+        # PythonQt forgets the Python part of a widget that nothing in Python holds.
+        self._levelBoxes = []
         headers = ["", _("Level"), _("Conf."), _("Visible"), _("Confirmed"), _("Locked"), _("Size (mm)"), _("Remarks")]
         widget.setColumnCount(len(headers))
         widget.setHorizontalHeaderLabels(headers)
@@ -87,7 +89,8 @@ class VertebraTable:
 
     def _makeCells(self, rows):
         self._widget.setRowCount(len(rows))
-        for index, row in enumerate(rows):
+        self._levelBoxes = [self._levelBox(row.nodeId) for row in rows]
+        for index in range(len(rows)):
             for column in (COLOUR, CONFIDENCE, SIZE, REMARK, *FLAGS):
                 item = qt.QTableWidgetItem()
                 flags = qt.Qt.ItemIsEnabled
@@ -96,7 +99,7 @@ class VertebraTable:
                 # A colour under the selection's colour would be another one.
                 item.setFlags(flags if column == COLOUR else flags | qt.Qt.ItemIsSelectable)
                 self._widget.setItem(index, column, item)
-            self._widget.setCellWidget(index, LEVEL, self._levelBox(row.nodeId))
+            self._widget.setCellWidget(index, LEVEL, self._levelBoxes[index])
 
     def _levelBox(self, nodeId):
         box = LevelComboBox()

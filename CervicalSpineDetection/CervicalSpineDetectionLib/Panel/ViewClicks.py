@@ -25,13 +25,25 @@ class BoxPicker(VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self._nodeIds, self._onPick = nodeIds, onPick
         self._pressed = None
+        self._layoutManager = None
 
     def watch(self):
-        """Follow the views the layout has now."""
+        """Follow the views of the layout, until ``release``."""
+        self._layoutManager = slicer.app.layoutManager()
+        # Slicer may run without a main window.
+        if self._layoutManager is not None:
+            self._layoutManager.connect("layoutChanged()", self._watchViews)
+            self._watchViews()
+
+    def release(self):
         self.removeObservers()
-        layoutManager = slicer.app.layoutManager()
-        if layoutManager is None:
-            return
+        if self._layoutManager is not None:
+            self._layoutManager.disconnect("layoutChanged()", self._watchViews)
+            self._layoutManager = None
+
+    def _watchViews(self):
+        self.removeObservers()
+        layoutManager = self._layoutManager
         for name in layoutManager.sliceViewNames():
             widget = layoutManager.sliceWidget(name)
             self._follow(widget.sliceView().interactor(), self._inSlice, widget.mrmlSliceNode())
