@@ -61,8 +61,9 @@ def _ringMiddle(track):
 def orientedBoxes(levels, centres, boundsList):
     """Boxes that follow the spine's curve.
 
-    The tangent of the curve through the bodies gives the superior axis (C1, which has none, goes with C2); the sizes
-    are those of a box that, so turned, has the given bounds.
+    The tangent of the curve through the bodies gives the superior axis (C1, which has none, goes with C2). The sizes
+    are those of the bounds: the spinous process drops while the body tilts, so a turned vertebra is about as high along
+    its own axis as along the patient's, and a flatter box would leave parts of it outside.
 
     :param levels: n names in cranio-caudal order.
     :param centres: n of shape (3,), LPS mm.
@@ -74,11 +75,7 @@ def orientedBoxes(levels, centres, boundsList):
     for i, bounds in enumerate(boundsList):
         k = max(i - (len(levels) - len(curve)), 0)
         tangent = curve[max(k - 1, 0)] - curve[min(k + 1, len(curve) - 1)] if len(curve) > 1 else np.array([0.0, 0, 1])
-        axes = _axesAlong(tangent)
-        # |axes|^T maps the half sizes of a turned box to those of its bounds; undo that, within reason.
-        size = np.linalg.solve(np.abs(axes).T, bounds.size)
-        size = np.clip(size, 0.6 * bounds.size, bounds.size)
-        boxes.append(OrientedBox(bounds.centre, size, axes))
+        boxes.append(OrientedBox(bounds.centre, bounds.size, _axesAlong(tangent)))
     return boxes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
@@ -35,19 +36,51 @@ def weightsFolder():
     return installed if installed.is_dir() else package.parents[1] / "model_weights"
 
 
+def userWeightsFolder():
+    """Where weights of one's own are installed: ``$CERVICAL_SPINE_WEIGHTS``, or a folder in the home folder."""
+    return Path(os.environ.get("CERVICAL_SPINE_WEIGHTS") or Path.home() / ".cervical-spine" / "weights")
+
+
+def checkInstallName(name):
+    """:raises InputError: weights can't be installed under this name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
+        raise InputError(f'"{name}" is no name for weights; use letters, digits, ".", "_" and "-".')
+    for folder in (weightsFolder(), userWeightsFolder()):
+        if (folder / f"{name}.safetensors").is_file():
+            raise InputError(f"There are weights called {name} already (in {folder}); choose another name.")
+
+
+def installWeights(path, name):
+    """Copy weights to where they are found by name, beside the shipped ones.
+
+    :param path: safetensors file with its card.
+    :param name: they are found by.
+    :return: Path of the copy.
+    :raises InputError: the name can't be used, or the weights are damaged.
+    """
+    checkInstallName(name)
+    card, state = loadWeights(path)
+    target = userWeightsFolder() / f"{name}.safetensors"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    saveWeights(target, state, {**{key: value for key, value in card.items() if key != "sha256"}, "name": name})
+    return target
+
+
 def findWeights(weights=None):
     """Path of a safetensors file.
 
-    :param weights: path, name of shipped weights, or None for the default.
+    :param weights: path, name of shipped or installed weights, or None for the default.
     :raises InputError: there is no such file.
     """
     given = str(weights or DEFAULT_WEIGHTS)
-    for path in (Path(given), weightsFolder() / f"{given}.safetensors"):
+    folders = (weightsFolder(), userWeightsFolder())
+    for path in (Path(given), *(folder / f"{given}.safetensors" for folder in folders)):
         # os.path, because Path.is_file raises where the name is too long.
         if path.suffix == ".safetensors" and os.path.isfile(path):
             return path
-    shipped = ", ".join(sorted(path.stem for path in weightsFolder().glob("*.safetensors"))) or "none"
-    raise InputError(f"No weights called {given}: give a .safetensors file or one of the shipped names ({shipped}).")
+    names = sorted({path.stem for folder in folders for path in folder.glob("*.safetensors")})
+    raise InputError(f"No weights called {given}: give a .safetensors file or one of the names "
+                     f"({', '.join(names) or 'none'}).")
 
 
 def readCard(path):
