@@ -52,8 +52,9 @@ class SharedVoxels:
 
         :raises OSError: no room left.
         """
-        voxels, self._image = sitk.GetArrayViewFromImage(self._image), None
-        self._block.write(voxels.data)
+        # A view doesn't keep its image alive.
+        image, self._image = self._image, None
+        self._block.write(sitk.GetArrayViewFromImage(image).data)
         if os.name != "nt":
             self._block.close()
 
