@@ -233,7 +233,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """The CT goes: nothing is left to detect in or to correct."""
         if node is self.logic.volumeNode:
             self.logic.cancel()
-        if self._parameterNode and node is self._parameterNode.inputVolume:
+        if node is self.correctionPanel.volumeNode:
             self.correctionPanel.setVolume(None)
 
     # Parameters

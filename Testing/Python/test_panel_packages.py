@@ -234,7 +234,8 @@ def test_panelOpensAndCorrectsInASlicerWithoutThePackages():
     folders = [REPOSITORY / "CervicalSpineDetection", REPOSITORY / "Testing", REPOSITORY / "Testing" / "Python"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
     run = subprocess.run(
-        [sys.executable, "-c", OPEN_WITHOUT_PACKAGES, str(MODULE_SCRIPT)], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", OPEN_WITHOUT_PACKAGES, str(MODULE_SCRIPT)], env=environment, capture_output=True,
+        text=True,
     )
 
     assert run.returncode == 0, run.stderr

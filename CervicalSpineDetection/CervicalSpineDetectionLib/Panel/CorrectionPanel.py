@@ -36,7 +36,7 @@ class CorrectionPanel:
         self.ui = ui
         self.corrections = None
         self._parent = parent
-        self._volumeNode = None
+        self.volumeNode = None
         self._rows = []
         self._jumps = True
         self._refreshing = False
@@ -60,12 +60,12 @@ class CorrectionPanel:
 
     def setVolume(self, volumeNode):
         """Show the vertebrae of this CT; None for no CT."""
-        if volumeNode is self._volumeNode and (self.corrections or not volumeNode):
+        if volumeNode is self.volumeNode and (self.corrections or not volumeNode):
             return
         self._placer.stop()
         if self.corrections:
             self.corrections.release()
-        self._volumeNode = volumeNode
+        self.volumeNode = volumeNode
         self.corrections = Corrections(slicer.mrmlScene, volumeNode) if volumeNode else None
         if self.corrections:
             self.corrections.observe(self._scheduleRefresh)
@@ -161,7 +161,7 @@ class CorrectionPanel:
         self._correct(lambda corrections: corrections.setLocked(row.nodeId, not row.locked))
 
     def export(self, ending):
-        name = f"{self._volumeNode.GetName()} vertebrae{ending}"
+        name = f"{self.volumeNode.GetName()} vertebrae{ending}"
         path = qt.QFileDialog.getSaveFileName(
             self._parent, _("Export vertebrae"), os.path.join(_exportFolder(), name), f"*{ending}"
         )
@@ -170,13 +170,13 @@ class CorrectionPanel:
         if not path.endswith(ending):
             path += ending
         with errorsShown():
-            exportScene(slicer.mrmlScene, self._volumeNode, path)
+            exportScene(slicer.mrmlScene, self.volumeNode, path)
             qt.QSettings().setValue("CervicalSpineDetection/ExportFolder", os.path.dirname(path))
             self.ui.statusLabel.text = _("Written: {path}").format(path=path)
 
     def addSegmentation(self):
         with errorsShown(), slicer.util.WaitCursor():
-            node = addBoneSegmentation(slicer.mrmlScene, self._volumeNode)
+            node = addBoneSegmentation(slicer.mrmlScene, self.volumeNode)
             self.ui.statusLabel.text = _("Added: {name}").format(name=node.GetName())
 
     # What follows
@@ -186,7 +186,7 @@ class CorrectionPanel:
         if self.corrections:
             self.corrections.showHandles(selected[0] if len(selected) == 1 else None)
             if len(selected) == 1 and self._jumps:
-                jumpTo(slicer.mrmlScene, self._volumeNode, selected[0])
+                jumpTo(slicer.mrmlScene, self.volumeNode, selected[0])
         self._updateButtons()
 
     def _onPicked(self, nodeId):
