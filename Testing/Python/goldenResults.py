@@ -27,7 +27,9 @@ def detected(case, detector):
     from CervicalSpineDetectionLib.Files.ResultJson import toJson
 
     document = toJson(detectVertebrae(readImage(GOLDEN / f"{case}.nrrd"), detector))
-    return {key: value for key, value in document.items() if key not in ("timings", "software")}
+    weights = {key: document["model"][key] for key in ("name", "sha256")}
+    return {"image": document["image"], "model": weights, "vertebrae": document["vertebrae"],
+            "warnings": document["warnings"]}
 
 
 def stored(case):

@@ -141,7 +141,7 @@ def test_resultFileIsReadOnlyUpToABoundedSizeAndDepth(tmp_path):
 
     for text in (json.dumps(document()) + " " * 1_000_000, "[" * 100_000, "{", "", "\xff\xfe"):
         path.write_bytes(text.encode("latin-1"))
-        with pytest.raises(InputError, match="damaged or no result"):
+        with pytest.raises(InputError, match="damaged, or no result"):
             readJson(path)
     with pytest.raises(InputError, match="No such file"):
         readJson(tmp_path / "none.json")

@@ -73,7 +73,8 @@ def readJson(path):
         document = json.loads(text)
     # RecursionError: brackets nested ten thousand deep.
     except (ValueError, RecursionError):
-        raise InputError(f"{path} is damaged or no result; run the detection again.") from None
+        raise InputError(f"{path} can't be read (damaged, or no result of this program); run the detection "
+                         "again.") from None
     return fromJson(document)
 
 
