@@ -207,6 +207,14 @@ def test_metaImageWithoutSpacingIsRefused(tmp_path):
     assert "does not state its voxel spacing" in refusal(changedHeader(tmp_path / "ct.mhd", "ElementSpacing"))
 
 
+@pytest.mark.parametrize("number", ["-3", "0", "11", "x"])
+def test_metaImageWithANumberOfAxesThatCrashesItsReaderIsRefused(tmp_path, number):
+    path = write(tmp_path / "ct.mhd", madeImage())
+    path.write_text(path.read_text().replace("NDims = 3", f"NDims = {number}"))
+
+    assert "damaged" in refusal(path)
+
+
 def test_metaImageWithoutPatientAxesIsReadWithAWarning(tmp_path):
     read = readImageWithWarnings(changedHeader(tmp_path / "ct.mhd", "TransformMatrix"))
 

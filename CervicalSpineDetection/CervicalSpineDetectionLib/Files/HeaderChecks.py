@@ -39,6 +39,20 @@ TWO_PLACES = ("The file states two different places of the image in the patient 
               "uses was taken.")
 
 
+def checkSafe(path):
+    """Check a file before ITK looks at it at all.
+
+    ITK's MetaImage reader crashes where NDims is negative, and has room for ten.
+
+    :param path: Path of a NIfTI, NRRD or MetaImage file.
+    :raises InputError: it would.
+    """
+    if path.name.lower().endswith(METAIMAGE_SUFFIXES):
+        dimensions = re.findall(rb"NDims\s*[=:]([^\r\n]*)", _start(path))
+        if not all(re.fullmatch(rb"\s*[1-9]\s*", number) for number in dimensions):
+            raise InputError(f"{path} is damaged or incomplete; copy or export it again.")
+
+
 def checkHeader(path, reader):
     """Check a file before its voxels are read.
 

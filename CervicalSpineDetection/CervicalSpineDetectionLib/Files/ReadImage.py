@@ -15,6 +15,7 @@ from CervicalSpineDetectionLib.Files.HeaderChecks import (
     NIFTI_SUFFIXES,
     NRRD_SUFFIXES,
     checkHeader,
+    checkSafe,
 )
 
 IMAGE_SUFFIXES = NIFTI_SUFFIXES + NRRD_SUFFIXES + METAIMAGE_SUFFIXES
@@ -73,6 +74,7 @@ def _read(path):
     name = path.name.lower()
     if not name.endswith(IMAGE_SUFFIXES):
         raise InputError(f"{path} is no image that can be read; give DICOM or one of {', '.join(IMAGE_SUFFIXES)}.")
+    checkSafe(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
