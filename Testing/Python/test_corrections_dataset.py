@@ -118,8 +118,8 @@ def test_scenesBecomeADataSetThatTrainingTakes(command, neck, tmp_path):
 
     from CervicalSpineDetectionLib.Training.Train import _combine
 
-    geometry, sources = _combine([tmp_path / "set"], tmp_path / "run")
-    assert geometry["pixelSize"] == 1.0 and geometry["pictureSize"] == 256 and "2 CTs" in sources[0]["name"]
+    geometry, sources, heldOut = _combine([tmp_path / "set"], tmp_path / "run")
+    assert heldOut and geometry["pixelSize"] == 1.0 and geometry["pictureSize"] == 256 and "2 CTs" in sources[0]["name"]
     assert classes(tmp_path) == {*map(levelIndex, CERVICAL_LEVELS), BODY_CLASS}
     assert card(tmp_path)["vertebrae"] == dict.fromkeys(CERVICAL_LEVELS, 2)
     assert all(Image.open(path).size == (256, 256) for path in (tmp_path / "set").rglob("*.png"))

@@ -94,8 +94,8 @@ def test_curvesAreDrawnOfWhatIsThere(tmp_path):
 
 
 def test_aTrainingWithoutHeldOutPatientsHasLossesOnly(tmp_path):
-    (tmp_path / "results.csv").write_text("epoch,time,train/box_loss\n1,9,2.0\n2,18,1.0\n")
-    writeCurves(tmp_path / "curves.png", tmp_path / "results.csv")
+    (tmp_path / "results.csv").write_text("epoch,time,train/box_loss,metrics/mAP50(B)\n1,9,2.0,0.5\n2,18,1.0,0.6\n")
+    writeCurves(tmp_path / "curves.png", tmp_path / "results.csv", heldOut=False)
     picture = np.asarray(Image.open(tmp_path / "curves.png").convert("RGB")).astype(int)
 
     assert (abs(picture[:, :495] - (0, 0x72, 0xB2)).max(axis=2) < 30).sum() > 100

@@ -1,29 +1,93 @@
-"""Train the slice detector on a data set; run again to go on after a stop."""
+"""Train the slice detector on data sets, from nothing or from other weights; run again to go on after a stop."""
 
+import json
+import sys
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
 
+LEARNING_RATE = 0.002
+# Weights that are good already are to be moved a little.
+FINE_LEARNING_RATE = 0.0004
+FINE_PATIENCE = 5
+BAR_WIDTH = 24
+
 
 def addArguments(parser):
-    parser.add_argument("--dataset", required=True, nargs="+", metavar="DIR", help="what `cervical-spine dataset` made")
+    parser.add_argument("--dataset", "--from", dest="dataset", required=True, nargs="+", metavar="DIR",
+                        help="what `cervical-spine dataset`, `import` or `corrections` made")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--architecture", default="yolov5n", choices=("yolov5n", "yolov5s"))
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--initial", metavar="FILE", help="safetensors weights to start from")
-    parser.add_argument("--learning-rate", type=float, default=0.002)
+    parser.add_argument("--initial", "--init", dest="initial", metavar="FILE_OR_NAME", help="weights to start from")
+    parser.add_argument("--learning-rate", type=float,
+                        help=f"default {LEARNING_RATE}, with --init {FINE_LEARNING_RATE}")
+    parser.add_argument("--patience", type=int, metavar="N",
+                        help="stop after N epochs that were no better on held-out patients, and take the best one; 0: "
+                             f"take the last one (default 0, with --init {FINE_PATIENCE})")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--device", default="cpu", help="cpu, mps or a CUDA device number such as 0")
     parser.add_argument("--name", default="cervical-yolov5n", help="name of the weights")
+    parser.add_argument("--install", action="store_true",
+                        help="if they are better on held-out patients than those of --init, put them where every "
+                             "command finds them by their name")
 
 
 def run(arguments):
+    """:return: exit status. :raises InputError: data set, weights or name can't be used, or the run is finished."""
     for folder in arguments.dataset:
         if not (Path(folder) / "dataset.json").is_file():
             raise InputError(f"{folder} is no data set; make one with `cervical-spine dataset`.")
+    if arguments.install and not arguments.initial:
+        raise InputError("--install compares with the weights training began with; name them with --init.")
+    from CervicalSpineDetectionLib.Detection.Weights import checkInstallName, findWeights
+
+    if arguments.install:
+        checkInstallName(arguments.name)
+    initial = findWeights(arguments.initial) if arguments.initial else None
     from CervicalSpineDetectionLib.Training.Train import train
 
-    weights = train(arguments.dataset, arguments.output, arguments.architecture, arguments.epochs, arguments.initial,
-                    arguments.learning_rate, arguments.batch, arguments.device, arguments.name)
-    print(f"Weights and card: {weights}, {weights.with_suffix('.json').name}")
+    rate, patience = (FINE_LEARNING_RATE, FINE_PATIENCE) if initial else (LEARNING_RATE, 0)
+    weights = train(
+        arguments.dataset, arguments.output, arguments.architecture, arguments.epochs, initial,
+        rate if arguments.learning_rate is None else arguments.learning_rate, arguments.batch, arguments.device,
+        arguments.name, patience if arguments.patience is None else arguments.patience,
+        _showProgress if sys.stdout.isatty() else None,
+    )
+    print(f"Weights and card: {weights}, {weights.with_suffix('.json').name}; curves.png shows the course")
+    if initial:
+        _compare(arguments, initial, weights)
     return 0
+
+
+def _compare(arguments, initial, weights):
+    """Old and new weights on held-out patients; install the new ones where that was asked and they are better."""
+    from CervicalSpineDetectionLib.Detection.Weights import installWeights
+    from CervicalSpineDetectionLib.Training.Comparison import compareWeights, isBetter
+
+    device = f"cuda:{arguments.device}" if arguments.device.isdigit() else arguments.device
+    try:
+        old, new = compareWeights(arguments.dataset, [initial, weights], device)
+    except InputError as error:
+        print("Not compared, and not installed:", error)
+        return
+    (Path(arguments.output) / "comparison.json").write_text(json.dumps({"old": old, "new": new}, indent=1) + "\n",
+                                                            encoding="utf-8")
+    print(f"On {new['pictures']} held-out pictures    before    after")
+    for name in ("mAP50", "mAP50-95"):
+        print(f"{name:30} {old[name]:8.3f} {new[name]:8.3f}")
+    for level, figures in new["perClass"].items():
+        print(f"{level + ' AP50-95':30} {old['perClass'][level]['AP50-95']:8.3f} {figures['AP50-95']:8.3f}")
+    if not isBetter(old, new):
+        print("The new weights are not better on the held-out patients; better keep the old ones.")
+    elif arguments.install:
+        print(f"Installed: {installWeights(weights, arguments.name)}. Use them with --weights {arguments.name}.")
+    else:
+        print(f"The new weights are better on the held-out patients. Use them with --weights {weights}.")
+
+
+def _showProgress(step, done, total):
+    filled = BAR_WIDTH * done // total
+    sys.stdout.write(f"\r[{'#' * filled:-<{BAR_WIDTH}}] {step}, batch {done} of {total}    "
+                     + ("\n" if done == total else ""))
+    sys.stdout.flush()

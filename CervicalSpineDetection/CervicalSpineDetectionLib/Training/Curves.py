@@ -13,21 +13,22 @@ LOSSES = {"box_loss": ("box", "#0072b2"), "cls_loss": ("class", "#d55e00"), "dfl
 FIGURES = {"metrics/mAP50(B)": ("mAP50", "#0072b2"), "metrics/mAP50-95(B)": ("mAP50-95", "#d55e00")}
 
 
-def writeCurves(path, results):
+def writeCurves(path, results, heldOut=True):
     """Draw losses, and average precision on held-out patients where it was measured, over the epochs.
 
     :param path: PNG, whole or not at all.
     :param results: Path of ultralytics' ``results.csv``.
+    :param heldOut: False where its figures are not of pictures that were held out: they are left out then.
     """
     rows = _rows(results)
     figure = Figure((9, 3.6), dpi=110, layout="constrained")
     losses, figures = figure.subplots(1, 2)
     epochs = sorted(rows)
     for name, (label, colour) in LOSSES.items():
-        for prefix, style in (("train", "-"), ("val", "--")):
+        for prefix, style in (("train", "-"), ("val", "--"))[: 1 + heldOut]:
             _draw(losses, epochs, [rows[epoch].get(f"{prefix}/{name}") for epoch in epochs], style, colour,
                   label if prefix == "train" else None)
-    for name, (label, colour) in FIGURES.items():
+    for name, (label, colour) in FIGURES.items() if heldOut else ():
         _draw(figures, epochs, [rows[epoch].get(name) for epoch in epochs], "-", colour, label)
     losses.set(xlabel="epoch", ylabel="loss", title="loss: training solid, held-out dashed")
     figures.set(xlabel="epoch", title="held-out patients", ylim=(0, 1))

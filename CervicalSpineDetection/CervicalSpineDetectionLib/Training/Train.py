@@ -6,13 +6,16 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
-from CervicalSpineDetectionLib.Detection.Weights import loadWeights, readCard, saveWeights
+from CervicalSpineDetectionLib.Detection.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Training.Curves import writeCurves
 
+FINISHED = "finished"  # a file of this name in the run's folder says so
 # What would break the picture is off: a left-right flip would put the spine's back to the front, rotation would swell
 # the boxes, mosaic would show four necks. Swapping the outer channels ("bgr") mirrors the patient.
 AUGMENTATION = {
@@ -22,24 +25,35 @@ AUGMENTATION = {
 
 
 def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, learningRate=0.002, batch=32,
-          device="cpu", name="cervical-yolov5n"):
-    """Train, or go on with a training that was broken off.
+          device="cpu", name="cervical-yolov5n", patience=0, progress=None):
+    """Train, or go on with a training that was broken off. ``curves.png`` shows its course.
 
     :param datasets: folders that ``cervical-spine dataset`` wrote, of one slice geometry.
     :param output: run folder; its ``last.pt`` is ultralytics' own checkpoint, read only to go on with this run.
-    :param architecture: "yolov5n" or "yolov5s".
+    :param architecture: "yolov5n" or "yolov5s"; that of ``initial`` where it is given.
     :param initial: safetensors file to start from, or None for random weights.
-    :return: path of the safetensors file, rewritten after every epoch.
-    :raises InputError: the data sets don't fit together, or the run is finished.
+    :param patience: stop after so many epochs without a better average precision on the held-out pictures, and give the
+        weights of the best epoch; 0: go through all epochs and give those of the last.
+    :param progress: called with (step, done, total) after each batch.
+    :return: path of the safetensors file, rewritten after every epoch that counts.
+    :raises InputError: data sets and initial weights don't fit together, or the run is finished.
     """
     importUltralytics()
     from ultralytics.models.yolo.detect import DetectionTrainer
 
     output = Path(output).resolve()
-    geometry, sources = _combine([Path(folder).resolve() for folder in datasets], output)
+    if (output / FINISHED).is_file():
+        raise InputError(f"The run in {output} is finished; give another output folder, with --init "
+                         f"{output / name}.safetensors to go on from its weights.")
+    geometry, sources, heldOut = _combine([Path(folder).resolve() for folder in datasets], output)
+    patience = patience if heldOut else 0
     target = output / f"{name}.safetensors"
     checkpoint = output / "weights" / "last.pt"
-    state = loadWeights(initial)[1] if initial else None
+    state = None
+    if initial:
+        card, state = loadWeights(initial)
+        architecture = card["architecture"]
+        _checkGeometry(card, geometry)
     started = time.time()
 
     class Trainer(DetectionTrainer):
@@ -54,7 +68,15 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     def keepThreads(trainer):
         torch.set_num_threads(_processors())
 
+    def tellProgress(trainer):
+        trainer.batchesDone += 1
+        loss = sum(float(part) for part in trainer.tloss.values())
+        progress(f"Epoch {trainer.epoch + 1} of {trainer.epochs}, loss {loss:.2f}", trainer.batchesDone,
+                 len(trainer.train_loader))
+
     def writeWeights(trainer):
+        if patience and trainer.fitness < trainer.best_fitness:
+            return
         card = {
             "schemaVersion": 1, "name": name, "architecture": architecture, "classes": list(CLASS_NAMES),
             "plane": "sagittal", "channels": "previous, own and next slice",
@@ -66,35 +88,52 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
         saveWeights(target, trainer.ema.ema.state_dict(), card)
         print(f"epoch {trainer.epoch + 1}/{trainer.epochs}  {card['training']}", flush=True)
 
+    def drawCurves(trainer):
+        writeCurves(output / "curves.png", trainer.csv, heldOut)
+
     arguments = {
         "model": f"{architecture}.yaml", "data": str(output / "data.yaml"), "imgsz": geometry["pictureSize"],
         "epochs": epochs, "batch": batch, "device": device, "workers": 1, "optimizer": "AdamW", "lr0": learningRate,
         "cos_lr": True, "warmup_epochs": 0.5, "project": str(output.parent), "name": output.name, "exist_ok": True,
-        "plots": False, "val": False, "cache": "ram", "amp": device != "cpu", "pretrained": False, **AUGMENTATION,
+        "plots": False, "val": patience > 0, "patience": patience, "cache": "ram", "amp": device != "cpu",
+        "pretrained": False, **AUGMENTATION,
     }
     if checkpoint.is_file():
-        if target.is_file() and readCard(target)["training"]["epochs"] >= epochs:
-            raise InputError(f"The run in {output} is finished; give another output folder, "
-                             f"with --initial {target} to go on from its weights.")
         arguments["resume"] = str(checkpoint)
     trainer = Trainer(overrides=arguments)
     trainer.add_callback("on_train_start", keepThreads)
     trainer.add_callback("on_model_save", writeWeights)
+    trainer.add_callback("on_fit_epoch_end", drawCurves)
+    if progress:
+        trainer.add_callback("on_train_epoch_start", lambda trainer: setattr(trainer, "batchesDone", 0))
+        trainer.add_callback("on_train_batch_end", tellProgress)
     trainer.train()
+    (output / FINISHED).touch()
     return target
 
 
 def _combine(folders, output):
-    """One ``data.yaml`` over all folders. :return: (geometry, sources)."""
+    """One ``data.yaml`` over all folders. :return: (geometry, sources, whether pictures are held out)."""
     descriptions = [json.loads((folder / "dataset.json").read_text(encoding="utf-8")) for folder in folders]
     if any(description["geometry"] != descriptions[0]["geometry"] for description in descriptions):
         raise InputError("The data sets were cut with different slice geometries; train on those of one geometry.")
     output.mkdir(parents=True, exist_ok=True)
     data = {split: [str(folder / "images" / split) for folder in folders] for split in ("train", "val")}
+    heldOut = any(path for folder in data["val"] for path in Path(folder).glob("*.png"))
+    if not heldOut:  # ultralytics looks at some after the last epoch
+        data["val"] = data["train"]
     text = json.dumps({**data, "names": dict(enumerate(CLASS_NAMES))})  # JSON is YAML
     (output / "data.yaml").write_text(text, encoding="utf-8")
     sources = [source for description in descriptions for source in description.get("sources", [])]
-    return descriptions[0]["geometry"], list({source["name"]: source for source in sources}.values())
+    return descriptions[0]["geometry"], list({source["name"]: source for source in sources}.values()), heldOut
+
+
+def _checkGeometry(card, geometry):
+    """:raises InputError: weights learned at another scale, or of pictures that looked otherwise."""
+    for name in ("pixelSize", "sliceSpacing", "window"):
+        if list(np.ravel(card[name])) != list(np.ravel(geometry[name])):
+            raise InputError(f"The weights {card['name']} were trained with another {name} ({card[name]}) than that of "
+                             f"the data set ({geometry[name]}); make the data set with them (--weights).")
 
 
 def _processors():
