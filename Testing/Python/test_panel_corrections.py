@@ -27,6 +27,7 @@ from panelFixtures import (
 from PySide6 import QtCore, QtGui
 from sceneFixtures import madeResult
 
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Panel.VertebraTable import (
     COLOUR,
     CONFIDENCE,
@@ -84,6 +85,17 @@ def test_levelChosenInTheTableRenamesTheVertebra(ui, detected):
     assert [node.GetName() for node in boxNodes(detected)] == ["C2", "C3", "C4", "C5", "C7"]
     assert levelsInTable(ui) == ["C2", "C3", "C4", "C5", "C7"]
     assert "edited" in textInTable(ui, 4, REMARK)
+
+
+def test_refusedLevelIsNotShown(module, ui, detected, errors, monkeypatch):
+    def refuse(nodeId, level):
+        raise InputError("It is being dragged.")
+
+    monkeypatch.setattr(module.widget.correctionPanel.corrections, "relabel", refuse)
+    chooseInBox(ui.vertebraTable.cellWidget(4, LEVEL), 6)
+
+    assert errors == ["It is being dragged."]
+    assert levelsInTable(ui) == ["C2", "C3", "C4", "C5", "C6"]
 
 
 def test_wheelOverALevelRenamesNothing(ui, detected):

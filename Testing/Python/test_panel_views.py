@@ -231,14 +231,16 @@ def test_placeModeEndedByAnotherToolLeavesNothing(application, ui, views, detect
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 1
 
 
-def test_clickWhereNoLevelIsMissingIsRefusedAndSaid(ui, views, detected, errors):
+def test_clickWhereNoLevelIsMissingIsRefusedAndSaid(module, ui, views, detected, errors):
+    before = chosen(module)
     click(ui.insertAtButton)
-    place = vertebraeFromNodes(slicer.mrmlScene, detected)[2].centre * LPS_TO_RAS
+    place = vertebraeFromNodes(slicer.mrmlScene, detected)[3].centre * LPS_TO_RAS
     views["Yellow"].click(*views["Yellow"].toPixels(place))
     settle()
 
     assert len(errors) == 1
     assert ui.vertebraTable.rowCount == 5
+    assert chosen(module) == before
 
 
 def test_otherModuleHasTheViewsForItself(module, views, detected):
