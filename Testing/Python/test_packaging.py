@@ -28,14 +28,22 @@ INDEX_CATEGORIES = {"Analysis", "Informatics", "Pipelines", "Quantification", "R
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
 # Packages whose import name differs from the name pip knows.
-DISTRIBUTION = {"PIL": "pillow", "cv2": "opencv-python", "slicer": "slicer-core", "yaml": "pyyaml"}
+DISTRIBUTION = {
+    "PIL": "pillow", "cv2": "opencv-python", "dask": "distributed", "slicer": "slicer-core", "yaml": "pyyaml",
+}
 
 FOLDERS = sorted(path.parent.name for path in LIBRARY.glob("*/__init__.py"))
 # All but these are numerics: no Slicer, no VTK, no Qt.
 OUTER_FOLDERS = ["CommandLine", "Panel", "Scene"]
 # Runs inside Slicer only, with what Slicer and its PyTorch extension bring.
 PANEL_PACKAGES = {"ctk", "packaging", "PyTorchUtils", "qt", "slicer", "vtk"}
-EXTRAS = {"CommandLine": ["slicer"], "Scene": ["slicer"]}
+EXTRAS = {
+    "Benchmark": ["slicer"],
+    "Cohort": ["cohort"],
+    "CommandLine": ["slicer", "cohort"],
+    "Files": ["dicom", "cohort"],
+    "Scene": ["slicer"],
+}
 
 
 def librarySources(*folders):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Detection.BodySpacing import evenedCentres
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
 
 # Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
@@ -16,6 +17,8 @@ FACE_MM = 3
 # Widths in mm over the transverse processes, C1 to T4, means of the phantom (see ``Phantom.Morphometry``).
 WIDTH_MM = np.array([79.9, 56.8, 58.5, 59.5, 61.3, 63.1, 68.5, 78.3, 71.7, 66.2, 66.5])
 WIDTH_TOLERANCE = 1.25
+# Half of the bodies that had to be moved this far were in the wrong place.
+DOUBTFUL_MOVE_MM, DOUBTFUL_MOVE_WIDTH_MM = 3.5, 0.4
 # A box turned further than this can't be told from its axis-aligned bounds.
 MAXIMUM_TILT = np.deg2rad(30)
 
@@ -128,6 +131,26 @@ def withMissingLevels(vertebrae):
     return filled
 
 
+def withEvenSpacing(found, settled=()):
+    """Centres moved to their most probable places along the spine; where that is far, the confidence falls.
+
+    :param found: list of (levelIndex, confidence, centre, Bounds, detected) in cranio-caudal order.
+    :param settled: level indices of those that a person placed; they stay.
+    :return: the same with new centres and confidences. C1, which has no body, stays.
+    """
+    bodies = [entry for entry in found if entry[0] > 0]
+    centres, moves = evenedCentres([level for level, *_ in bodies], [entry[2] for entry in bodies],
+                                   np.array([level in settled for level, *_ in bodies], bool))
+    moved = [(level, confidence * placeConfidence(move), centre, bounds, detected)
+             for (level, confidence, _, bounds, detected), centre, move in zip(bodies, centres, moves, strict=True)]
+    return [entry for entry in found if entry[0] == 0] + moved
+
+
+def placeConfidence(move):
+    """Probability that a body is where it was found, by how far (mm) its place had to be moved along the spine."""
+    return 1 / (1 + np.exp((move - DOUBTFUL_MOVE_MM) / DOUBTFUL_MOVE_WIDTH_MM))
+
+
 def withPlausibleWidths(found):
     """Mend sides that were lost or ran into a neighbour.
 
@@ -165,7 +188,8 @@ def vertebraeFrom(links, candidates, volume, confirmed=()):
         for link in links
     ]
     settled = {levelIndex(v.level): (levelIndex(v.level), v.confidence, v.centre, v.bounds, True) for v in confirmed}
-    found = withMissingLevels(withPlausibleWidths(sorted([*found, *settled.values()], key=lambda entry: entry[0])))
+    found = withEvenSpacing(sorted([*found, *settled.values()], key=lambda entry: entry[0]), settled)
+    found = withMissingLevels(withPlausibleWidths(found))
     boxes = orientedBoxes([LEVELS[level] for level, *_ in found], [centre for _, _, centre, _, _ in found],
                           [bounds for _, _, _, bounds, _ in found])
     detected = [

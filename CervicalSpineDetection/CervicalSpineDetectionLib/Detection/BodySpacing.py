@@ -1,0 +1,46 @@
+"""Where the bodies stand along the spine: what was seen of each, and how evenly bodies follow each other.
+
+In a worn neck, with discs gone and bodies grown together, a body can be taken for a part of its neighbour. The most
+probable positions (maximum a posteriori, both parts Gaussian, a linear least squares problem) put it right, and how far
+they lie from what was seen tells which places are doubtful.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
+from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
+
+# How exactly the network places a body along the spine; the axis is not to be mistaken.
+SEEN_MM, SEEN_AXIS_MM = 2.0, 1.0
+SPACING_SCATTER = 0.12  # of the distance between neighbours, once the person's scale is known
+MINIMUM_BODIES = 4
+AXIS = levelIndex("C2")
+
+
+def evenedCentres(levels, centres, settled=None):
+    """Centres moved along the spine to their most probable places.
+
+    :param levels: n rising indices into ``Anatomy.LEVELS``, C2 and lower.
+    :param centres: shape (n, 3), mm.
+    :param settled: n flags: placed by a person, not to be moved.
+    :return: (centres of shape (n, 3), how far each was moved in mm, shape (n,)); with fewer than four unmoved.
+    """
+    centres = np.asarray(centres, float)
+    count = len(centres)
+    if count < MINIMUM_BODIES:
+        return centres, np.zeros(count)
+    distances = np.linalg.norm(np.diff(centres, axis=0), axis=1)
+    usual = np.array([SPACING_MM[upper:lower].sum() for upper, lower in zip(levels, levels[1:], strict=False)])
+    expected = usual * np.median(distances / usual)
+    # Rows: each centre stays; each distance becomes the expected one.
+    exactness = np.where(np.asarray(levels) == AXIS, SEEN_AXIS_MM, SEEN_MM)
+    stay = np.diag(1 / np.where(np.zeros(count, bool) if settled is None else settled, 1e-3, exactness))
+    weights = 1 / (SPACING_SCATTER * expected)
+    spread = (np.eye(count)[1:] - np.eye(count)[:-1]) * weights[:, None]
+    target = np.concatenate([np.zeros(count), (expected - distances) * weights])
+    moves = np.linalg.lstsq(np.concatenate([stay, spread]), target, rcond=None)[0]
+    before, after = centres[np.maximum(np.arange(count) - 1, 0)], centres[np.minimum(np.arange(count) + 1, count - 1)]
+    along = (after - before) / np.linalg.norm(after - before, axis=1, keepdims=True)
+    return centres + moves[:, None] * along, np.abs(moves)

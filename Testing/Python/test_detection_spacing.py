@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from CervicalSpineDetectionLib.Detection.BodySpacing import evenedCentres
+from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
+
+LEVELS = range(1, 8)  # C2 to T1
+
+
+def centres(scale=1.0):
+    """As far from each other as they usually are, on a slanted line."""
+    heights = np.concatenate([[0], np.cumsum(SPACING_MM[1:7])]) * scale
+    return heights[:, None] * np.array([0, -0.6, -0.8])
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.2])
+def test_usualDistancesStayWhateverThePersonsSize(scale):
+    moved, moves = evenedCentres(LEVELS, centres(scale))
+    assert np.allclose(moved, centres(scale)) and np.allclose(moves, 0)
+
+
+def test_aBodyTakenForAPartOfItsNeighbourIsMovedBackAndTold():
+    wrong = centres()
+    wrong[3] -= 8 * np.array([0, -0.6, -0.8])
+    moved, moves = evenedCentres(LEVELS, wrong)
+    assert np.linalg.norm(moved[3] - centres()[3]) < 4.5
+    assert moves.argmax() == 3 and moves[3] > 3
+    assert np.linalg.norm(moved - centres(), axis=1).sum() < 8
+
+
+def test_whatAPersonPlacedIsNotMoved():
+    wrong = centres()
+    wrong[3] -= 8 * np.array([0, -0.6, -0.8])
+    moved, moves = evenedCentres(LEVELS, wrong, np.arange(7) == 3)
+    assert np.allclose(moved[3], wrong[3], atol=0.01) and moves[3] < 0.01
+
+
+def test_aGapInTheLevelsIsNoCrowding():
+    used = [0, 1, 2, 4, 5, 6]
+    assert np.allclose(evenedCentres([LEVELS[i] for i in used], centres()[used])[1], 0)
+
+
+def test_threeBodiesAreTooFewToTell():
+    crowded = centres()[[0, 1, 1]] + [[0, 0, 0], [0, 0, 0], [0, 0, -5]]
+    assert np.allclose(evenedCentres([1, 2, 3], crowded)[0], crowded)
