@@ -19,7 +19,7 @@ from CervicalSpineDetectionLib.Detection.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.LabelMapExport import boneMask, boxMap, checkGrid
-from CervicalSpineDetectionLib.Files.LevelCodes import COLOURS, SNOMED_CODES, levelLabel, levelOfLabel
+from CervicalSpineDetectionLib.Files.LevelCodes import SNOMED_CODES, levelLabel, levelOfLabel
 from CervicalSpineDetectionLib.Files.ReadImage import readImage
 from CervicalSpineDetectionLib.Files.ResultJson import writeJson
 
@@ -163,12 +163,6 @@ def test_codesAreThoseOfDicom():
 
     for level, code in zip(LEVELS, SNOMED_CODES, strict=True):
         assert getattr(codes.cid7603, f"{level}Vertebra").value == code
-
-
-def test_codesAndColoursAreThoseOfTheScene():
-    from CervicalSpineDetectionLib.Scene import Levels
-
-    assert (Levels.SNOMED_CODES, Levels.COLOURS) == (SNOMED_CODES, COLOURS)
 
 
 @pytest.fixture(scope="module")

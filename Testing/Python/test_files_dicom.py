@@ -5,7 +5,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, RLELossless, generate_uid
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files import DicomSeries
@@ -233,6 +233,15 @@ def test_slicesOfDifferentOrientationAreRefused(tmp_path):
             dataset.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
 
     assert "differ in size, pixel spacing or orientation" in refusal(writeSeries(tmp_path / "ct", change=turnOne))
+
+
+def test_withoutAModalityTheKindOfFileTells(tmp_path):
+    assert readImage(writeSeries(tmp_path / "ct", Modality=None)).GetSize() == (COLUMNS, ROWS, SLICES)
+
+    def makeMr(k, dataset):
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = MRImageStorage
+
+    assert "modality unknown" in refusal(writeSeries(tmp_path / "mr", change=makeMr, Modality=None))
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR DS")

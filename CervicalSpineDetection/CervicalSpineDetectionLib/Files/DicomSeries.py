@@ -11,17 +11,19 @@ import itertools
 import warnings
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pydicom.misc
+import pydicom.uid
 import SimpleITK as sitk
 from pydicom.multival import MultiValue
 
 from CervicalSpineDetectionLib.Errors import InputError
 
 # Tag -> type of its value. A damaged file can hold any; numbers are checked where they are used.
-HEADER_TAGS = {
+HEADER_TAGS: dict[str, Any] = {
     "Columns": object, "ImageOrientationPatient": object, "ImagePositionPatient": object,
     "ImageType": (str, MultiValue), "Modality": str, "NumberOfFrames": int, "PhotometricInterpretation": str,
     "PixelSpacing": object, "Rows": object, "SamplesPerPixel": int, "SeriesInstanceUID": str, "SeriesNumber": object,
@@ -33,6 +35,7 @@ MAXIMUM_FILES = 20_000
 GEOMETRY_TAGS = {
     "Rows": (), "Columns": (), "ImagePositionPatient": (3,), "ImageOrientationPatient": (6,), "PixelSpacing": (2,),
 }
+CT_CLASSES = (pydicom.uid.CTImageStorage, pydicom.uid.EnhancedCTImageStorage)
 MINIMUM_SLICES = 3
 SAME_POSITION_MM = 0.01
 # Headers hold positions rounded to 0.1 mm or better; what counts is that the error does not add up over the stack.
@@ -177,7 +180,7 @@ def _readHeader(path):
     except OSError:
         raise
     except Exception:
-        header = {}
+        header = pydicom.FileDataset(path, {})
     if not header.get("SeriesInstanceUID"):
         raise InputError(f"The DICOM file {path.name} is damaged or incomplete; copy or export the series again.")
     return header
@@ -207,10 +210,16 @@ def _onlySeries(series, folder):
     return series[volumes[0]], [note] if others else []
 
 
+def _modality(header):
+    """As stated, or else, for public sets without patient data may lack it, by what kind of object the file holds."""
+    isCt = getattr(header, "file_meta", {}).get("MediaStorageSOPClassUID") in CT_CLASSES
+    return str(header.get("Modality") or ("CT" if isCt else "unknown"))
+
+
 def _reasonAgainst(slices):
     """Why a series is no CT volume, to follow "The series ...", or None."""
     headers = [header for _, header in slices]
-    modalities = {str(header.get("Modality") or "unknown") for header in headers}
+    modalities = set(map(_modality, headers))
     if modalities != {"CT"}:
         return f"has modality {', '.join(sorted(modalities))}; give a CT"
     if not all(header.get("SamplesPerPixel") and header.get("PhotometricInterpretation") for header in headers):
