@@ -109,10 +109,10 @@ def _checkNifti(path, reader):
 
 def _checkFinite(path, header):
     """ITK's reader makes NaN and infinite values 0, the HU of water."""
-    numbers = {16: "f4", 64: "f8"}.get(int(header["datatype"]))
-    if numbers is None:
+    sizes = {16: 4, 64: 8}
+    if int(header["datatype"]) not in sizes:
         return
-    numbers = np.dtype(numbers).newbyteorder(header.dtype["vox_offset"].byteorder)
+    numbers = np.dtype(f"{header.dtype['vox_offset'].byteorder}f{sizes[int(header['datatype'])]}")
     with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
         file.seek(int(header["vox_offset"]))
         left = int(np.prod(np.maximum(header["dim"][1:], 1), dtype=float)) * numbers.itemsize
@@ -124,8 +124,8 @@ def _checkFinite(path, header):
 
 def _niftiHeader(start):
     """Fields of ``NIFTI_1``, or None. The length it states of itself tells its byte order."""
-    for order in "<>":
-        headers = np.frombuffer(start, NIFTI_1.newbyteorder(order))
+    for kind in (NIFTI_1.newbyteorder("<"), NIFTI_1.newbyteorder(">")):
+        headers = np.frombuffer(start, kind)
         if len(headers) and headers[0]["sizeof_hdr"] == NIFTI_1.itemsize:
             return headers[0]
     return None
