@@ -229,3 +229,18 @@ def test_phantomsComeInTheOrderOfTheirSeedsFewAheadOfTheirTurn(monkeypatch):
     assert len(made) <= 4
     assert [case.seed for case in (first, *cases)] == sorted(made) == list(range(500, 509))
     assert [case.seed for case in Cases.phantomCases(1, 500, workers=3)] == [500]
+
+
+def test_aPhantomsVertebraWithItsCentreOutOfViewHasABoxOnly(monkeypatch):
+    from CervicalSpineDetectionLib.Evaluation import Cases
+    from CervicalSpineDetectionLib.Phantom import Phantom
+
+    ct = sitk.Image([20, 20, 20], sitk.sitkInt16)
+    ct[:, :, 10:] = -1024
+    bounds = Bounds(np.zeros(3), np.full(3, 19.0))
+    vertebrae = [Namespace(level=level, centre=np.array([9.0, 9, z]), bounds=bounds)
+                 for level, z in (("C1", 30), ("C2", 14), ("C3", 5))]
+    monkeypatch.setattr(Phantom, "makePhantom", lambda seed: Namespace(ct=ct, labels=ct, vertebrae=vertebrae))
+    references = Cases.phantomCase(3).references
+    assert [references[level].centre is None for level in ("C1", "C2", "C3")] == [True, True, False]
+    assert all(reference.bounds is bounds for reference in references.values())

@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Boxes3D import VOID_HU
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
@@ -135,12 +136,19 @@ def phantomCases(count, firstSeed, workers=1):
 
 
 def phantomCase(seed):
-    """Case of one phantom."""
+    """Case of one phantom; a vertebra whose centre lies outside the field of view has a box only."""
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
     phantom = makePhantom(seed)
-    references = {v.level: Reference(v.centre, v.bounds) for v in phantom.vertebrae}
+    references = {v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
+                  for v in phantom.vertebrae}
     return Case(f"phantom {seed}", phantom.ct, references, phantom.labels)
+
+
+def _isInView(ct, point):
+    index = ct.TransformPhysicalPointToIndex(point.tolist())
+    inside = all(0 <= i < n for i, n in zip(index, ct.GetSize(), strict=True))
+    return inside and ct.GetPixel(index) > VOID_HU
 
 
 def _oneThread():
