@@ -70,10 +70,14 @@ def test_withoutHeldOutPicturesNothingIsClaimed(tmp_path, detectors):
         compareWeights([tmp_path], ["perfect"])
 
 
-@pytest.mark.parametrize(("old", "new", "better"), [(0.5, 0.6, True), (0.5, 0.5, False), (0.5, 0.5005, False),
-                                                    (0.6, 0.5, False)])
-def test_onlyANoticeableRiseIsBetter(old, new, better):
-    assert isBetter({"mAP50-95": old}, {"mAP50-95": new}) is better
+@pytest.mark.parametrize(("change50", "change", "better"), [
+    (0, 0.1, True), (0.1, 0.1, True), (0, 0, False), (0, 0.0005, False), (0, -0.1, False), (-0.07, 0.005, False),
+    (0.1, -0.01, False),
+])
+def test_onlyANoticeableRiseIsBetter(change50, change, better):
+    old = {"mAP50": 0.8, "mAP50-95": 0.5}
+
+    assert isBetter(old, {"mAP50": 0.8 + change50, "mAP50-95": 0.5 + change}) is better
 
 
 def test_curvesAreDrawnOfWhatIsThere(tmp_path):

@@ -133,6 +133,14 @@ def test_betterWeightsAreInstalledAndFoundByName(tmp_path, home, weights, traine
     assert "--weights mine" in capsys.readouterr().out
 
 
+def test_fewHeldOutPatientsAreSaidToSayLittle(tmp_path, home, weights, trained, capsys):
+    trained["new"] = 0.6
+    writeDescription(tmp_path / "set", SliceGeometry(), {"sources": [], "patients": {"train": 2, "val": 1}})
+    trainOn(tmp_path, "--init", weights)
+
+    assert "1 held-out patient says little" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("value", [0.5, 0.4])
 def test_weightsThatAreNotBetterAreNotInstalled(tmp_path, home, weights, trained, capsys, value):
     trained["new"] = value

@@ -10,6 +10,7 @@ LEARNING_RATE = 0.002
 # Weights that are good already are to be moved a little.
 FINE_LEARNING_RATE = 0.0004
 FINE_PATIENCE = 5
+FEW_PATIENTS = 10
 BAR_WIDTH = 24
 
 
@@ -78,12 +79,20 @@ def _compare(arguments, initial, weights):
         print(f"{name:30} {old[name]:8.3f} {new[name]:8.3f}")
     for level, figures in new["perClass"].items():
         print(f"{level + ' AP50-95':30} {old['perClass'][level]['AP50-95']:8.3f} {figures['AP50-95']:8.3f}")
+    patients = sum(_patients(folder) for folder in arguments.dataset)
+    if 0 < patients < FEW_PATIENTS:
+        print(f"Note: {patients} held-out patient{'s say' if patients > 1 else ' says'} little; a change may be chance.")
     if not isBetter(old, new):
         print("The new weights are not better on the held-out patients; better keep the old ones.")
     elif arguments.install:
         print(f"Installed: {installWeights(weights, arguments.name)}. Use them with --weights {arguments.name}.")
     else:
         print(f"The new weights are better on the held-out patients. Use them with --weights {weights}.")
+
+
+def _patients(folder):
+    """Held out in a data set of corrections; others don't tell."""
+    return json.loads((Path(folder) / "dataset.json").read_text(encoding="utf-8")).get("patients", {}).get("val", 0)
 
 
 def _showProgress(step, done, total):

@@ -40,11 +40,11 @@ def compareWeights(datasets, weights, device="cpu"):
 
 
 def isBetter(old, new):
-    """Whether the mean AP over IoU 0.5 to 0.95 rose noticeably.
+    """Whether the mean AP over IoU 0.5 to 0.95 rose noticeably, and that at IoU 0.5 did not fall.
 
     :param old, new: of ``compareWeights``.
     """
-    return new["mAP50-95"] > old["mAP50-95"] + NOTICEABLE
+    return new["mAP50-95"] > old["mAP50-95"] + NOTICEABLE and new["mAP50"] > old["mAP50"] - NOTICEABLE
 
 
 def _slices(paths):
