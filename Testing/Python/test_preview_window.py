@@ -17,6 +17,10 @@ __all__ = ["application", "errors"]
 class PromptClient(FakeClient):
     """Finds C2 to C6 at once."""
 
+    def start(self):
+        super().start()
+        self.say(WorkerClient.Ready("CPU"))
+
     def detect(self, image, **settings):
         super().detect(image, **settings)
         self.say(WorkerClient.Finished(madeResult(LEVELS)))

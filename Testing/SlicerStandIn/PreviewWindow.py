@@ -71,6 +71,8 @@ class PreviewWindow(QtWidgets.QMainWindow):
         """Choose a CT and fit the views to it."""
         slicer.util.setSliceViewerLayers(background=volumeNode, fit=True)
         self.module.widget.ui.inputSelector.setCurrentNode(volumeNode)
+        # As Slicer does when the user comes to the module with a CT: the worker warms up.
+        self.module.enter()
 
     def closeEvent(self, event):
         self.module.unload()

@@ -15,6 +15,8 @@ def takeScreenshots(window, folder):
     """
     folder.mkdir(parents=True, exist_ok=True)
     ui, widget = window.module.widget.ui, window.module.widget
+    # The seconds in the pictures are those of a warm worker.
+    waitFor(lambda: widget.logic.isIdle, 600)
     ui.detectButton.click()
     waitFor(lambda: not widget.logic.isBusy, 600)
     window.layoutManager.views["1"].lookFromLeftFront()

@@ -48,7 +48,7 @@ def boxAlong(scene, nodeIds, origin, direction) -> str | None:
     for node in _visible(scene, nodeIds):
         toBox = _inBox(node)
         start, step = toBox @ [*origin, 1], toBox @ [*direction, 0]
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             passes = (np.array([[-0.5], [0.5]]) - start[:3]) / step[:3]
         enters, leaves = np.nanmax(passes.min(axis=0)), np.nanmin(passes.max(axis=0))
         if max(enters, 0) <= leaves:
