@@ -81,7 +81,8 @@ def _compare(arguments, initial, weights):
         print(f"{level + ' AP50-95':30} {old['perClass'][level]['AP50-95']:8.3f} {figures['AP50-95']:8.3f}")
     patients = sum(_patients(folder) for folder in arguments.dataset)
     if 0 < patients < FEW_PATIENTS:
-        print(f"Note: {patients} held-out patient{'s say' if patients > 1 else ' says'} little; a change may be chance.")
+        say = "patients say" if patients > 1 else "patient says"
+        print(f"Note: {patients} held-out {say} little; a change may be chance.")
     if not isBetter(old, new):
         print("The new weights are not better on the held-out patients; better keep the old ones.")
     elif arguments.install:
