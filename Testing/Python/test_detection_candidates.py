@@ -62,3 +62,9 @@ def test_aStrangerIsLeftOver():
     named = [i for i, candidate in enumerate(candidates) if candidate.track.boxes[0, 1] == 20]
     _, left = absorbParts(candidates, named)
     assert len(left) == 1 and np.all(left[0].track.boxes[:, 1] == 120)
+
+
+def test_aBodySeenInTwoSlicesDoesNotTakeThePlaceOfTheTrueOne():
+    whole, body, phantasm = (C4, 10, 20, 55, 40), (BODY_CLASS, 10, 20, 25, 34), (BODY_CLASS, 10, 23, 25, 60)
+    candidates = candidatesOf([sliceDetections([whole, body])] * 6 + [sliceDetections([whole, phantasm])] * 2)
+    assert [candidate.body.boxes[0, 1] for candidate in candidates] == [20]

@@ -18,6 +18,8 @@ MINIMUM_BODY_SLICES = 2
 # are at least 14 mm apart, so this tells neighbours apart (mm).
 BODY_TOP = 3.0
 MAXIMUM_BODY_DISTANCE = 12.0
+# A body seen in a slice or two may be a phantasm between two true ones.
+WEAK_BODY, SURE_BODY_EVIDENCE = 6.0, 3.0
 # The atlas' is its anterior arch, at half its height. The axis' body hangs below its dens, this part of the box down
 # (see ``SliceBoxes.AXIS_BODY_FRACTION``).
 AXIS_BODY_TOP = 0.4
@@ -111,12 +113,13 @@ def _bodyOf(track, bodies):
 
 
 def _bodyDistance(track, level, body):
-    """Pixels between a body and where this vertebra's body is expected, in the slices both are seen in."""
+    """Pixels between a body and where this vertebra's body is expected, in the slices both are seen in; more for one
+    that is little seen."""
     _, own, other = np.intersect1d(track.slices, body.slices, return_indices=True)
     if not len(own):
         return np.inf
     box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
-    front = 0.5 * abs(inner[0] - box[0])
+    front = 0.5 * abs(inner[0] - box[0]) + WEAK_BODY * max(0.0, 1 - body.evidence / SURE_BODY_EVIDENCE)
     if level == "C1":
         return front + abs(inner[1] + inner[3] - box[1] - box[3]) / 2
     if level == "C2":
