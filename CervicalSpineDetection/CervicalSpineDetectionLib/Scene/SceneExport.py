@@ -48,8 +48,8 @@ def addBoneSegmentation(scene, volumeNode):
 def exportScene(scene, volumeNode, path) -> None:
     """Write the vertebrae; the format follows from the name.
 
-    :param path: ends in .mrk.json (Slicer markups), .json, .csv, or .nii.gz or .nrrd (boxes as a label map on the CT's
-        grid, see ``Files.LabelMapExport.boxMap``).
+    :param path: ends in .mrk.json (Slicer markups), .json, .csv or .nii.gz (boxes as a label map on the CT's grid,
+        see ``Files.LabelMapExport.boxMap``).
     :raises InputError: see ``resultFromScene``, or the name ends otherwise.
     :raises OSError: the file can't be written.
     """
@@ -77,5 +77,4 @@ WRITERS = {
     ".json": lambda path, result, volumeNode: writeJson(path, result),
     ".csv": lambda path, result, volumeNode: writeCsv(path, result),
     ".nii.gz": _writeLabelMap,
-    ".nrrd": _writeLabelMap,
 }
