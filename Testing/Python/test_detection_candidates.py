@@ -66,5 +66,5 @@ def test_aStrangerIsLeftOver():
 
 def test_aBodySeenInTwoSlicesDoesNotTakeThePlaceOfTheTrueOne():
     whole, body, phantasm = (C4, 10, 20, 55, 40), (BODY_CLASS, 10, 20, 25, 34), (BODY_CLASS, 10, 23, 25, 60)
-    candidates = candidatesOf([sliceDetections([whole, body])] * 6 + [sliceDetections([whole, phantasm])] * 2)
+    candidates = candidatesOf([sliceDetections([whole, body])] * 6 + [sliceDetections([whole, phantasm], 0.5)] * 2)
     assert [candidate.body.boxes[0, 1] for candidate in candidates] == [20]
