@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
 from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
 
-# How exactly the network places a body along the spine; the axis is not to be mistaken.
-SEEN_MM, SEEN_AXIS_MM = 2.0, 1.0
+# How exactly (mm) a body's place along the spine is known: one that the network saw; the axis, which is not to be
+# mistaken; one that was told from the vertebra's box alone; one that a person placed.
+SEEN_MM, SEEN_AXIS_MM, UNSEEN_MM, SETTLED_MM = 2.0, 1.0, 8.0, 1e-3
 SPACING_SCATTER = 0.12  # of the distance between neighbours, once the person's scale is known
 MINIMUM_BODIES = 4
-AXIS = levelIndex("C2")
 
 
-def evenedCentres(levels, centres, settled=None):
+def evenedCentres(levels, centres, exactness):
     """Centres moved along the spine to their most probable places.
 
     :param levels: n rising indices into ``Anatomy.LEVELS``, C2 and lower.
     :param centres: shape (n, 3), mm.
-    :param settled: n flags: placed by a person, not to be moved.
+    :param exactness: shape (n,), mm.
     :return: (centres of shape (n, 3), how far each was moved in mm, shape (n,)); with fewer than four unmoved.
     """
     centres = np.asarray(centres, float)
@@ -35,8 +34,7 @@ def evenedCentres(levels, centres, settled=None):
     usual = np.array([SPACING_MM[upper:lower].sum() for upper, lower in zip(levels, levels[1:], strict=False)])
     expected = usual * np.median(distances / usual)
     # Rows: each centre stays; each distance becomes the expected one.
-    exactness = np.where(np.asarray(levels) == AXIS, SEEN_AXIS_MM, SEEN_MM)
-    stay = np.diag(1 / np.where(np.zeros(count, bool) if settled is None else settled, 1e-3, exactness))
+    stay = np.diag(1 / np.asarray(exactness, float))
     weights = 1 / (SPACING_SCATTER * expected)
     spread = (np.eye(count)[1:] - np.eye(count)[:-1]) * weights[:, None]
     target = np.concatenate([np.zeros(count), (expected - distances) * weights])

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Detection.BodySpacing import evenedCentres
+from CervicalSpineDetectionLib.Detection.BodySpacing import (
+    SEEN_AXIS_MM,
+    SEEN_MM,
+    SETTLED_MM,
+    UNSEEN_MM,
+    evenedCentres,
+)
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
 
 # Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
@@ -131,18 +137,19 @@ def withMissingLevels(vertebrae):
     return filled
 
 
-def withEvenSpacing(found, settled=()):
+def withEvenSpacing(found, exactness):
     """Centres moved to their most probable places along the spine; where that is far, the confidence falls.
 
     :param found: list of (levelIndex, confidence, centre, Bounds, detected) in cranio-caudal order.
-    :param settled: level indices of those that a person placed; they stay.
+    :param exactness: levelIndex -> how exactly (mm) the place along the spine is known.
     :return: the same with new centres and confidences. C1, which has no body, stays.
     """
     bodies = [entry for entry in found if entry[0] > 0]
-    centres, moves = evenedCentres([level for level, *_ in bodies], [entry[2] for entry in bodies],
-                                   np.array([level in settled for level, *_ in bodies], bool))
-    moved = [(level, confidence * placeConfidence(move), centre, bounds, detected)
-             for (level, confidence, _, bounds, detected), centre, move in zip(bodies, centres, moves, strict=True)]
+    exact = [exactness[level] for level, *_ in bodies]
+    centres, moves = evenedCentres([level for level, *_ in bodies], [entry[2] for entry in bodies], exact)
+    moved = [(level, confidence * placeConfidence(move * SEEN_MM / max(own, SEEN_MM)), centre, bounds, detected)
+             for (level, confidence, _, bounds, detected), centre, move, own
+             in zip(bodies, centres, moves, exact, strict=True)]
     return [entry for entry in found if entry[0] == 0] + moved
 
 
@@ -188,7 +195,10 @@ def vertebraeFrom(links, candidates, volume, confirmed=()):
         for link in links
     ]
     settled = {levelIndex(v.level): (levelIndex(v.level), v.confidence, v.centre, v.bounds, True) for v in confirmed}
-    found = withEvenSpacing(sorted([*found, *settled.values()], key=lambda entry: entry[0]), settled)
+    exactness = {link.level: UNSEEN_MM if candidates[link.candidate].body is None else
+                 SEEN_AXIS_MM if LEVELS[link.level] == "C2" else SEEN_MM for link in links}
+    exactness.update(dict.fromkeys(settled, SETTLED_MM))
+    found = withEvenSpacing(sorted([*found, *settled.values()], key=lambda entry: entry[0]), exactness)
     found = withMissingLevels(withPlausibleWidths(found))
     boxes = orientedBoxes([LEVELS[level] for level, *_ in found], [centre for _, _, centre, _, _ in found],
                           [bounds for _, _, _, bounds, _ in found])

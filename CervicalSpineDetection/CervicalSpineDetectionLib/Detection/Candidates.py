@@ -23,6 +23,7 @@ WEAK_BODY, SURE_BODY_EVIDENCE = 6.0, 3.0
 # The atlas' is its anterior arch, at half its height. The axis' body hangs below its dens, this part of the box down
 # (see ``SliceBoxes.AXIS_BODY_FRACTION``).
 AXIS_BODY_TOP = 0.4
+BELOW_DENS = 0.1  # of two that fit, the upper one is the axis'
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,11 @@ def _bodyDistance(track, level, body):
     if not len(own):
         return np.inf
     box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
-    front = 0.5 * abs(inner[0] - box[0]) + WEAK_BODY * max(0.0, 1 - body.evidence / SURE_BODY_EVIDENCE)
+    front, top = abs(inner[0] - box[0]), inner[1] - box[1]
+    weak = WEAK_BODY * max(0.0, 1 - body.evidence / SURE_BODY_EVIDENCE)
     if level == "C1":
-        return front + abs(inner[1] + inner[3] - box[1] - box[3]) / 2
+        return weak + front + abs(inner[1] + inner[3] - box[1] - box[3]) / 2
     if level == "C2":
-        return front + abs(inner[1] - box[1] - AXIS_BODY_TOP * (box[3] - box[1]))
-    return front + abs(inner[1] - box[1] - BODY_TOP)
+        # Where the field of view cuts off the dens, the body is at the top.
+        return weak + front + max(-top, top - AXIS_BODY_TOP * (box[3] - box[1]), 0) + BELOW_DENS * max(top, 0)
+    return weak + 0.5 * front + abs(top - BODY_TOP)

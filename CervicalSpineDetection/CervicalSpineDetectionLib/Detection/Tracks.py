@@ -8,6 +8,8 @@ import numpy as np
 
 # A vertebra may be missed in a few slices (6 mm) and is still the same one beyond.
 MAXIMUM_GAP = 3
+# The parts of one vertebra, once it is settled which one it is, are no further apart (10 mm).
+MAXIMUM_PART_GAP = 5
 MINIMUM_SIMILARITY = 0.35
 MINIMUM_CONTINUITY = 0.15
 # The outermost slices of a track count for its width only if the detector was this sure of them.
@@ -106,12 +108,14 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
 
 
 def continuous(track):
-    """The strongest part of a track that runs without a jump in height from one slice to the next.
+    """The strongest part of a track that runs without a gap and without a jump from one slice to the next.
 
-    Beside the atlas the skull base looks much like it; what was joined to a track there lies at another height.
+    Beside the atlas the skull base looks much like it; what was joined to a track there lies at another height. Jaw and
+    hyoid, far to the side, lie before the vertebra that was seen in them.
     """
-    rows = track.boxes[:, [1, 3]]
-    jumps = [i for i in range(1, len(rows)) if _overlap(rows[i - 1], rows[i]) < MINIMUM_CONTINUITY]
+    columns, rows = track.boxes[:, [0, 2]], track.boxes[:, [1, 3]]
+    jumps = [i for i in range(1, len(rows)) if track.slices[i] - track.slices[i - 1] > MAXIMUM_PART_GAP
+             or min(_overlap(rows[i - 1], rows[i]), _overlap(columns[i - 1], columns[i])) < MINIMUM_CONTINUITY]
     starts, ends = [0, *jumps], [*jumps, len(rows)]
     parts = [Track(track.slices[a:b], track.boxes[a:b], track.scores[a:b]) for a, b in zip(starts, ends, strict=True)]
     return max(parts, key=lambda part: part.evidence)
@@ -159,6 +163,6 @@ def _alike(first, second):
 
 
 def runningMedian(values):
-    """Median over three rows beside each other, shape kept; the outermost rows repeat themselves."""
-    padded = np.concatenate([values[:1], values, values[-1:]])
+    """Median over three rows beside each other, shape kept; the outermost rows are those of their neighbours."""
+    padded = np.concatenate([values[1:2], values, values[-2:-1]]) if len(values) > 1 else np.repeat(values, 3, axis=0)
     return np.median([padded[:-2], padded[1:-1], padded[2:]], axis=0)
