@@ -60,7 +60,7 @@ def writeResult(folder, neck):
 
 @pytest.fixture
 def command(tmp_path, neck, monkeypatch):
-    monkeypatch.setattr("CervicalSpineDetectionLib.Detection.YoloDetector.loadDetector", lambda *_: neck[1])
+    monkeypatch.setattr("CervicalSpineDetectionLib.Detection.YoloDetector.loadDetector", lambda *_, **__: neck[1])
 
     def run(*arguments, slices=6):
         return main(["corrections", *map(str, arguments), "--output", str(tmp_path / "set"), "--slices", str(slices)])

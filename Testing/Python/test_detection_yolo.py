@@ -42,7 +42,7 @@ class FakeNetwork:
 
 
 def detector(network, batchSize=32):
-    return YoloDetector(network, CARD, torch.device("cpu"), batchSize)
+    return YoloDetector(network, CARD, torch.device("cpu"), batchSize, everySlice=True)
 
 
 def test_boxesComeAsCornersWithTheScoresOfAllLevels():

@@ -38,7 +38,8 @@ def detectors(monkeypatch):
     answers = {"perfect": BOXES, "shifted": [(kind, a + 6, b, c + 6, d) for kind, a, b, c, d in BOXES],
                "blind": [(9, 0, 0, 5, 5)]}
 
-    def loadDetector(weights, device):
+    def loadDetector(weights, device, everySlice):
+        assert everySlice
         def detect(slices):
             seen.append(slices)
             return [sliceDetections(answers[weights]) for _ in slices]

@@ -68,7 +68,7 @@ def run(arguments):
     with quietLibraries():
         from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 
-        detector = loadDetector(arguments.weights, arguments.device)
+        detector = loadDetector(arguments.weights, arguments.device, everySlice=True)
     with newFolder(output) as folder:
         counts = writeDataset(folder, sources, detector, np.random.default_rng(), arguments.all, arguments.validation,
                               arguments.slices, arguments.keep_names)

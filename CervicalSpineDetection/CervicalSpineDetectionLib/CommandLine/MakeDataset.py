@@ -78,7 +78,7 @@ def _writeTaught(output, path, teacher):
     from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writePictures
     from CervicalSpineDetectionLib.Training.SelfTraining import teach
 
-    scan, reason = teach(readImage(path), loadDetector(teacher, "auto"))
+    scan, reason = teach(readImage(path), loadDetector(teacher, "auto", everySlice=True))
     if scan is not None:
         random = np.random.default_rng(list(name.encode()))
         size = SliceGeometry().pictureSize

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections
+from CervicalSpineDetectionLib.Detection.SliceChoice import firstLook, spineRegion
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
 from CervicalSpineDetectionLib.Errors import InputError
@@ -15,6 +18,8 @@ SCORE_THRESHOLD = 0.05
 # Two whole vertebrae beside each other overlap by about 0.3, two bodies hardly at all.
 SAME_VERTEBRA_IOU = 0.5
 SAME_BODY_IOU = 0.3
+NOTHING = SliceDetections(np.zeros((0, 4), np.float32), np.zeros((0, BODY_CLASS), np.float32),
+                          np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 def chooseDevice(device="auto"):
@@ -30,12 +35,13 @@ def chooseDevice(device="auto"):
     return torch.device(device)
 
 
-def loadDetector(weights=None, device="auto", batchSize=32):
+def loadDetector(weights=None, device="auto", batchSize=32, everySlice=False):
     """A detector from weights on disk.
 
     :param weights: path of a safetensors file, name of shipped weights, or None for the default.
     :param device: "auto", "cuda", "mps" or "cpu".
     :param batchSize: slices at a time; halved by itself where memory is short.
+    :param everySlice: see ``YoloDetector``.
     :raises InputError: no such weights or device, or weights for another network.
     """
     path = findWeights(weights)
@@ -47,7 +53,7 @@ def loadDetector(weights=None, device="auto", batchSize=32):
         model.load_state_dict(state)
     except RuntimeError:
         raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names.") from None
-    return YoloDetector(model, card, chooseDevice(device), batchSize)
+    return YoloDetector(model, card, chooseDevice(device), batchSize, everySlice)
 
 
 class YoloDetector:
@@ -56,27 +62,50 @@ class YoloDetector:
     :param model: ultralytics detection network with its weights.
     :param card: model card with "pixelSize", "sliceSpacing", "window", "name", "sha256".
     :param device: torch device; half precision is used on CUDA.
+    :param everySlice: look at the whole of every slice, for pictures that are not the slices of one scan in order, and
+        for boxes far beside the spine (ribs); else only where the spine can be, see ``SliceChoice``.
     """
 
-    def __init__(self, model, card, device, batchSize=32):
+    def __init__(self, model, card, device, batchSize=32, everySlice=False):
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
         self.model = {"name": card["name"], "sha256": card.get("sha256", "")}
         self.device = device
         self.batchSize = batchSize
+        self.everySlice = everySlice
         self._type = torch.float16 if device.type == "cuda" else torch.float32
         network = model.eval().requires_grad_(False).fuse(verbose=False)
         self._network = network.to(device, self._type, memory_format=torch.channels_last)
 
     def detect(self, slices, progress=None):
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
-        rows, columns = slices.shape[2:]
-        padding = ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE))
-        padded = torch.from_numpy(np.pad(slices, padding))
+        count, _, rows, columns = slices.shape
+        padded = np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
+        if self.everySlice:
+            return self._look(padded, 0, count, progress)
+        looked = firstLook(count, self.sliceSpacing)
+        first = self._look(padded[looked], 0, count, progress)
+        region = spineRegion(first, looked, count, self.pixelSize, self.sliceSpacing, STRIDE)
+        found = [NOTHING] * count
+        if region:
+            rest = np.setdiff1d(region.slices, looked)
+            pictures = padded[rest, :, region.rows, region.columns]
+            seen = self._look(pictures, count - len(rest), count, progress)
+            seen = [_moved(detections, region.columns.start, region.rows.start) for detections in seen]
+        else:
+            rest = np.setdiff1d(range(count), looked)
+            seen = self._look(padded[rest], len(looked), count, progress)
+        for index, detections in zip([*looked, *rest], [*first, *seen], strict=True):
+            found[index] = detections
+        return found
+
+    def _look(self, pictures, done, total, progress):
+        """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""
+        pictures = torch.from_numpy(pictures)
         found = []
-        while len(found) < len(slices):
-            batch = padded[len(found) : len(found) + self.batchSize]
+        while len(found) < len(pictures):
+            batch = pictures[len(found) : len(found) + self.batchSize]
             try:
                 found += self._detectBatch(batch)
             except torch.cuda.OutOfMemoryError:
@@ -86,7 +115,7 @@ class YoloDetector:
                 torch.cuda.empty_cache()
                 continue
             if progress:
-                progress("Detecting", len(found), len(slices))
+                progress("Detecting", done + len(found), total)
         return found
 
     @torch.inference_mode()
@@ -106,6 +135,12 @@ def _suppressed(prediction):
         corners[whole].numpy(), scores[whole, :BODY_CLASS].numpy(),
         corners[bodies].numpy(), scores[bodies, BODY_CLASS].numpy(),
     )
+
+
+def _moved(detections, columns, rows):
+    """The same in a picture that starts so much further to the left and above."""
+    offset = np.array([columns, rows, columns, rows], np.float32)
+    return replace(detections, boxes=detections.boxes + offset, bodyBoxes=detections.bodyBoxes + offset)
 
 
 def _keep(corners, score, sameObjectIou):

@@ -32,7 +32,7 @@ def compareWeights(datasets, weights, device="cpu"):
     truth = [_boxes(path) for path in pictures]
     results = []
     for choice in weights:
-        detector = loadDetector(choice, device)
+        detector = loadDetector(choice, device, everySlice=True)
         found = [detectorBoxes(detections) for start in range(0, len(pictures), CHUNK)
                  for detections in detector.detect(_slices(pictures[start : start + CHUNK]))]
         results.append({**averagePrecision([matched(found, truth)]), "pictures": len(pictures)})

@@ -1,0 +1,57 @@
+"""Where in a scan the detector has to look: a few slices show where the spine is, the others are cut to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FIRST_LOOK_MM = 12.0
+# From the edge of a body to the tip of the widest transverse process, that of the atlas (about 90 mm wide, its anterior
+# arch and the bodies about 24 mm).
+BEYOND_BODY_MM = 33.0
+# What the few slices did not show of the spine; on top of it comes the rounding to the network's stride.
+MARGIN_MM = 16.0
+
+
+@dataclass(frozen=True)
+class SpineRegion:
+    """Part of the slices of a scan, as half-open index ranges; rows and columns start and end on multiples of the
+    network's stride, so that it sees a cut picture on the same grid as the whole one."""
+
+    slices: range
+    rows: slice
+    columns: slice
+
+
+def firstLook(count, sliceSpacing):
+    """Indices of a few slices spread over the scan, shape (n,).
+
+    :param count: slices of the scan.
+    :param sliceSpacing: mm.
+    """
+    step = max(int(FIRST_LOOK_MM / sliceSpacing), 1)
+    return np.arange(min(step // 2, count - 1), count, step)
+
+
+def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
+    """The part of a scan that can hold its cervical vertebrae.
+
+    :param detections: list of SliceDetections of a few slices.
+    :param looked: their indices, rising, equally spaced.
+    :param count: slices of the scan.
+    :param pixelSize, sliceSpacing: mm.
+    :param stride: pixels.
+    :return: SpineRegion, rows and columns may reach beyond the picture; None where no vertebral body was seen.
+    """
+    bodies = [index for index, found in zip(looked, detections, strict=True) if len(found.bodyBoxes)]
+    if not bodies:
+        return None
+    # The outermost body may end just before the next slice looked at.
+    reach = int(np.ceil(BEYOND_BODY_MM / sliceSpacing)) + int(looked[1] - looked[0] if len(looked) > 1 else 0)
+    boxes = np.concatenate([boxes for found in detections for boxes in (found.boxes, found.bodyBoxes)])
+    margin = MARGIN_MM / pixelSize
+    low = np.floor((boxes[:, :2].min(axis=0) - margin) / stride).clip(0).astype(int) * stride
+    high = np.ceil((boxes[:, 2:].max(axis=0) + margin) / stride).astype(int) * stride
+    return SpineRegion(range(max(bodies[0] - reach, 0), min(bodies[-1] + reach + 1, count)),
+                       slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
