@@ -3,11 +3,13 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
+from CervicalSpineDetectionLib.Detection.BodySpacing import SEEN_MM, UNSEEN_MM
 from CervicalSpineDetectionLib.Detection.Boxes3D import (
     WIDTH_MM,
     centreOf,
     isComplete,
     orientedBoxes,
+    withEvenSpacing,
     withPlausibleWidths,
 )
 from CervicalSpineDetectionLib.Detection.Candidates import Candidate
@@ -105,3 +107,20 @@ def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
     track = Track(np.arange(17), boxes, np.full((17, 11), 0.5))
     centre = centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))
     assert np.allclose(centre, [22, 27, 59 - 24.5])
+
+
+def test_aBodyHardlySeenIsPutIntoLineWithItsNeighbours():
+    entries = found()
+    entries[2][2][0] += 12
+    exactness = dict.fromkeys(range(2, 6), SEEN_MM)
+    assert withEvenSpacing(entries, exactness)[2][2][0] == 17
+    assert withEvenSpacing(entries, {**exactness, 4: UNSEEN_MM})[2][2][0] == pytest.approx(5)
+
+
+def test_aBodyFarFromItsPlaceLowersTheConfidence():
+    entries = found()
+    entries[2][2][2] += 9
+    exactness = dict.fromkeys(range(2, 6), SEEN_MM)
+    confidences = [confidence for _, confidence, *_ in withEvenSpacing(entries, exactness)]
+    assert confidences[2] < 0.5 < min(confidences[0], confidences[3])
+    assert withEvenSpacing(found(), exactness)[2][1] == pytest.approx(0.9, abs=0.001)

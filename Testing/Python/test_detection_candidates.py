@@ -68,3 +68,19 @@ def test_aBodySeenInTwoSlicesDoesNotTakeThePlaceOfTheTrueOne():
     whole, body, phantasm = (C4, 10, 20, 55, 40), (BODY_CLASS, 10, 20, 25, 34), (BODY_CLASS, 10, 23, 25, 60)
     candidates = candidatesOf([sliceDetections([whole, body])] * 6 + [sliceDetections([whole, phantasm], 0.5)] * 2)
     assert [candidate.body.boxes[0, 1] for candidate in candidates] == [20]
+
+
+C1 = 0
+
+
+def test_theAtlasDoesNotTakeTheBodyOfAnAxisWhoseDensIsCutOff():
+    atlas, axis, body = (C1, 20, 2, 60, 14), (C2, 10, 6, 55, 36), (BODY_CLASS, 10, 8, 25, 24)
+    candidates = candidatesOf([sliceDetections([atlas, axis, body])] * 6)
+    assert [(levelsOf([candidate])[0], candidate.body is not None) for candidate in candidates] == [
+        (C1, False), (C2, True)]
+
+
+def test_ofTwoBodiesThatFitTheAxisTheUpperOneIsItsOwn():
+    axis, own, next_ = (C2, 10, 10, 60, 60), (BODY_CLASS, 10, 17, 25, 27), (BODY_CLASS, 10, 29, 25, 42)
+    candidates = candidatesOf([sliceDetections([axis, own, next_])] * 6)
+    assert [candidate.body.boxes[0, 1] for candidate in candidates] == [17]

@@ -40,7 +40,7 @@ def test_oneSliceWithAWildBoxDoesNotMoveTheEdges():
     boxes, levels = slicesOf(UPPER)
     boxes[5] = np.array([[0, 2, 90, 38]], float)
     first, last = linkTracks(boxes, levels)[0].extent()
-    assert np.allclose(first, [-1.0, 9.5, 9.5]) and np.allclose(last, [10.0, 29.5, 49.5])
+    assert np.allclose(first, [-0.5, 9.5, 9.5]) and np.allclose(last, [9.5, 29.5, 49.5])
 
 
 def test_aSpinousProcessSeenInThreeSlicesCounts():
@@ -63,7 +63,7 @@ def test_weakOutermostSlicesDoNotWiden():
     strengths[:, 2] = [0.06, 0.7, 0.8, 0.8, 0.8, 0.8, 0.7, 0.06]
     track = Track(np.arange(8), np.tile([10.0, 10, 50, 30], (8, 1)), strengths)
     first, last = track.extent()
-    assert first[0] == 0.0 and last[0] == 7.0
+    assert first[0] == 0.5 and last[0] == 6.5
 
 
 def test_noBoxesGiveNoTracks():
@@ -80,3 +80,19 @@ def test_whatJumpsToAnotherHeightIsCutOff():
 def test_aTrackThatRisesSlowlyStaysWhole():
     boxes = np.array([(10, 20 + 4 * i, 50, 40 + 4 * i) for i in range(10)], float)
     assert len(continuous(Track(np.arange(10), boxes, np.tile(scores(0), (10, 1)))).slices) == 10
+
+
+def sides(*parts):
+    """Track of parts: (first slice, number of slices, first column, last column)."""
+    rows = [(start + i, first, last) for start, count, first, last in parts for i in range(count)]
+    boxes = np.array([(first, 20, last, 40) for _, first, last in rows], float)
+    return Track(np.array([row[0] for row in rows]), boxes, np.tile(scores(0), (len(rows), 1)))
+
+
+def test_whatIsFarToTheSideIsCutOff():
+    assert continuous(sides((0, 8, 10, 50), (14, 3, 10, 50))).slices[-1] == 7
+    assert continuous(sides((0, 8, 10, 50), (12, 3, 10, 50))).slices[-1] == 14
+
+
+def test_whatJumpsForwardIsCutOff():
+    assert continuous(sides((0, 8, 40, 70), (9, 3, 5, 43))).slices[-1] == 7

@@ -82,7 +82,8 @@ def strides(patch, stages):
 
     :return: list of (x, y, z).
     """
-    steps, size = [(1, 1, 1)], list(patch)
+    steps: list[tuple[int, ...]] = [(1, 1, 1)]
+    size = list(patch)
     for _ in range(stages - 1):
         steps.append(tuple(2 if n % 2 == 0 and n >= 8 else 1 for n in size))
         size = [n // step for n, step in zip(size, steps[-1], strict=True)]

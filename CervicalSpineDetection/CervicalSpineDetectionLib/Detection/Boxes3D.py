@@ -12,6 +12,7 @@ from CervicalSpineDetectionLib.Detection.BodySpacing import (
     UNSEEN_MM,
     evenedCentres,
 )
+from CervicalSpineDetectionLib.Detection.Candidates import SURE_BODY_EVIDENCE
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
 
 # Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
@@ -137,16 +138,29 @@ def withMissingLevels(vertebrae):
     return filled
 
 
+def _exactnessOf(body, level):
+    if body is None or body.evidence < SURE_BODY_EVIDENCE:
+        return UNSEEN_MM
+    return SEEN_AXIS_MM if LEVELS[level] == "C2" else SEEN_MM
+
+
 def withEvenSpacing(found, exactness):
     """Centres moved to their most probable places along the spine; where that is far, the confidence falls.
+
+    Bodies that were hardly seen are also put into line, from left to right, with those that were.
 
     :param found: list of (levelIndex, confidence, centre, Bounds, detected) in cranio-caudal order.
     :param exactness: levelIndex -> how exactly (mm) the place along the spine is known.
     :return: the same with new centres and confidences. C1, which has no body, stays.
     """
     bodies = [entry for entry in found if entry[0] > 0]
-    exact = [exactness[level] for level, *_ in bodies]
-    centres, moves = evenedCentres([level for level, *_ in bodies], [entry[2] for entry in bodies], exact)
+    exact = np.array([exactness[level] for level, *_ in bodies])
+    places = np.array([entry[2] for entry in bodies]).reshape(-1, 3)
+    seen = exact < UNSEEN_MM
+    if seen.sum() > 1:
+        upwards = np.flatnonzero(seen)[np.argsort(places[seen, 2])]
+        places[~seen, 0] = np.interp(places[~seen, 2], places[upwards, 2], places[upwards, 0])
+    centres, moves = evenedCentres([level for level, *_ in bodies], places, exact)
     moved = [(level, confidence * placeConfidence(move * SEEN_MM / max(own, SEEN_MM)), centre, bounds, detected)
              for (level, confidence, _, bounds, detected), centre, move, own
              in zip(bodies, centres, moves, exact, strict=True)]
@@ -195,8 +209,7 @@ def vertebraeFrom(links, candidates, volume, confirmed=()):
         for link in links
     ]
     settled = {levelIndex(v.level): (levelIndex(v.level), v.confidence, v.centre, v.bounds, True) for v in confirmed}
-    exactness = {link.level: UNSEEN_MM if candidates[link.candidate].body is None else
-                 SEEN_AXIS_MM if LEVELS[link.level] == "C2" else SEEN_MM for link in links}
+    exactness = {link.level: _exactnessOf(candidates[link.candidate].body, link.level) for link in links}
     exactness.update(dict.fromkeys(settled, SETTLED_MM))
     found = withEvenSpacing(sorted([*found, *settled.values()], key=lambda entry: entry[0]), exactness)
     found = withMissingLevels(withPlausibleWidths(found))

@@ -46,7 +46,8 @@ def candidatesOf(detections):
     """
     bodies = [Candidate(track, None) for track in linkTracks(
         [d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])]
-    bodies = [body.track for body in _merged(bodies) if len(body.track.slices) >= MINIMUM_BODY_SLICES]
+    bodies = [continuous(body.track) for body in _merged(bodies)]
+    bodies = [body for body in bodies if len(body.slices) >= MINIMUM_BODY_SLICES]
     tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
     return [candidate for candidate in _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks])
             if len(candidate.track.slices) >= MINIMUM_SLICES and candidate.track.evidence >= MINIMUM_EVIDENCE]

@@ -16,8 +16,6 @@ MINIMUM_CONTINUITY = 0.15
 EDGE_SCORE = 0.12
 CLEAR_SCORE = 0.3
 SPINOUS_TIP = 6  # pixels; what stands out further in one slice only is a slip
-# The tips of the transverse processes are too thin to be boxes (``SliceBoxes.MINIMUM_AREA_MM2``).
-TIP_SLICES = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,8 @@ class Track:
         agreed = edges[:, 2].max()
         backs = self.boxes[inside][clear, 2]
         back = max(backs[backs <= agreed + SPINOUS_TIP].max(initial=0), agreed)
-        first = [self.slices[inside][0] - 0.5 - TIP_SLICES, edges[:, 1].min() - 0.5, edges[:, 0].min() - 0.5]
-        last = [self.slices[inside][-1] + 0.5 + TIP_SLICES, edges[:, 3].max() - 0.5, back - 0.5]
+        first = [self.slices[inside][0] - 0.5, edges[:, 1].min() - 0.5, edges[:, 0].min() - 0.5]
+        last = [self.slices[inside][-1] + 0.5, edges[:, 3].max() - 0.5, back - 0.5]
         return np.array(first), np.array(last)
 
     def middle(self, halfWidth):

@@ -123,14 +123,14 @@ def resampleSagittal(image, pixelSize=1.0, sliceSpacing=2.0):
     """
     checkGrid(image)
     checkValues(image)
-    image = _shrink(sitk.Cast(image, sitk.sitkFloat32), pixelSize)
+    image = _shrink(image, pixelSize)
     lower, upper = _spineRegion(image)
     size = np.ceil((upper - lower) / [sliceSpacing, pixelSize, pixelSize]).astype(int) + 1
     spacing = [sliceSpacing, pixelSize, pixelSize]
-    voxels = _toSagittal(_resample(image, lower, size, spacing, AIR_HU))
-    mask = sitk.Image(image.GetSize(), sitk.sitkUInt8)
-    mask.CopyInformation(image)
-    inside = _toSagittal(_resample(mask + 1, lower, size, spacing, 0, sitk.sitkNearestNeighbor)) > 0
+    # One pass gives voxels and mask: beyond the image they are NaN.
+    voxels = _toSagittal(_resample(image, lower, size, spacing, np.nan))
+    inside = ~np.isnan(voxels)
+    voxels[~inside] = AIR_HU
     origin = np.array([lower[0], lower[1], lower[2] + (size[2] - 1) * pixelSize])
     return SagittalVolume(voxels, inside, origin, pixelSize, sliceSpacing)
 
@@ -140,11 +140,14 @@ def resampleLabels(labels, volume):
     size = np.array(volume.voxels.shape)[[0, 2, 1]]
     lower = volume.origin - [0, 0, (size[2] - 1) * volume.pixelSize]
     spacing = [volume.sliceSpacing, volume.pixelSize, volume.pixelSize]
-    return _toSagittal(_resample(labels, lower, size, spacing, 0, sitk.sitkNearestNeighbor))
+    return _toSagittal(_resample(labels, lower, size, spacing, 0, sitk.sitkNearestNeighbor, labels.GetPixelID()))
 
 
 def _shrink(image, pixelSize):
-    """Average whole voxels down towards the target pixel size, so that fine CTs keep no aliased noise."""
+    """Average whole voxels down towards the target pixel size, so that fine CTs keep no aliased noise.
+
+    In the image's own type: whole HU do, and a copy of the whole CT in floating point would take the longest of all.
+    """
     factors = [max(1, int(pixelSize / spacing + 1e-3)) for spacing in image.GetSpacing()]
     factors = [min(factor, size) for factor, size in zip(factors, image.GetSize(), strict=True)]
     return sitk.BinShrink(image, factors) if max(factors) > 1 else image
@@ -183,10 +186,10 @@ def _times(numbers):
     return " x ".join(str(number) for number in numbers)
 
 
-def _resample(image, origin, size, spacing, default, interpolator=sitk.sitkLinear):
+def _resample(image, origin, size, spacing, default, interpolator=sitk.sitkLinear, pixelType=sitk.sitkFloat32):
     return sitk.Resample(
         image, [int(n) for n in size], sitk.Transform(), interpolator, [float(o) for o in origin],
-        [float(s) for s in spacing], np.eye(3).ravel().tolist(), default,
+        [float(s) for s in spacing], np.eye(3).ravel().tolist(), default, pixelType,
     )
 
 

@@ -102,9 +102,10 @@ def scoreCase(case, vertebrae, references):
         distances = {other: float(np.linalg.norm(vertebra.centre - centre)) for other, centre in centres.items()}
         edges = np.concatenate([vertebra.bounds.minimum - reference.bounds.minimum,
                                 vertebra.bounds.maximum - reference.bounds.maximum])
+        nearest = min(distances, key=lambda other: distances[other], default=None)
         scores.append(LevelScore(
-            case, level, True, vertebra.confidence, hasCentre, min(distances, key=distances.get, default=None),
-            distances.get(level, np.nan), boxIou(vertebra.bounds, reference.bounds), edges))
+            case, level, True, vertebra.confidence, hasCentre, nearest, distances.get(level, np.nan),
+            boxIou(vertebra.bounds, reference.bounds), edges))
     return CaseScore(case, scores, {level: found[level].confidence for level in sorted(set(found) - set(references))})
 
 

@@ -128,7 +128,8 @@ def matched(predictions, truth):
             continue
         found, true = torch.from_numpy(found).float(), torch.tensor(boxes, dtype=torch.float32)
         iou = box_iou(true[:, 1:], found[:, :4])
-        correct.append(BaseValidator.match_predictions(validator, found[:, 5], true[:, 0], iou).numpy())
+        matched = BaseValidator.match_predictions(validator, found[:, 5], true[:, 0], iou)  # type: ignore[arg-type]
+        correct.append(matched.numpy())
     all_ = np.concatenate(predictions)
     return SliceStatistics(np.concatenate(correct), all_[:, 4], all_[:, 5].astype(int),
                            np.array([box[0] for boxes in truth for box in boxes], int))
@@ -146,7 +147,8 @@ def averagePrecision(statistics):
 
     joined = [np.concatenate([getattr(s, name) for s in statistics])
               for name in ("correct", "scores", "classes", "trueClasses")]
-    result = ap_per_class(*joined)
+    correct, scores, classes, trueClasses = joined
+    result = ap_per_class(correct, scores, classes, trueClasses)
     counts = np.bincount(joined[3], minlength=len(CLASS_NAMES))
     perClass = {
         CLASS_NAMES[kind]: {"AP50": float(ap[0]), "AP50-95": float(ap.mean()), "boxes": int(counts[kind])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -44,8 +45,8 @@ class Blob:
     :param squarings: 1 gives an ellipsoid, 2 and 3 ever more a box (exponent 2 ** squarings).
     """
 
-    centre: tuple
-    axes: object
+    centre: Any
+    axes: Any
     squarings: int = 1
 
     def _matrix(self):
@@ -77,8 +78,8 @@ class Bar:
     :param stretch: shape (3,), factor on the radius along x, y, z.
     """
 
-    start: np.ndarray
-    end: np.ndarray
+    start: Any
+    end: Any
     startRadius: float
     endRadius: float
     stretch: tuple = (1, 1, 1)
@@ -113,10 +114,10 @@ def smoothTube(points, radii, stretch=(1, 1, 1), pieces=4):
     points = np.asarray(points, float)
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     u = (np.arange(pieces) / pieces)[:, None]
-    curve = []
+    parts = []
     for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
-        curve.append(b + u / 2 * (c - a + u * (2 * a - 5 * b + 4 * c - d + u * (3 * (b - c) + d - a))))
-    curve = np.concatenate([*curve, points[-1:]])
+        parts.append(b + u / 2 * (c - a + u * (2 * a - 5 * b + 4 * c - d + u * (3 * (b - c) + d - a))))
+    curve = np.concatenate([*parts, points[-1:]])
     radii = np.broadcast_to(radii, len(points))
     return tube(curve, np.interp(np.linspace(0, len(points) - 1, len(curve)), range(len(points)), radii), stretch)
 

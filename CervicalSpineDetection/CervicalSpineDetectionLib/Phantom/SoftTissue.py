@@ -103,8 +103,8 @@ def _fillSlices(canvas, outline, code, inset):
 def _mixFlesh(canvas, random):
     """Sheets of fat and strands of muscle in the flesh that no named organ takes."""
     size = [max(2, int(n * canvas.spacing / random.uniform(8, 16))) for n in canvas.tissues.shape]
-    noise = torch.from_numpy(random.normal(0, 1, (1, 1, *size)).astype(np.float32))
-    noise = functional.interpolate(noise, size=canvas.tissues.shape, mode="trilinear", align_corners=True)[0, 0].numpy()
+    rough = torch.from_numpy(random.normal(0, 1, (1, 1, *size)).astype(np.float32))
+    noise = functional.interpolate(rough, size=canvas.tissues.shape, mode="trilinear", align_corners=True)[0, 0].numpy()
     flesh = canvas.tissues == Tissues.SOFT_TISSUE
     canvas.tissues[flesh & (np.abs(noise) < random.uniform(0, 0.15))] = Tissues.FAT
     canvas.tissues[flesh & (noise > random.uniform(0.4, 1.0))] = Tissues.MUSCLE

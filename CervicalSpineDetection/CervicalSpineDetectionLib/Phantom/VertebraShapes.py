@@ -68,6 +68,7 @@ def subaxialShapes(size, wear, above, level, random):
     """
     below = size.height / 2 + size.disc + size.height / 2
     seventh = level == "C7"
+    shapes: list[object]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=random.uniform(2.5, 4.5) - seventh,
                    lip=random.uniform(1, 2.8), slope=random.uniform(0.08, 0.2), concavity=random.uniform(0.3, 1.2))]
     shapes += _osteophytes(size, wear, random)
@@ -101,6 +102,7 @@ def subaxialShapes(size, wear, above, level, random):
 def thoracicShapes(size, wear, above, random):
     """T1 to T4, without ribs. Parameters and result as ``subaxialShapes``."""
     below = size.height + size.disc
+    shapes: list[object]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=0.5, lip=random.uniform(0, 1.2),
                    slope=random.uniform(-0.02, 0.08), concavity=random.uniform(0.3, 1.2))]
     shapes += _osteophytes(size, wear, random)
@@ -123,6 +125,7 @@ def thoracicShapes(size, wear, above, random):
 def axisShapes(size, atlas, wear, random):
     """C2. Parameters and result as ``subaxialShapes``; ``atlas`` is the ``AtlasSize``."""
     below = size.height / 2 + size.disc + 7
+    shapes: list[object]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=0.0, lip=random.uniform(2, 3.5),
                    slope=random.uniform(0.02, 0.12), concavity=0.3)]
     base, tip = dens(size, atlas)

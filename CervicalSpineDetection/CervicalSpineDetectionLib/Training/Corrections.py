@@ -109,7 +109,8 @@ def _boxesOf(vertebra, candidate, volume):
     if candidate is None:
         return {kind: _inside(_profileBoxes(kind, first, last, centre, volume), volume),
                 BODY_CLASS: _inside(_profileBody(kind, first, last, centre, volume), volume)}
-    found = {kind: _inside(_moved(candidate.track, *candidate.track.extent(), first, last), volume)}
+    trackFirst, trackLast = candidate.track.extent()
+    found = {kind: _inside(_moved(candidate.track, trackFirst, trackLast, first, last), volume)}
     if candidate.body is not None:
         shift = centre - volume.fromLps(centreOf(candidate, vertebra.level, volume))
         bodyFirst, bodyLast = candidate.body.extent()

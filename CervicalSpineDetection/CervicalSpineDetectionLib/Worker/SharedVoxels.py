@@ -10,8 +10,10 @@ import contextlib
 import mmap
 import os
 import shutil
+import sys
 import tempfile
 import uuid
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -39,9 +41,9 @@ class SharedVoxels:
             "shape": voxels.shape, "type": voxels.dtype.name, "isVector": image.GetNumberOfComponentsPerPixel() > 1,
             "spacing": image.GetSpacing(), "origin": image.GetOrigin(), "direction": image.GetDirection(),
         }
-        if os.name == "nt":
+        if sys.platform == "win32":
             self.name = PREFIX + uuid.uuid4().hex
-            self._block = mmap.mmap(-1, self.byteCount, tagname=self.name)
+            self._block: Any = mmap.mmap(-1, self.byteCount, tagname=self.name)
         else:
             descriptor, self.name = tempfile.mkstemp(prefix=PREFIX, dir=_folderFor(self.byteCount))
             # Written to, not mapped: full memory is then an error and no crash.
@@ -63,7 +65,7 @@ class SharedVoxels:
 
         May be called more than once, and while another thread fills the block.
         """
-        if os.name == "nt":
+        if sys.platform == "win32":
             self._block.close()
         else:
             with contextlib.suppress(FileNotFoundError):
@@ -75,7 +77,7 @@ def openVoxels(name, byteCount):
 
     :return: what ``takeImage`` asks for.
     """
-    if os.name == "nt":
+    if sys.platform == "win32":
         return mmap.mmap(-1, byteCount, tagname=name)
     file = open(name, "rb")
     os.unlink(name)
@@ -100,7 +102,7 @@ def takeImage(block, layout):
 
 
 def _mapped(block):
-    if os.name == "nt":
+    if sys.platform == "win32":
         return block
     with block:
         return mmap.mmap(block.fileno(), 0, access=mmap.ACCESS_READ)
