@@ -3,7 +3,7 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Detection.Volume import AIR_HU, correctHuOffset, resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Errors import InputError
 
 
@@ -117,6 +117,18 @@ def test_grayValuesThatAreNoHuAreTold():
     image = sitk.Cast(ctWithBlock() > 0, sitk.sitkInt16) * 300
     same, warning = correctHuOffset(image)
     assert same is image and "may not be a CT" in warning
+
+
+@pytest.mark.parametrize("kind", [sitk.sitkInt8, sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkInt32,
+                                  sitk.sitkUInt32, sitk.sitkInt64, sitk.sitkFloat64])
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (0.5, 0.5, 1.0)], ids=["coarse", "fine"])
+def test_valuesDoNotDependOnThePixelType(kind, spacing):
+    image = sitk.Clamp(ctWithBlock(spacing, direction=turned((0, 0, 30))), sitk.sitkFloat32, 0, 120)
+    volume, other = resampleSagittal(image), resampleSagittal(sitk.Cast(image, kind))
+    assert other.voxels.dtype == np.float32 and np.array_equal(volume.inside, other.inside)
+    # Averages of fine voxels are rounded to whole HU.
+    assert np.abs(volume.voxels - other.voxels).max() <= 0.5
+    assert (volume.voxels[~volume.inside] == AIR_HU).all() and 0 < volume.inside.mean() < 1
 
 
 def test_labelsFallOnTheVoxelsOfTheirStructure():
