@@ -18,7 +18,7 @@ RATES = {"flops": 1e11, "bandwidth": 1e10}
 COST = {"flops": 4e9, "parameters": 2_500_000}
 OURS = Measured({
     "stages": {"read": 0.5, "resample": 0.4, "network": 5.0, "fusion": 0.2, "levels": 0.1}, "result": None,
-    "slices": (70, 300, 250), "voxels": (512, 512, 300), "voxelBytes": 2, "gpuMemory": None}, 900.0)
+    "slices": (70, 300, 250), "flops": 28e10, "voxels": (512, 512, 300), "voxelBytes": 2, "gpuMemory": None}, 900.0)
 
 
 @pytest.fixture
@@ -30,15 +30,15 @@ def figures():
 
 
 def test_theFloorIsArithmeticAndMemoryTraffic():
-    floor = Floor.floors(RATES, COST, (70, 300, 250), (512, 512, 300), 2)
+    floor = Floor.floors(RATES, 28e10, 2_500_000, (70, 300, 250), (512, 512, 300), 2)
     ct, slices = 512 * 512 * 300 * 2, 70 * 300 * 250
     assert floor["read"] == pytest.approx(ct / 1e10)
     assert floor["resample"] == pytest.approx((ct + 4 * slices) / 1e10)
-    assert floor["network"] == pytest.approx(70 * 4e9 / 1e11)
+    assert floor["network"] == pytest.approx(2.8)
 
 
 def test_whereMemoryIsTheLimitOfTheNetworkItsTrafficCounts():
-    floor = Floor.floors({"flops": 1e18, "bandwidth": 1e10}, COST, (70, 300, 250), (9, 9, 9), 2)
+    floor = Floor.floors({"flops": 1e18, "bandwidth": 1e10}, 28e10, 2_500_000, (70, 300, 250), (9, 9, 9), 2)
     assert floor["network"] == pytest.approx((3 * 70 * 300 * 250 + 1e7) / 1e10)
 
 

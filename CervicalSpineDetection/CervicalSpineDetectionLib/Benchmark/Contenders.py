@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from CervicalSpineDetectionLib.Detection import Pipeline
 from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
@@ -26,8 +27,9 @@ def detectionStages(path, weights, device, repeats):
     """Median seconds of each stage of a warm detection.
 
     :param path: CT.
-    :return: dict: "stages" (name -> seconds), "result" (DetectionResult), "slices" (number, rows, columns of what the
-        network sees), "voxels" (of the CT), "voxelBytes", "gpuMemory" (MB or None).
+    :return: dict: "stages" (name -> seconds), "result" (DetectionResult), "slices" (number, rows, columns of the
+        volume), "flops" (of the network, in the parts of the slices that it is shown; a multiply-add is two), "voxels"
+        (of the CT), "voxelBytes", "gpuMemory" (MB or None).
     """
     detector = loadDetector(weights, device)
     laps = []
@@ -41,11 +43,14 @@ def detectionStages(path, weights, device, repeats):
         timings["fusion"] -= levels[0]
         laps.append({"read": read, **timings, "levels": levels[0]})
     _, slices, _ = Pipeline.slicesFor(image, detector)
+    with FlopCounterMode(display=False) as counter:
+        detector.detect(slices)
     cuda = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
     return {
         "stages": {stage: statistics.median(lap[stage] for lap in laps[1:]) for stage in laps[0]},
-        "result": result, "slices": (len(slices), *slices.shape[2:]), "voxels": image.GetSize(),
-        "voxelBytes": image.GetSizeOfPixelComponent(), "gpuMemory": cuda if detector.device.type == "cuda" else None,
+        "result": result, "slices": (len(slices), *slices.shape[2:]), "flops": counter.get_total_flops(),
+        "voxels": image.GetSize(), "voxelBytes": image.GetSizeOfPixelComponent(),
+        "gpuMemory": cuda if detector.device.type == "cuda" else None,
     }
 
 

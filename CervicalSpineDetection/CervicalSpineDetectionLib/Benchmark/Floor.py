@@ -56,7 +56,7 @@ def _copyRate(device, sync, repeats):
 
 
 def networkCost(architecture, rows, columns):
-    """Of our network, for one slice.
+    """Of our network, for one whole slice.
 
     :return: dict: "flops", "parameters".
     """
@@ -67,12 +67,13 @@ def networkCost(architecture, rows, columns):
     return {"flops": counter.get_total_flops(), "parameters": sum(p.numel() for p in model.parameters())}
 
 
-def floors(rates, cost, slices, voxels, voxelBytes):
+def floors(rates, flops, parameters, slices, voxels, voxelBytes):
     """Seconds that each stage needs at least; stages that hardly compute or move anything have none.
 
     :param rates: what ``machine`` gives.
-    :param cost: what ``networkCost`` gives.
-    :param slices: (number, rows, columns) of what the network sees.
+    :param flops: of the network in the whole detection.
+    :param parameters: number of the network's weights.
+    :param slices: (number, rows, columns) of the volume.
     :param voxels: shape (3,) of the CT.
     :param voxelBytes: bytes of a voxel.
     :return: dict: stage -> seconds. Reading writes the CT to memory once; resampling reads it once and writes the
@@ -84,6 +85,5 @@ def floors(rates, cost, slices, voxels, voxelBytes):
     return {
         "read": ct / rates["bandwidth"],
         "resample": (ct + 4 * pixels) / rates["bandwidth"],
-        "network": max(number * cost["flops"] / rates["flops"],
-                       (3 * pixels + 4 * cost["parameters"]) / rates["bandwidth"]),
+        "network": max(flops / rates["flops"], (3 * pixels + 4 * parameters) / rates["bandwidth"]),
     }

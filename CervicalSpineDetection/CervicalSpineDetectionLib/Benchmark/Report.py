@@ -33,7 +33,8 @@ def deviceFigures(ours, scene, rates, cost, predicts, patches, extent):
     :param extent: shape (3,), mm, the CT's field of view.
     """
     stages = {stage: seconds for stage, seconds in {**ours.value["stages"], **scene}.items()}
-    floor = floors(rates, cost, ours.value["slices"], ours.value["voxels"], ours.value["voxelBytes"])
+    floor = floors(rates, ours.value["flops"], cost["parameters"], ours.value["slices"], ours.value["voxels"],
+                   ours.value["voxelBytes"])
     detection = sum(stages[stage] for stage in DETECTION)
     contenders = {name: _contender(measured.value, measured.peakMemory, detection, stages["network"])
                   for name, measured in predicts.items()}
@@ -54,7 +55,7 @@ def deviceFigures(ours, scene, rates, cost, predicts, patches, extent):
         "machine": {"convolutionFlops": rates["flops"], "bandwidth": rates["bandwidth"]},
         "network": {"slices": ours.value["slices"][0], "rows": ours.value["slices"][1],
                     "columns": ours.value["slices"][2], "flopsPerSlice": cost["flops"],
-                    "parameters": cost["parameters"]},
+                    "flops": ours.value["flops"], "parameters": cost["parameters"]},
         "floor": {"stages": floor, "click": clickFloor},
         "overFloor": {**{stage: stages[stage] / seconds for stage, seconds in floor.items()},
                       "click": click / clickFloor},
@@ -101,7 +102,8 @@ def _deviceLines(device, entry):
     lines = [
         f"{device}: convolutions {rates['convolutionFlops'] / 1e9:.0f} GFLOP/s, "
         f"memory {rates['bandwidth'] / 1e9:.1f} GB/s; network {network['slices']} slices of {network['rows']} x "
-        f"{network['columns']}, {network['flopsPerSlice'] / 1e9:.2f} GFLOP each",
+        f"{network['columns']}, {network['flopsPerSlice'] / 1e9:.2f} GFLOP each if whole; it is shown "
+        f"{network['flops'] / (network['slices'] * network['flopsPerSlice']):.0%}",
         f"{'stage':<10} {'seconds':>8} {'floor':>8} {'ratio':>7}",
     ]
     for stage in STAGES:
