@@ -24,6 +24,8 @@ FACE_MM = 3
 # Widths in mm over the transverse processes, C1 to T4, means of the phantom (see ``Phantom.Morphometry``).
 WIDTH_MM = np.array([79.9, 56.8, 58.5, 59.5, 61.3, 63.1, 68.5, 78.3, 71.7, 66.2, 66.5])
 WIDTH_TOLERANCE = 1.25
+# Whole vertebrae were seen with an evidence of 8 to 40 (development set and phantoms), phantasms with 4 at most.
+DOUBTFUL_EVIDENCE, DOUBTFUL_EVIDENCE_WIDTH = 5.0, 0.7
 # Half of the bodies that had to be moved this far were in the wrong place.
 DOUBTFUL_MOVE_MM, DOUBTFUL_MOVE_WIDTH_MM = 3.5, 0.4
 # A box turned further than this can't be told from its axis-aligned bounds.
@@ -167,9 +169,14 @@ def withEvenSpacing(found, exactness):
     return [entry for entry in found if entry[0] == 0] + moved
 
 
+def seenConfidence(evidence):
+    """Probability that what was seen is a vertebra at all, by the sum of the best class scores over its slices."""
+    return float(1 / (1 + np.exp((DOUBTFUL_EVIDENCE - evidence) / DOUBTFUL_EVIDENCE_WIDTH)))
+
+
 def placeConfidence(move):
     """Probability that a body is where it was found, by how far (mm) its place had to be moved along the spine."""
-    return 1 / (1 + np.exp((move - DOUBTFUL_MOVE_MM) / DOUBTFUL_MOVE_WIDTH_MM))
+    return float(1 / (1 + np.exp((move - DOUBTFUL_MOVE_MM) / DOUBTFUL_MOVE_WIDTH_MM)))
 
 
 def withPlausibleWidths(found):
@@ -204,9 +211,9 @@ def vertebraeFrom(links, candidates, volume, confirmed=()):
     :return: list of Vertebra in cranio-caudal order.
     """
     found = [
-        (link.level, link.confidence, centreOf(candidates[link.candidate], LEVELS[link.level], volume),
-         boundsOf(candidates[link.candidate].track, volume), True)
-        for link in links
+        (link.level, link.confidence * seenConfidence(candidate.track.evidence),
+         centreOf(candidate, LEVELS[link.level], volume), boundsOf(candidate.track, volume), True)
+        for link, candidate in ((link, candidates[link.candidate]) for link in links)
     ]
     settled = {levelIndex(v.level): (levelIndex(v.level), v.confidence, v.centre, v.bounds, True) for v in confirmed}
     exactness = {link.level: _exactnessOf(candidates[link.candidate].body, link.level) for link in links}

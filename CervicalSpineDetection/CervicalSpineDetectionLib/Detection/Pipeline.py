@@ -12,7 +12,7 @@ from CervicalSpineDetectionLib.Detection.Boxes3D import centreOf, vertebraeFrom
 from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
 from CervicalSpineDetectionLib.Detection.LevelChain import assignLevels
 from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Detection.Vertebra import UNCERTAIN_CONFIDENCE, DetectionResult
 from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
 
 # Half the distance of neighbouring bodies: a centre this near to another is that of the same vertebra.
@@ -35,11 +35,17 @@ def detectVertebrae(image, detector, progress=None, confirmed=()):
     clock.lap("resample")
     detections = detector.detect(slices, progress)
     clock.lap("network")
-    vertebrae = fuse(detections, volume, confirmed)
+    vertebrae = [vertebra for vertebra in fuse(detections, volume, confirmed)
+                 if vertebra.level in CERVICAL_LEVELS or any(vertebra is other for other in confirmed)]
+    warnings = [warning] if warning else []
+    if vertebrae and max(vertebra.confidence for vertebra in vertebrae) < UNCERTAIN_CONFIDENCE and not confirmed:
+        warnings.append(f"What was seen of {', '.join(vertebra.level for vertebra in vertebrae)} is too little to tell "
+                        "it from other bone, so nothing is shown.")
+        vertebrae = []
     clock.lap("fusion")
     return DetectionResult(
-        vertebrae=[v for v in vertebrae if v.level in CERVICAL_LEVELS or any(v is other for other in confirmed)],
-        warnings=[warning] if warning else [],
+        vertebrae=vertebrae,
+        warnings=warnings,
         image=imageGeometry(image),
         model=dict(detector.model),
         timings=clock.laps,
