@@ -62,6 +62,15 @@ def assertSameBoxes(found, wanted, moved=(0, 0, 0), tolerance=GRID):
         assert not got.inferred and got.complete == expected.complete
 
 
+@pytest.fixture(autouse=True, scope="module")
+def oneThread():
+    """ITK's threads cost more than they bring for thousands of tiny slices, above all on a busy machine."""
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    yield
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
 def test_theReferenceHasAllLevels():
     assert [v.level for v in REFERENCE] == list(CERVICAL_LEVELS)
     assert all(v.complete for v in REFERENCE)
