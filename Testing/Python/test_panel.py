@@ -174,16 +174,20 @@ def test_orientedBoxesAreSwitchedOff(ui, client, volumeNode):
     assert [matrix.GetElement(i, i) for i in range(3)] == [1, 1, 1]
 
 
-def test_installedWeightsAreOfferedBesideTheShippedOnes(ui, client, volumeNode, tmp_path):
+def test_weightsOfOnesOwnAreOfferedBesideTheShippedOnes(ui, client, volumeNode, tmp_path, monkeypatch):
     import torch
 
+    monkeypatch.setenv("CERVICAL_SPINE_WEIGHTS", str(tmp_path / "installed"))
     card = {"name": "own", "architecture": "yolov5n", "classes": [], "plane": "sagittal", "pixelSize": 1.0,
             "sliceSpacing": 2.0, "window": [-200, 1000]}
-    saveWeights(tmp_path / "own.safetensors", {"weight": torch.zeros(1)}, card)
+    (tmp_path / "installed").mkdir()
+    for path in (tmp_path / "own.safetensors", tmp_path / "installed" / "mine.safetensors"):
+        saveWeights(path, {"weight": torch.zeros(1)}, card)
     ui.weightsFolderEdit.currentPath = str(tmp_path)
     shipped = len(list(weightsFolder().glob("*.safetensors")))
-    assert ui.modelComboBox.count == shipped + 1
-    chooseInBox(ui.modelComboBox, shipped)
+    texts = [ui.modelComboBox.itemText(index) for index in range(ui.modelComboBox.count)]
+    assert texts[shipped:] == ["mine", "own"]
+    chooseInBox(ui.modelComboBox, shipped + 1)
     click(ui.detectButton)
 
     assert client.jobs[0]["weights"] == str(tmp_path / "own.safetensors")

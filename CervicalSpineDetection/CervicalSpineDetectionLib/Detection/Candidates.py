@@ -44,9 +44,9 @@ def candidatesOf(detections):
     :param detections: list of SliceDetections, one a slice.
     :return: list of Candidate; each body belongs to one at most.
     """
-    bodies = [Candidate(track, None) for track in linkTracks(
+    seen = [Candidate(track, None) for track in linkTracks(
         [d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])]
-    bodies = [continuous(body.track) for body in _merged(bodies)]
+    bodies = [continuous(body.track) for body in _merged(seen)]
     bodies = [body for body in bodies if len(body.slices) >= MINIMUM_BODY_SLICES]
     tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
     return [candidate for candidate in _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks])
@@ -87,7 +87,7 @@ def _merged(candidates):
             likeness[i, j] = _likeness(candidates[i], candidates[j])
     gone = set()
     while count > 1 and likeness.max() >= MINIMUM_PART_LIKENESS:
-        i, j = np.unravel_index(likeness.argmax(), likeness.shape)
+        i, j = map(int, np.unravel_index(likeness.argmax(), likeness.shape))
         candidates[i] = _joined(candidates[i], candidates[j])
         gone.add(j)
         likeness[j] = likeness[:, j] = 0

@@ -1,23 +1,23 @@
 """The box to choose the network's weights from."""
 
-import os
 from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from CervicalSpineDetectionLib.Detection.Weights import DEFAULT_WEIGHTS, readCard, weightsFolder
+from CervicalSpineDetectionLib.Detection.Weights import DEFAULT_WEIGHTS, readCard, userWeightsFolder, weightsFolder
 from CervicalSpineDetectionLib.Errors import InputError
 
 
 def weightsFiles(ownFolder=None):
-    """Weights that can be chosen, the default first.
+    """Weights that can be chosen: shipped ones, the default first, then those that ``train --install`` installed.
 
-    :param ownFolder: a folder beside that of the shipped weights, or None.
+    :param ownFolder: a further folder to look in, or None.
     :return: list of Path.
     """
     shipped = sorted(weightsFolder().glob("*.safetensors"), key=lambda path: (path.stem != DEFAULT_WEIGHTS, path.stem))
-    own = sorted(Path(ownFolder).glob("*.safetensors")) if ownFolder and os.path.isdir(ownFolder) else []
-    return shipped + own
+    folders = [userWeightsFolder(), *([Path(ownFolder)] if ownFolder else [])]
+    own = [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.safetensors"))]
+    return list(dict.fromkeys(shipped + own))
 
 
 class ModelChoice:
