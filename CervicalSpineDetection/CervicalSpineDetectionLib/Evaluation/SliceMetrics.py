@@ -1,7 +1,8 @@
 """2D boxes against label maps: average precision as ultralytics measures it.
 
 Two sets of boxes are compared. "detector": what ``SliceDetector.detect`` gives for each slice, after its own
-suppression; a box stands for every class it scores above ``MINIMUM_SCORE``, as in ultralytics' validator.
+suppression; a box stands for every class it scores above ``MINIMUM_SCORE``, as in ultralytics' validator; slices
+and parts of slices that the detector leaves out for speed have none and their true boxes count as missed.
 "afterFusion": the boxes of the vertebrae the level chain named, each of one class, its settled level, scored by the
 box's best class score times the level's confidence.
 """
@@ -128,8 +129,8 @@ def matched(predictions, truth):
             continue
         found, true = torch.from_numpy(found).float(), torch.tensor(boxes, dtype=torch.float32)
         iou = box_iou(true[:, 1:], found[:, :4])
-        matched = BaseValidator.match_predictions(validator, found[:, 5], true[:, 0], iou)  # type: ignore[arg-type]
-        correct.append(matched.numpy())
+        hits = BaseValidator.match_predictions(validator, found[:, 5], true[:, 0], iou)  # type: ignore[arg-type]
+        correct.append(hits.numpy())
     all_ = np.concatenate(predictions)
     return SliceStatistics(np.concatenate(correct), all_[:, 4], all_[:, 5].astype(int),
                            np.array([box[0] for boxes in truth for box in boxes], int))
