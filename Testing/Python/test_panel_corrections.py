@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -361,6 +362,23 @@ def test_correctionsAreExportedAsLabelMapOnTheGridOfTheCt(ui, detected, saveAs):
     labels = sitk.ReadImage(str(path))
     assert labels.GetSize() == (90, 90, 90)
     assert set(np.unique(sitk.GetArrayViewFromImage(labels))) == {0, 2, 3, 4, 5, 6}
+
+
+def test_correctionsAreExportedAsASceneToLearnFrom(ui, row, detected, saveAs):
+    from CervicalSpineDetectionLib.Scene.SceneCases import casesOfScene
+
+    detected.SetName("Doe, Jane")
+    row(2)
+    click(ui.confirmButton)
+    path = saveAs("corrected.mrb")
+    click(ui.exportBundleButton)
+
+    (case,) = casesOfScene(path)
+    assert case.image.GetSize() == (90, 90, 90)
+    assert [vertebra.level for vertebra in case.settled] == ["C4"]
+    assert len(case.others) == 4
+    bundle = zipfile.ZipFile(path)
+    assert not any(b"Doe" in name.encode() + bundle.read(name) for name in bundle.namelist())
 
 
 def test_boneIsAddedAsSegmentation(ui, detected):

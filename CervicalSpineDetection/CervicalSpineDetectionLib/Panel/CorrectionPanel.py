@@ -22,7 +22,7 @@ SHORTCUTS = {
 NEEDS_ONE = ("deleteButton", "splitButton", "resetButton", "confirmButton", "lockButton")
 NEEDS_ANY = (
     "shiftUpButton", "shiftDownButton", "insertLevelComboBox", "insertButton", "insertAtButton", "confirmAllButton",
-    "exportJsonButton", "exportCsvButton", "exportMarkupsButton", "exportLabelsButton",
+    "exportJsonButton", "exportCsvButton", "exportMarkupsButton", "exportLabelsButton", "exportBundleButton",
     "segmentationButton",
 )
 
@@ -52,7 +52,8 @@ class CorrectionPanel:
             "lockButton": self.toggleLocked,
             "exportJsonButton": lambda: self.export(".json"), "exportCsvButton": lambda: self.export(".csv"),
             "exportMarkupsButton": lambda: self.export(".mrk.json"),
-            "exportLabelsButton": lambda: self.export(".nii.gz"), "segmentationButton": self.addSegmentation,
+            "exportLabelsButton": lambda: self.export(".nii.gz"), "exportBundleButton": lambda: self.export(".mrb"),
+            "segmentationButton": self.addSegmentation,
         }.items():
             getattr(ui, name).connect("clicked()", action)
         self._shortcuts = [self._shortcut(keys, getattr(self, action)) for keys, action in SHORTCUTS.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -14,10 +15,17 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.LabelMapExport import boneMask, boxMap
 from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Files.ResultJson import writeJson
+from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups
 from CervicalSpineDetectionLib.Scene.SegmentationNode import addSegmentation
-from CervicalSpineDetectionLib.Scene.VertebraNodes import PREFIX, vertebraeFromNodes, vertebraNodes
-from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode
+from CervicalSpineDetectionLib.Scene.VertebraNodes import (
+    PREFIX,
+    readStates,
+    vertebraeFromNodes,
+    vertebraNodes,
+    writeStates,
+)
+from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
 
 
 def resultFromScene(scene, volumeNode) -> DetectionResult:
@@ -48,8 +56,9 @@ def addBoneSegmentation(scene, volumeNode):
 def exportScene(scene, volumeNode, path) -> None:
     """Write the vertebrae; the format follows from the name.
 
-    :param path: ends in .mrk.json (Slicer markups), .json, .csv or .nii.gz (boxes as a label map on the CT's grid,
-        see ``Files.LabelMapExport.boxMap``).
+    :param path: ends in .mrk.json (Slicer markups), .json, .csv, .nii.gz (boxes as a label map on the CT's grid, see
+        ``Files.LabelMapExport.boxMap``) or .mrb (a scene of this CT and its vertebrae only, for
+        ``cervical-spine corrections``).
     :raises InputError: see ``resultFromScene``, or the name ends otherwise.
     :raises OSError: the file can't be written.
     """
@@ -72,9 +81,21 @@ def _writeLabelMap(path, result, volumeNode):
         raise OSError(f"Could not write {path.name}.") from error
 
 
+def _writeBundle(path, result, volumeNode):
+    states = [replace(state, nodeId=None, pointId=None) for state in readStates(volumeNode.GetScene(), volumeNode)]
+    with headlessScene() as (scene, _):
+        # Not by its name, which may be a patient's.
+        copy = volumeNodeFromImage(scene, imageFromVolumeNode(volumeNode), "CT")
+        copy.AddDefaultStorageNode()
+        writeStates(scene, copy, states)
+        if not scene.WriteToMRB(str(path)):
+            raise OSError(f"Could not write {path.name}.")
+
+
 WRITERS = {
     ".mrk.json": lambda path, result, volumeNode: writeMarkups(path, result),
     ".json": lambda path, result, volumeNode: writeJson(path, result),
     ".csv": lambda path, result, volumeNode: writeCsv(path, result),
+    ".mrb": _writeBundle,
     ".nii.gz": _writeLabelMap,
 }
