@@ -56,7 +56,9 @@ def watched(folder, code, *arguments):
     (folder / "tmp").mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("YOLO")}
     environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HOME": str(folder / "home"),
-                    "TMPDIR": str(folder / "tmp"), "XDG_CONFIG_HOME": str(folder / "home")}
+                    "TMPDIR": str(folder / "tmp"), "XDG_CONFIG_HOME": str(folder / "home"),
+                    # Threads only wait for each other on a busy machine.
+                    "OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1", "LP_NUM_THREADS": "0"}
     run = subprocess.run(
         [*(["unshare", "-rn"] if isolated else []), sys.executable, "-c", WATCHED + code, str(folder / "attempts"),
          "isolated" if isolated else "open", *map(str, arguments)],
