@@ -1,7 +1,7 @@
 # make detect [CT=path] [OUTPUT=folder]   set up .venv, find the vertebrae of a CT (without CT: of a made one)
 # make preview [CT=path]                  set up .venv, open the Slicer module's panel in a window without Slicer
 # make test                               set up .venv, run every test
-# make lint                               set up .venv, check the style
+# make lint                               set up .venv, check style and types
 
 PYTHON ?= python3
 CT ?=
@@ -43,6 +43,7 @@ test: .venv/installed-test
 
 lint: .venv/installed-test
 	.venv/bin/ruff check .
+	.venv/bin/mypy
 
 # The stamps are written last: an install that failed or was interrupted is done again.
 .venv/installed: pyproject.toml

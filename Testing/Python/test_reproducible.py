@@ -1,7 +1,9 @@
 """Same CT, weights and device: the same result, bit for bit; and the result says what made it."""
 
+import json
 import re
 
+import jsonschema
 import numpy as np
 import pytest
 from goldenResults import GOLDEN
@@ -11,7 +13,7 @@ from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.Detection.Weights import findWeights, readCard
 from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Files.ReadImage import readImage
-from CervicalSpineDetectionLib.Files.ResultJson import toJson
+from CervicalSpineDetectionLib.Files.ResultJson import SCHEMA_FILE, toJson
 
 CT = GOLDEN / "straight.nrrd"
 
@@ -54,6 +56,14 @@ def test_resultNamesSoftwareAndWeights(results):
     assert document["software"] == {"name": "CervicalSpineDetection", "version": __version__}
     assert document["model"]["name"] == card["name"] and document["model"]["sha256"] == card["sha256"]
     assert re.fullmatch("[0-9a-f]{64}", document["model"]["sha256"])
+
+
+def test_resultNamesItsParameters(results):
+    model, card = toJson(results[0])["model"], readCard(findWeights())
+
+    assert (model["device"], model["precision"]) == ("cpu", "single")
+    assert all(model[name] == card[name] for name in ("pixelSize", "sliceSpacing", "window"))
+    jsonschema.validate(toJson(results[0]), json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
 def test_cpuAndGraphicsCardAgree(results):

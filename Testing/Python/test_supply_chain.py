@@ -39,5 +39,5 @@ def test_dependenciesHaveNoUpperBound():
 
 
 def test_citationAndChangesNameTheVersion():
-    assert f"version: {__version__}\n" in github("CITATION.cff")
+    assert f"version: {__version__}\n" in (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(rf"^## {re.escape(__version__)}\b", github("CHANGELOG.md"), re.MULTILINE)

@@ -293,6 +293,41 @@ def test_anyOtherDocumentIsNoResult(value):
         fromJson(value)
 
 
+NUMBERS_TEXT = st.one_of(st.none(), st.text(max_size=8), st.lists(st.floats(), max_size=16).map(
+    lambda numbers: " ".join(map(str, numbers))))
+
+
+@pytest.fixture(scope="module")
+def scene():
+    pytest.importorskip("slicer", reason="needs slicer-core")
+    from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+
+    with headlessScene() as (scene, _):
+        yield scene
+
+
+@examples(40)
+@given(st.sampled_from(("Confidence", "Centre", "Bounds", "OrientedBox", "DetectedLevel", "Oriented", "Complete")),
+       NUMBERS_TEXT)
+def test_damagedNumbersOfASceneAreReadOrRefused(scene, attribute, value):
+    from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraeFromNodes
+    from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
+
+    boxNode, *_ = addVertebrae(scene, RESULT)
+    boxNode.SetAttribute(PREFIX + attribute, value)
+    try:
+        found = vertebraeFromNodes(scene)
+    except InputError:
+        return
+    finally:
+        for className in ("vtkMRMLMarkupsROINode", "vtkMRMLMarkupsFiducialNode"):
+            for node in list(scene.GetNodesByClass(className)):
+                scene.RemoveNode(node)
+    for vertebra in found:
+        for numbers in (vertebra.bounds.minimum, vertebra.bounds.maximum, vertebra.orientedBox.axes):
+            assert np.isfinite(numbers).all()
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"

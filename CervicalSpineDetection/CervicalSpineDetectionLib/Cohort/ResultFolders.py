@@ -10,7 +10,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.AtomicFolder import newFolder
-from CervicalSpineDetectionLib.Files.ResultJson import fromJson
+from CervicalSpineDetectionLib.Files.ResultJson import readJson
 
 RESULT_FILE = "vertebrae.json"
 FAILURE_FILE = "failure.json"
@@ -77,8 +77,8 @@ def outcomeOf(scan, folder):
     if not target.is_dir():
         return None
     try:
-        result = fromJson(json.loads((target / RESULT_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        result = readJson(target / RESULT_FILE)
+    except InputError:
         return Outcome(scan.name, FAILED, f"{RESULT_FILE} was changed or removed; remove the folder and run again.")
     return Outcome(scan.name, DONE if result.vertebrae else NOTHING_FOUND, result=result)
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
-from CervicalSpineDetectionLib.Files.ResultCsv import COLUMNS, rowsOf
+from CervicalSpineDetectionLib.Files.ResultCsv import COLUMNS, csvCell, rowsOf
 
 SCAN_COLUMNS = (
     "scan", "status", "doubt", "lowestConfidence", "levels", "inferred", "incomplete", "conflicts", "remarks", "model",
@@ -52,7 +52,7 @@ def _write(path, columns, rows):
     with open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([csvCell(value) for value in row] for row in rows)
     os.replace(temporary, path.with_suffix(".csv"))
     try:
         import pyarrow

@@ -168,11 +168,13 @@ def _sameAsBefore(output, settings):
 
 def _writeSources(path, scans, root):
     """Which scan is which: for the owner of the data, not to be passed on with the results."""
+    from CervicalSpineDetectionLib.Files.ResultCsv import csvCell
+
     temporary = path.with_suffix(".part")
     with open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["scan", "source"])
-        writer.writerows([scan.name, scan.path.relative_to(root.resolve()).as_posix()] for scan in scans)
+        writer.writerows([scan.name, csvCell(scan.path.relative_to(root.resolve()).as_posix())] for scan in scans)
     os.replace(temporary, path)
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import re
 import secrets
 from collections import Counter, defaultdict
@@ -209,12 +208,9 @@ def _casesOfScene(source):
 def _caseOfJson(source):
     """All of its vertebrae are others: it doesn't tell which a person confirmed."""
     from CervicalSpineDetectionLib.Files.ReadImage import readImage
-    from CervicalSpineDetectionLib.Files.ResultJson import fromJson
+    from CervicalSpineDetectionLib.Files.ResultJson import readJson
 
-    try:
-        result = fromJson(json.loads(source.path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{source.path} can't be read ({error}); give what `cervical-spine detect` wrote.") from error
+    result = readJson(source.path)
     ct = source.ct or _ctBeside(source.path)
     with quietLibraries():
         image = readImage(ct)

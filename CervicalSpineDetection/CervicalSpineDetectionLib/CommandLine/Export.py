@@ -1,6 +1,5 @@
 """Write a result in formats other tools read: label map, bone mask, Slicer segmentation, DICOM SEG and SR."""
 
-import json
 from pathlib import Path
 
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
@@ -110,10 +109,6 @@ def _checkPackages(wanted):
 
 
 def _readResult(path):
-    from CervicalSpineDetectionLib.Files.ResultJson import fromJson
+    from CervicalSpineDetectionLib.Files.ResultJson import readJson
 
-    path = path / "vertebrae.json" if path.is_dir() else path
-    try:
-        return fromJson(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} can't be read; give the vertebrae.json of `cervical-spine detect`.") from error
+    return readJson(path / "vertebrae.json" if path.is_dir() else path)

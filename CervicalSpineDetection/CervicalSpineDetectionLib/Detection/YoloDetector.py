@@ -52,7 +52,8 @@ def loadDetector(weights=None, device="auto", batchSize=32, everySlice=False):
     try:
         model.load_state_dict(state)
     except RuntimeError:
-        raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names.") from None
+        raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
+                         "again.") from None
     return YoloDetector(model, card, chooseDevice(device), batchSize, everySlice)
 
 
@@ -70,11 +71,15 @@ class YoloDetector:
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
-        self.model = {"name": card["name"], "sha256": card.get("sha256", "")}
         self.device = device
         self.batchSize = batchSize
         self.everySlice = everySlice
         self._type = torch.float16 if device.type == "cuda" else torch.float32
+        self.model = {
+            "name": card["name"], "sha256": card.get("sha256", ""), "pixelSize": self.pixelSize,
+            "sliceSpacing": self.sliceSpacing, "window": list(self.window), "device": device.type,
+            "precision": "half" if self._type == torch.float16 else "single",
+        }
         network = model.eval().requires_grad_(False).fuse(verbose=False)
         self._network = network.to(device, self._type, memory_format=torch.channels_last)
 

@@ -32,8 +32,11 @@ import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Errors import InputError
 
 PREFIX = "CervicalSpineDetection."
+# How many numbers an attribute holds.
+NUMBERS = {"Bounds": 6, "Centre": 3, "Confidence": 1, "OrientedBox": 15}
 # Slicer's files hold fewer digits than its memory.
 TOLERANCE_MM = 1e-3
 ROUNDING = 1e-9
@@ -123,7 +126,7 @@ class VertebraState:
         levelSettled = self.confirmed or self.level != self.value("DetectedLevel")
         return Vertebra(
             self.level,
-            confidence=1.0 if levelSettled else float(self.value("Confidence")),
+            confidence=1.0 if levelSettled else float(self._numbers("Confidence")[0]),
             centre=centre,
             bounds=hull(self.orientedBox) if moved else self._firstBounds(),
             orientedBox=self.orientedBox if moved else boxFromNumbers(self._numbers("OrientedBox")),
@@ -170,7 +173,14 @@ class VertebraState:
         return Bounds(*self._numbers("Bounds").reshape(2, 3))
 
     def _numbers(self, attribute):
-        return np.array([float(number) for number in self.value(attribute).split()])
+        """:raises InputError: the attribute is missing or damaged, as a scene from elsewhere may hold it."""
+        try:
+            numbers = np.array([float(number) for number in self.value(attribute).split()])
+        except (AttributeError, ValueError):
+            numbers = np.array([np.nan])
+        if len(numbers) != NUMBERS[attribute] or not np.isfinite(numbers).all():
+            raise InputError(f'The numbers of "{self.name}" in the scene are damaged: delete it and detect again.')
+        return numbers
 
 
 def stateOf(vertebra: Vertebra, oriented=True, detected=True, model=None) -> VertebraState:
