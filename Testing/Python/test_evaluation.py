@@ -123,3 +123,9 @@ def test_theWorstScansComeFirst():
     loose = scoreCase("loose", [vertebra("C3", 3), vertebra("C4", -18)], REFERENCES)
     order = sorted([RIGHT, loose, off, FALSE, SHIFTED], key=badness)
     assert [case.case for case in order] == ["shifted", "false", "off", "loose", "right"]
+
+
+def test_aSliverMayBeFoundAndNeedNot():
+    found = [vertebra("C3", 0), vertebra("C4", -18), vertebra("C7", -60, 0.3)]
+    assert scoreCase("a", found, REFERENCES, {"C7"}).falseLevels == {}
+    assert [level.level for level in scoreCase("a", found[:2], REFERENCES, {"C7"}).levels] == ["C3", "C4"]

@@ -237,10 +237,14 @@ def test_aPhantomsVertebraWithItsCentreOutOfViewHasABoxOnly(monkeypatch):
 
     ct = sitk.Image([20, 20, 20], sitk.sitkInt16)
     ct[:, :, 10:] = -1024
+    labels = sitk.Image([20, 20, 20], sitk.sitkUInt8)
+    labels[3, 3, 3], labels[9, 9, 5] = 5, 3
     bounds = Bounds(np.zeros(3), np.full(3, 19.0))
     vertebrae = [Namespace(level=level, centre=np.array([9.0, 9, z]), bounds=bounds)
                  for level, z in (("C1", 30), ("C2", 14), ("C3", 5))]
-    monkeypatch.setattr(Phantom, "makePhantom", lambda seed: Namespace(ct=ct, labels=ct, vertebrae=vertebrae))
-    references = Cases.phantomCase(3).references
+    monkeypatch.setattr(Phantom, "makePhantom", lambda seed: Namespace(ct=ct, labels=labels, vertebrae=vertebrae))
+    case = Cases.phantomCase(3)
+    references = case.references
+    assert case.slivers == {"C5"}
     assert [references[level].centre is None for level in ("C1", "C2", "C3")] == [True, True, False]
     assert all(reference.bounds is bounds for reference in references.values())

@@ -65,7 +65,7 @@ def evaluateCases(cases, detector):
     scores, slices, pictures = [], [], []
     for case in cases:
         vertebrae = detectVertebrae(case.image, detector).vertebrae
-        score = scoreCase(case.name, vertebrae, case.references)
+        score = scoreCase(case.name, vertebrae, case.references, case.slivers)
         scores.append(score)
         pictures.append((badness(score), picture(case, vertebrae, remark(score))))
         if case.labels is not None:

@@ -32,12 +32,14 @@ class Case:
     :param image: sitk CT.
     :param references: level -> Reference.
     :param labels: sitk label map, 1 to 11 for C1 to T4, or None where the truth is boxes only.
+    :param slivers: levels of which so little is in view that they need not be found, and may be.
     """
 
     name: str
     image: sitk.Image
     references: dict[str, Reference]
     labels: sitk.Image | None = None
+    slivers: frozenset[str] = frozenset()
 
 
 def casesIn(folder):
@@ -142,7 +144,8 @@ def phantomCase(seed):
     phantom = makePhantom(seed)
     references = {v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
                   for v in phantom.vertebrae}
-    return Case(f"phantom {seed}", phantom.ct, references, phantom.labels)
+    inView = {LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(phantom.labels)) if code > 0}
+    return Case(f"phantom {seed}", phantom.ct, references, phantom.labels, frozenset(inView - references.keys()))
 
 
 def _isInView(ct, point):

@@ -81,11 +81,12 @@ class CaseScore:
         return len(self.falseLevels), self.isRight(VERSE_RADIUS_MM), self.isRight(STRICT_RADIUS_MM)
 
 
-def scoreCase(case, vertebrae, references):
+def scoreCase(case, vertebrae, references, slivers=()):
     """Scores of one case.
 
     :param vertebrae: list of Vertebra found.
     :param references: level -> Reference; thoracic ones count as neighbours only.
+    :param slivers: levels that are neither missed nor false, see ``Cases.Case``.
     :return: CaseScore.
     """
     found = {vertebra.level: vertebra for vertebra in vertebrae if vertebra.level in CERVICAL_LEVELS}
@@ -106,7 +107,8 @@ def scoreCase(case, vertebrae, references):
         scores.append(LevelScore(
             case, level, True, vertebra.confidence, hasCentre, nearest, distances.get(level, np.nan),
             boxIou(vertebra.bounds, reference.bounds), edges))
-    return CaseScore(case, scores, {level: found[level].confidence for level in sorted(set(found) - set(references))})
+    false = sorted(found.keys() - references.keys() - set(slivers))
+    return CaseScore(case, scores, {level: found[level].confidence for level in false})
 
 
 def boxIou(first, second):
