@@ -1,10 +1,15 @@
 """``python -m CervicalSpineDetectionLib.Worker``: the worker process, driven by ``WorkerClient``."""
 
+import os
+
 from CervicalSpineDetectionLib.Worker.Server import serve
 
 
 def loadDetector(weights, device):
     """See ``Detection.YoloDetector.loadDetector``; torch is imported here, after the client was greeted."""
+    # Read when torch is loaded. Threads that spin while they wait for each other make the detection several times
+    # slower where a program beside it (Slicer's views) keeps one of the cores busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import numpy as np
 
     from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
