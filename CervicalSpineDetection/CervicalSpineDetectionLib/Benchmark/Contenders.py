@@ -21,6 +21,7 @@ from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE, loadDetecto
 from CervicalSpineDetectionLib.Files.ReadImage import readImage
 
 BATCH = 32
+DEFAULT_SIZE = 640  # ultralytics' own
 
 
 def detectionStages(path, weights, device, repeats):
@@ -73,17 +74,16 @@ def secondsIn(module, name):
         setattr(module, name, function)
 
 
-def predictSeconds(path, weights, device, repeats, batch):
-    """Median seconds of ultralytics' ``predict`` over all slices our detector looks at.
-
-    Its own settings, but the picture size: that of the slices, instead of scaling them up to 640 pixels.
+def predictSeconds(path, weights, device, repeats, batch, size=None):
+    """Median seconds of ultralytics' ``predict``, with its own settings, over all slices of the volume.
 
     :param batch: slices a call; 1 is the loop that a user would write.
+    :param size: pixels of the longer side that pictures are scaled to; None: that of the slices, rounded up.
     """
     detector = loadDetector(weights, device)
     _, slices, _ = Pipeline.slicesFor(readImage(path), detector)
     pictures = list(np.ascontiguousarray(slices.transpose(0, 2, 3, 1)))
-    size = -(-max(pictures[0].shape[:2]) // STRIDE) * STRIDE
+    size = size or -(-max(pictures[0].shape[:2]) // STRIDE) * STRIDE
     model = plainModel(weights)
     chosen = str(detector.device)
 

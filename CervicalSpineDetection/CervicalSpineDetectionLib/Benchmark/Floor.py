@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from CervicalSpineDetectionLib.Benchmark.Processes import medianSeconds
+from CervicalSpineDetectionLib.Benchmark.Processes import bestSeconds
 from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE
@@ -15,23 +15,24 @@ from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE
 CONVOLUTIONS = ((64, 64), (128, 64), (256, 32), (512, 16))
 CONVOLUTION_BATCH = 8
 COPY_BYTES = 2**28
+RUNS = 20
 
 
-def machine(device, repeats):
-    """Measured on this machine now.
+def machine(device):
+    """Measured on this machine now, best of ``RUNS``.
 
     :return: dict: "flops" (floating point operations a second in convolutions, a multiply-add is two; half precision on
         CUDA), "bandwidth" (bytes a second read and written by a large copy).
     """
     cuda = torch.device(device).type == "cuda"
     sync = torch.cuda.synchronize if cuda else lambda: None
-    return {"flops": max(_convolutionRate(channels, side, device, cuda, sync, repeats)
+    return {"flops": max(_convolutionRate(channels, side, device, cuda, sync)
                          for channels, side in CONVOLUTIONS),
-            "bandwidth": _copyRate(device, sync, repeats)}
+            "bandwidth": _copyRate(device, sync)}
 
 
 @torch.inference_mode()
-def _convolutionRate(channels, side, device, half, sync, repeats):
+def _convolutionRate(channels, side, device, half, sync):
     kind = torch.float16 if half else torch.float32
     pictures = torch.randn(CONVOLUTION_BATCH, channels, side, side, device=device, dtype=kind)
     pictures = pictures.to(memory_format=torch.channels_last)
@@ -41,10 +42,10 @@ def _convolutionRate(channels, side, device, half, sync, repeats):
         functional.conv2d(pictures, kernels, padding=1)
         sync()
 
-    return 2 * CONVOLUTION_BATCH * channels**2 * 9 * side**2 / medianSeconds(run, repeats)
+    return 2 * CONVOLUTION_BATCH * channels**2 * 9 * side**2 / bestSeconds(run, RUNS)
 
 
-def _copyRate(device, sync, repeats):
+def _copyRate(device, sync):
     source = torch.ones(COPY_BYTES // 4, device=device)
     target = torch.empty_like(source)
 
@@ -52,7 +53,7 @@ def _copyRate(device, sync, repeats):
         target.copy_(source)
         sync()
 
-    return 2 * COPY_BYTES / medianSeconds(run, repeats)
+    return 2 * COPY_BYTES / bestSeconds(run, RUNS)
 
 
 def networkCost(architecture, rows, columns):

@@ -59,6 +59,11 @@ def medianSeconds(function, repeats, warmUp=True):
     return statistics.median(_seconds(function) for _ in range(repeats))
 
 
+def bestSeconds(function, repeats):
+    """Shortest wall time of a call: what the machine can do, whatever else it did at other times."""
+    return min(_seconds(function) for _ in range(repeats))
+
+
 def _seconds(function):
     started = time.perf_counter()
     function()

@@ -15,6 +15,7 @@ CLICK = STAGES[1:]
 DETECTION = ("resample", "network", "fusion", "levels")
 CONTENDERS = {
     "predictLoop": "ultralytics predict, slice by slice",
+    "predictLoop640": "the same at its default size, 640",
     "predictBatched": "ultralytics predict, batches of 32",
     "nnunet1.5mm": "nnU-Net as TotalSegmentator 1.5 mm",
     "nnunet3mm": "nnU-Net as TotalSegmentator 3 mm",

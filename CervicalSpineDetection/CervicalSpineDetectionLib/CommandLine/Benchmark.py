@@ -88,12 +88,13 @@ def measureDevice(path, weights, card, device, repeats, extent):
     ours = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats)
     scene = inFreshProcess(sceneStages, path, ours.value["result"], repeats).value
     print("The machine's floor", flush=True)
-    rates = inFreshProcess(Floor.machine, device, repeats).value
+    rates = inFreshProcess(Floor.machine, device).value
     cost = inFreshProcess(Floor.networkCost, card["architecture"], *ours.value["slices"][1:]).value
     predicts, patches = {}, {}
-    for name, batch in (("predictLoop", 1), ("predictBatched", Contenders.BATCH)):
+    for name, batch, size in (("predictLoop", 1, None), ("predictLoop640", 1, Contenders.DEFAULT_SIZE),
+                              ("predictBatched", Contenders.BATCH, None)):
         print(f"ultralytics predict, {batch} at a time", flush=True)
-        predicts[name] = inFreshProcess(Contenders.predictSeconds, path, weights, device, repeats, batch)
+        predicts[name] = inFreshProcess(Contenders.predictSeconds, path, weights, device, repeats, batch, size)
     for name, plan in NnUNet.PLANS.items():
         print(f"nnU-Net at {plan.spacing} mm, one patch", flush=True)
         patches[name] = inFreshProcess(NnUNet.secondsPerPatch, plan.patch, device, 1)
