@@ -68,8 +68,9 @@ def test_theRegionHoldsAllBoxesWithAMarginOnTheGridOfTheNetwork():
     assert region == SpineRegion(range(12), slice(0, 256), slice(32, 192))
 
 
-def test_withoutABodyThereIsNoRegion():
-    assert spineRegion([seen([(70, 40, 150, 90)])], [3], 12, 1.0, 2.0, 32) is None
+def test_withoutABodyTheSpineMayBeAnywhere():
+    region = spineRegion([seen([(70, 40, 150, 90)])], [3], 12, 1.0, 2.0, 32)
+    assert region == SpineRegion(range(12), slice(0, None), slice(0, None))
 
 
 def test_boxesStandWhereTheyAreInTheWholePicture():

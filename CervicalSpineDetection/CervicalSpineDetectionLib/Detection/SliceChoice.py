@@ -16,8 +16,11 @@ MARGIN_MM = 16.0
 
 @dataclass(frozen=True)
 class SpineRegion:
-    """Part of the slices of a scan, as half-open index ranges; rows and columns start and end on multiples of the
-    network's stride, so that it sees a cut picture on the same grid as the whole one."""
+    """Part of the slices of a scan, as half-open index ranges.
+
+    Rows and columns start and end on multiples of the network's stride, so that it sees a cut picture on the same grid
+    as the whole one; they may end beyond the picture.
+    """
 
     slices: range
     rows: slice
@@ -42,11 +45,11 @@ def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
     :param count: slices of the scan.
     :param pixelSize, sliceSpacing: mm.
     :param stride: pixels.
-    :return: SpineRegion, rows and columns may reach beyond the picture; None where no vertebral body was seen.
+    :return: SpineRegion, the whole scan where no vertebral body was seen.
     """
     bodies = [index for index, found in zip(looked, detections, strict=True) if len(found.bodyBoxes)]
     if not bodies:
-        return None
+        return SpineRegion(range(count), slice(0, None), slice(0, None))
     # The outermost body may end just before the next slice looked at.
     reach = int(np.ceil(BEYOND_BODY_MM / sliceSpacing)) + int(looked[1] - looked[0] if len(looked) > 1 else 0)
     boxes = np.concatenate([boxes for found in detections for boxes in (found.boxes, found.bodyBoxes)])

@@ -87,23 +87,14 @@ class YoloDetector:
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
         count, _, rows, columns = slices.shape
         padded = np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
-        if self.everySlice:
-            return self._look(padded, 0, count, progress)
-        looked = firstLook(count, self.sliceSpacing)
-        first = self._look(padded[looked], 0, count, progress)
-        region = spineRegion(first, looked, count, self.pixelSize, self.sliceSpacing, STRIDE)
-        found = [NOTHING] * count
-        if region:
-            rest = np.setdiff1d(region.slices, looked)
-            pictures = padded[rest, :, region.rows, region.columns]
-            seen = self._look(pictures, count - len(rest), count, progress)
-            seen = [_moved(detections, region.columns.start, region.rows.start) for detections in seen]
-        else:
-            rest = np.setdiff1d(range(count), looked)
-            seen = self._look(padded[rest], len(looked), count, progress)
-        for index, detections in zip([*looked, *rest], [*first, *seen], strict=True):
-            found[index] = detections
-        return found
+        looked = np.arange(count) if self.everySlice else firstLook(count, self.sliceSpacing)
+        found = dict(zip(looked, self._look(padded[looked], 0, count, progress), strict=True))
+        region = spineRegion(list(found.values()), looked, count, self.pixelSize, self.sliceSpacing, STRIDE)
+        rest = [index for index in region.slices if index not in found]
+        cut = padded[rest, :, region.rows, region.columns]
+        for index, detections in zip(rest, self._look(cut, count - len(rest), count, progress), strict=True):
+            found[index] = _moved(detections, region.columns.start, region.rows.start)
+        return [found.get(index, NOTHING) for index in range(count)]
 
     def _look(self, pictures, done, total, progress):
         """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""
