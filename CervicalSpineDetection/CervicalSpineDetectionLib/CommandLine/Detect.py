@@ -24,7 +24,7 @@ def addArguments(parser):
     parser.add_argument("--weights", metavar="FILE_OR_NAME", help="a .safetensors file, or the name of shipped weights")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto",
                         help="auto: the GPU if there is one")
-    parser.add_argument("--batch", type=_positive, default=32, metavar="N", help="slices at a time (default 32)")
+    parser.add_argument("--batch", type=_positive, default=16, metavar="N", help="slices at a time (default 16)")
     parser.add_argument("--axis-aligned", action="store_true", help="boxes along the patient axes in scene and table")
     parser.add_argument("--no-scene", action="store_true", help="write no scene.mrb")
     parser.add_argument("--no-preview", action="store_true", help="write no preview.png")

@@ -35,7 +35,7 @@ def chooseDevice(device="auto"):
     return torch.device(device)
 
 
-def loadDetector(weights=None, device="auto", batchSize=32, everySlice=False):
+def loadDetector(weights=None, device="auto", batchSize=16, everySlice=False):
     """A detector from weights on disk.
 
     :param weights: path of a safetensors file, name of shipped weights, or None for the default.
@@ -67,7 +67,7 @@ class YoloDetector:
         for boxes far beside the spine (ribs); else only where the spine can be, see ``SliceChoice``.
     """
 
-    def __init__(self, model, card, device, batchSize=32, everySlice=False):
+    def __init__(self, model, card, device, batchSize=16, everySlice=False):
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])

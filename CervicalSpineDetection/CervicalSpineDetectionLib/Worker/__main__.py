@@ -7,9 +7,9 @@ from CervicalSpineDetectionLib.Worker.Server import serve
 
 def loadDetector(weights, device):
     """See ``Detection.YoloDetector.loadDetector``; torch is imported here, after the client was greeted."""
-    # Read when torch is loaded. Threads that spin while they wait for each other make the detection several times
-    # slower where a program beside it (Slicer's views) keeps one of the cores busy.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Read when torch is loaded (Linux). By default threads spin long while they wait for each other, which makes the
+    # network ten times slower where another program keeps one of the cores busy, see Testing/Performance.md.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     import numpy as np
 
     from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
