@@ -108,7 +108,7 @@ def test_trainingGoesOnFromWeightsAndStopsWhereItGetsNoBetter(tmp_path, home, we
     key = next(key for key in state if key.endswith("conv.weight"))
     # Near where it began, and random weights are not.
     np.testing.assert_allclose(state[key], before[key], atol=5e-3)
-    assert np.std(before[key].numpy()) > 0.02
+    assert np.std(before[key].numpy()) > 0.01
     assert Image.open(tmp_path / "run" / "curves.png").size == (990, 396)
     assert "before    after" in printed and not home.exists()
     assert set(json.loads((tmp_path / "run" / "comparison.json").read_text())) == {"old", "new"}
