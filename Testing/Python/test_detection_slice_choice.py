@@ -12,9 +12,9 @@ CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "wi
 C3, BODY = CLASS_NAMES.index("C3"), CLASS_NAMES.index("body")
 
 
-def seen(boxes=(), bodies=()):
-    return SliceDetections(np.reshape(boxes, (-1, 4)), np.ones((len(boxes), 11)), np.reshape(bodies, (-1, 4)),
-                           np.ones(len(bodies)))
+def seen(boxes=(), bodies=(), score=1.0):
+    return SliceDetections(np.reshape(boxes, (-1, 4)), np.full((len(boxes), 11), score), np.reshape(bodies, (-1, 4)),
+                           np.full(len(bodies), score))
 
 
 class BrightnessNetwork(torch.nn.Module):
@@ -63,13 +63,24 @@ def test_theAtlasIsWhollyInTheRegionOfAnyBodySeen():
 
 
 def test_theRegionHoldsAllBoxesWithAMarginOnTheGridOfTheNetwork():
-    region = spineRegion([seen([(70, 40, 150, 90)], [(60, 45, 80, 60)]), seen([(90, 200, 170, 230)])], [3, 9], 12,
-                         1.0, 2.0, 32)
-    assert region == SpineRegion(range(12), slice(0, 256), slice(32, 192))
+    region = spineRegion([seen([(70, 40, 150, 90)], [(60, 45, 80, 60)]), seen([(90, 200, 170, 230)])], np.array([3, 9]),
+                         12, 1.0, 2.0, 32)
+    assert region == SpineRegion(range(12), slice(0, 256), slice(32, 224))
+
+
+def test_faintSightingsBesideClearOnesDoNotWidenTheRegion():
+    clear, faint = seen([(70, 70, 100, 100)], [(70, 70, 90, 90)]), seen([(10, 10, 250, 250)], [(10, 10, 250, 250)], 0.1)
+    region = spineRegion([faint, clear], np.array([27, 33]), 71, 1.0, 2.0, 32)
+    assert region.slices.start == 33 - 6 - 17 and region.columns == region.rows == slice(32, 128)
+
+
+def test_whereNoneIsClearFaintOnesCount():
+    region = spineRegion([seen(bodies=[(70, 70, 90, 90)], score=0.06), seen()], np.array([3, 33]), 71, 1.0, 2.0, 32)
+    assert 3 in region.slices and region.columns == slice(32, 128)
 
 
 def test_withoutABodyTheSpineMayBeAnywhere():
-    region = spineRegion([seen([(70, 40, 150, 90)])], [3], 12, 1.0, 2.0, 32)
+    region = spineRegion([seen([(70, 40, 150, 90)])], np.array([3]), 12, 1.0, 2.0, 32)
     assert region == SpineRegion(range(12), slice(0, None), slice(0, None))
 
 
@@ -78,7 +89,7 @@ def test_boxesStandWhereTheyAreInTheWholePicture():
     slices[28:43, :, 150:170, 140:180] = 255
     chosen, network = detector()
     found, whole = chosen.detect(slices), detector(everySlice=True)[0].detect(slices)
-    assert network.shapes[-1][2:] == (64, 128)
+    assert network.shapes[-1][2:] == (128, 128)
     assert sum(shape[0] for shape in network.shapes) < 71
     for own, other in zip(found, whole, strict=True):
         assert np.array_equal(own.boxes, other.boxes) and np.array_equal(own.bodyBoxes, other.bodyBoxes)

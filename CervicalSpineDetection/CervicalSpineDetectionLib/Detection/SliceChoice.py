@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Detection.Tracks import CLEAR_SCORE, EDGE_SCORE
+
 FIRST_LOOK_MM = 12.0
 # From the edge of a body to the tip of the widest transverse process, that of the atlas (about 90 mm wide, its anterior
 # arch and the bodies about 24 mm).
 BEYOND_BODY_MM = 33.0
 # What the few slices did not show of the spine; on top of it comes the rounding to the network's stride.
-MARGIN_MM = 16.0
+MARGIN_MM = 24.0
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,22 @@ def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
     """The part of a scan that can hold its cervical vertebrae.
 
     :param detections: list of SliceDetections of a few slices.
-    :param looked: their indices, rising, equally spaced.
+    :param looked: their indices, shape (n,), rising, equally spaced.
     :param count: slices of the scan.
     :param pixelSize, sliceSpacing: mm.
     :param stride: pixels.
     :return: SpineRegion, the whole scan where no vertebral body was seen.
     """
-    bodies = [index for index, found in zip(looked, detections, strict=True) if len(found.bodyBoxes)]
-    if not bodies:
+    strengths = np.array([found.bodyScores.max(initial=0) for found in detections])
+    if not strengths.any():
         return SpineRegion(range(count), slice(0, None), slice(0, None))
+    bodies = looked[strengths >= min(CLEAR_SCORE, strengths.max())]
     # The outermost body may end just before the next slice looked at.
     reach = int(np.ceil(BEYOND_BODY_MM / sliceSpacing)) + int(looked[1] - looked[0] if len(looked) > 1 else 0)
-    boxes = np.concatenate([boxes for found in detections for boxes in (found.boxes, found.bodyBoxes)])
+    boxes = np.concatenate([found.bodyBoxes for found in detections] + [found.boxes for found in detections])
+    scores = np.concatenate([found.bodyScores for found in detections]
+                            + [found.scores.max(axis=1) for found in detections])
+    boxes = boxes[scores >= min(EDGE_SCORE, strengths.max())]
     margin = MARGIN_MM / pixelSize
     low = np.floor((boxes[:, :2].min(axis=0) - margin) / stride).clip(0).astype(int) * stride
     high = np.ceil((boxes[:, 2:].max(axis=0) + margin) / stride).astype(int) * stride
