@@ -59,7 +59,7 @@ def differences(before, after):
 def renew():
     from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 
-    detector = loadDetector(device="cpu")
+    detector = loadDetector(device="cpu", precision="single")
     for case in CASES:
         path = GOLDEN / f"{case}.json"
         after = detected(case, detector)

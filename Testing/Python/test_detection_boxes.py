@@ -109,6 +109,19 @@ def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
     assert np.allclose(centre, [22, 27, 59 - 24.5])
 
 
+@pytest.mark.parametrize("border", [31.0, 33.0, 38.9, 39.1])
+def test_theMiddleOfTheAtlasDoesNotJumpWithTheDepthOfASlice(border):
+    depths = np.full(20, 24.0)
+    depths[6:14] = 40, 40, 41, 40, 40, 41, 40, border
+    middles = []
+    for step in (-0.2, 0.2):
+        depths[13] = border + step
+        boxes = np.stack([np.full(20, 10.0), np.full(20, 20.0), 10 + depths, np.full(20, 34.0)], axis=1)
+        track = Track(np.arange(5, 25), boxes, np.eye(11)[[0] * 20])
+        middles.append(centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))[0])
+    assert abs(middles[1] - middles[0]) < 0.1
+
+
 def test_aBodyHardlySeenIsPutIntoLineWithItsNeighbours():
     entries = found()
     entries[2][2][0] += 12

@@ -79,6 +79,21 @@ def test_aWideBodyIsCutToTheSpineAroundItsBones():
     assert xs[0] >= 4 * 61.5 - 72 and xs[-1] <= 4 * 61.5 + 76
 
 
+@pytest.mark.parametrize("border", [0, 6], ids=["cut by the image", "in air"])
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 4.0), (0.5, 0.5, 1.0)])
+def test_theGridDoesNotJumpWhereTheOriginIsRoundedOtherwise(border, spacing):
+    # File formats keep origins with 7 or 16 digits; sizes in whole millimetres lie on every edge there is.
+    image = ctWithBlock(spacing, origin=(-137, -80, 412))
+    image = image[border:-border, border:-border, border:-border] if border else image
+    volume, origin = resampleSagittal(image), np.array(image.GetOrigin())
+    for shift in np.random.default_rng(0).uniform(-1, 1, (8, 3)) * 1e-5:
+        image.SetOrigin((origin + shift).tolist())
+        other = resampleSagittal(image)
+        assert other.voxels.shape == volume.voxels.shape and np.array_equal(other.inside, volume.inside)
+        assert np.abs(other.origin - volume.origin).max() < 2e-5
+        assert np.abs(other.voxels - volume.voxels).max() < 0.1
+
+
 def test_anImageWithoutBodyIsRefused():
     air = sitk.AdditiveGaussianNoise(sitk.Image(20, 20, 20, sitk.sitkInt16) - 1000, 10)
     with pytest.raises(InputError, match="no body"):

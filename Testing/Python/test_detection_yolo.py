@@ -1,11 +1,16 @@
 """The YOLO detector around its network: batches, padding, memory, what becomes of raw predictions."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.Precision import choosePrecision
+from CervicalSpineDetectionLib.Detection.Ultralytics import decodeInSinglePrecision, detectionModel
 from CervicalSpineDetectionLib.Detection.YoloDetector import YoloDetector
+from CervicalSpineDetectionLib.Errors import InputError
 
 CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000]}
 C3, C4, BODY = CLASS_NAMES.index("C3"), CLASS_NAMES.index("C4"), CLASS_NAMES.index("body")
@@ -85,3 +90,42 @@ def test_theBatchIsHalvedWhenMemoryIsShort():
 def test_withoutMemoryForOnePictureItFails():
     with pytest.raises(torch.cuda.OutOfMemoryError):
         detector(FakeNetwork(memory=0), 2).detect(np.zeros((2, 3, 64, 64), np.uint8))
+
+
+@pytest.mark.parametrize(("instructions", "precision"), [
+    ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx512_f": True}, "single"), ({}, "single")])
+def test_processorsThatGainUseBfloat16(monkeypatch, instructions, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
+    assert choosePrecision("auto", torch.device("cpu")) == precision
+
+
+def test_olderTorchStaysWithSinglePrecision(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert choosePrecision("auto", torch.device("cpu")) == "single"
+
+
+def test_graphicsCardsUseHalfPrecisionUnlessToldOtherwise():
+    assert choosePrecision("auto", torch.device("cuda")) == "half"
+    assert choosePrecision("single", torch.device("cuda")) == "single"
+
+
+def test_unknownPrecisionsAreRefused():
+    with pytest.raises(InputError, match="double"):
+        choosePrecision("double", torch.device("cpu"))
+
+
+@torch.inference_mode()
+def test_halfPrecisionKeepsThePlacesOfTallPictures():
+    # Far down a CT of the whole body the places of the boxes have more digits than bfloat16. The untrained network
+    # gives the same box everywhere in the inside of a black picture.
+    picture = torch.zeros(1, 3, 64, 1536, dtype=torch.bfloat16)
+    untrained = detectionModel("yolov5n", len(CLASS_NAMES)).eval().to(torch.bfloat16)
+    plain = columnsBetween(copy.deepcopy(untrained), picture)
+    exact = columnsBetween(decodeInSinglePrecision(untrained), picture)
+    assert np.abs(exact - 8).max() < 0.01 and np.abs(plain - 8).max() > 4
+
+
+def columnsBetween(network, picture):
+    """Pixels from the middle of a box to that of the next, in a row of the finest boxes, far from the edges."""
+    middles = network(picture)[0][0, 0, : 8 * 192].float().reshape(8, 192)[3]
+    return np.diff(middles.numpy())[40:-40]

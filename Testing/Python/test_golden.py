@@ -14,7 +14,7 @@ from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 
 @pytest.fixture(scope="module")
 def detector():
-    return loadDetector(device="cpu")
+    return loadDetector(device="cpu", precision="single")
 
 
 @pytest.mark.parametrize("case", CASES)

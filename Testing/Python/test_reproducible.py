@@ -6,10 +6,12 @@ import re
 import jsonschema
 import numpy as np
 import pytest
+import torch
 from goldenResults import GOLDEN
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.Detection.Precision import choosePrecision
 from CervicalSpineDetectionLib.Detection.Weights import findWeights, readCard
 from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Files.ReadImage import readImage
@@ -61,21 +63,27 @@ def test_resultNamesSoftwareAndWeights(results):
 def test_resultNamesItsParameters(results):
     model, card = toJson(results[0])["model"], readCard(findWeights())
 
-    assert (model["device"], model["precision"]) == ("cpu", "single")
+    assert (model["device"], model["precision"]) == ("cpu", choosePrecision("auto", torch.device("cpu")))
     assert all(model[name] == card[name] for name in ("pixelSize", "sliceSpacing", "window"))
     jsonschema.validate(toJson(results[0]), json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
-def test_cpuAndGraphicsCardAgree(results):
-    import torch
-
+def test_cpuAndGraphicsCardAgree():
     if not torch.cuda.is_available():
         pytest.skip("needs an NVIDIA GPU")
-    found = detectVertebrae(readImage(CT), loadDetector(device="cuda")).vertebrae
+    assertAgreement(loadDetector(device="cuda"))
 
-    # Half precision moves edges by a fraction of a pixel.
-    assert [v.level for v in found] == [v.level for v in results[0].vertebrae]
-    for one, other in zip(results[0].vertebrae, found, strict=True):
+
+def test_precisionsAgree():
+    assertAgreement(loadDetector(device="cpu", precision="bfloat16"))
+
+
+def assertAgreement(detector):
+    """Half precision moves edges by a fraction of a pixel."""
+    exact, found = (detectVertebrae(readImage(CT), one).vertebrae
+                    for one in (loadDetector(device="cpu", precision="single"), detector))
+    assert [v.level for v in found] == [v.level for v in exact]
+    for one, other in zip(exact, found, strict=True):
         assert np.abs(one.centre - other.centre).max() < 0.5
         assert np.abs(one.bounds.minimum - other.bounds.minimum).max() < 1
         assert np.abs(one.bounds.maximum - other.bounds.maximum).max() < 1

@@ -1,9 +1,11 @@
-"""Threads that wait for each other must not keep the cores busy: beside another program it made them ten times slower.
+"""Settings of processes that run the network, see ``ProcessTuning``; measured in ``Testing/Performance.md``.
 
-Measured in ``Testing/Performance.md``.
+Threads that wait for each other must not keep the cores busy: beside another program it made them ten times slower.
 """
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +51,27 @@ def test_whatTheUserSetStays(loaded, monkeypatch):
     worker.loadDetector(None, "cpu")
     main(["evaluate", "--output", os.devnull])
     assert loaded == ["30"] and os.environ[SPINS] == "30"
+
+
+PAGE_FAULTS = """
+import resource, sys
+import numpy as np
+from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
+if sys.argv[1] == "tuned":
+    tuneProcess()
+for step in range(6):
+    if step == 2:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    layers = [np.ones(2**21) for _ in range(8)]  # 16 MB each
+    del layers
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is tuned for glibc only")
+def test_memoryOfOnePictureIsThereForTheNext():
+    library = os.path.dirname(os.path.dirname(worker.__file__)).removesuffix("CervicalSpineDetectionLib")
+    plain, tuned = (
+        int(subprocess.run([sys.executable, "-c", PAGE_FAULTS, kind], env={**os.environ, "PYTHONPATH": library},
+                           capture_output=True, text=True, check=True).stdout) for kind in ("plain", "tuned"))
+    assert tuned < 0.1 * plain

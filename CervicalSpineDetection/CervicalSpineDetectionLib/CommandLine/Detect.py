@@ -24,6 +24,8 @@ def addArguments(parser):
     parser.add_argument("--weights", metavar="FILE_OR_NAME", help="a .safetensors file, or the name of shipped weights")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto",
                         help="auto: the GPU if there is one")
+    parser.add_argument("--precision", choices=("auto", "single"), default="auto",
+                        help="auto: the fastest that this computer has; single: the same boxes on every processor")
     parser.add_argument("--batch", type=_positive, default=16, metavar="N", help="slices at a time (default 16)")
     parser.add_argument("--axis-aligned", action="store_true", help="boxes along the patient axes in scene and table")
     parser.add_argument("--no-scene", action="store_true", help="write no scene.mrb")
@@ -76,7 +78,8 @@ def detect(image, arguments):
         from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
         from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 
-        detector = loadDetector(arguments.weights, arguments.device, arguments.batch)
+        detector = loadDetector(arguments.weights, arguments.device, arguments.batch,
+                                precision=arguments.precision)
     return detectVertebrae(image, detector, ProgressLine())
 
 

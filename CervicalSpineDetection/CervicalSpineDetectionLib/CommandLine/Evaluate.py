@@ -19,6 +19,10 @@ def addArguments(parser):
                         help="folder for evaluation.json, cases.csv, contact sheets and the reliability plot")
     parser.add_argument("--weights", help="a .safetensors file, or the name of shipped weights")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--precision", choices=("auto", "single"), default="auto",
+                        help="auto: the fastest that this computer has; single: the same boxes on every processor")
+    parser.add_argument("--every-slice", action="store_true",
+                        help="show the network every slice whole, not only where the spine can be")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1), metavar="N",
                         help="processes that make phantoms")
 
@@ -37,7 +41,8 @@ def run(arguments):
     from CervicalSpineDetectionLib.Evaluation.Cases import casesIn, phantomCases
     from CervicalSpineDetectionLib.Evaluation.Report import figuresOf, table, writeReport
 
-    detector = loadDetector(arguments.weights, arguments.device)
+    detector = loadDetector(arguments.weights, arguments.device, everySlice=arguments.every_slice,
+                            precision=arguments.precision)
     cases = (casesIn(arguments.cases) if arguments.cases
              else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers))
     scores, slices, pictures = evaluateCases(cases, detector)

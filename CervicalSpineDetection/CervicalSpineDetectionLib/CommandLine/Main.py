@@ -2,11 +2,11 @@
 
 import argparse
 import importlib
-import os
 import sys
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 
 # Name of a sub command -> its file in this folder, which has addArguments(parser) and run(arguments) -> exit code.
 COMMANDS = {
@@ -36,9 +36,7 @@ def main(argv=None):
     :param argv: arguments, those of the process if None.
     :return: exit code: 0 done, 2 bad input (one line on stderr says what), 130 interrupted, or the sub command's own.
     """
-    # Read when torch is loaded (Linux). By default threads spin long while they wait for each other, which makes the
-    # network ten times slower where another program keeps one of the cores busy, see Testing/Performance.md.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    tuneProcess()
     parser = _Parser(
         prog="cervical-spine", description="Detect and name the cervical vertebrae of a CT. Research use only.")
     parser.add_argument("--version", action="version", version=__version__)

@@ -17,8 +17,9 @@ from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Ve
 
 # Slices this near to the vertebra's middle cross the canal, which parts the body from the arch.
 BODY_HALF_WIDTH_MM = 8
-# The atlas' lateral masses are half as deep as its ring.
-RING_DEPTH = 0.8
+# The atlas' lateral masses are half as deep as its ring: slices less deep than the first don't cross the ring, those
+# deeper than the second do.
+MASS_DEPTH, RING_DEPTH = 0.6, 0.8
 VOID_HU = -1020  # below any real air: outside of the reconstruction or masked
 FACE_MM = 3
 # Widths in mm over the transverse processes, C1 to T4, means of the phantom (see ``Phantom.Morphometry``).
@@ -66,9 +67,12 @@ def centreOf(candidate, level, volume):
 def _ringMiddle(track):
     """Middle of the atlas, continuous (slice, row, column): its boxes are deepest where they span both arches."""
     depths = track.boxes[:, 2] - track.boxes[:, 0]
-    deep = depths >= RING_DEPTH * np.quantile(depths, 0.9)
-    columns, rows = (np.median(track.boxes[deep, i] + track.boxes[deep, i + 2] - 1) / 2 for i in (0, 1))
-    return np.array([np.median(track.slices[deep]), rows, columns])
+    depths = depths / np.quantile(depths, 0.9)
+    columns, rows = (np.median(track.boxes[depths >= RING_DEPTH, i] + track.boxes[depths >= RING_DEPTH, i + 2] - 1) / 2
+                     for i in (0, 1))
+    # No step where a slice is a little deeper or less deep: the middle would jump by half a slice.
+    weights = np.clip((depths - MASS_DEPTH) / (RING_DEPTH - MASS_DEPTH), 0, 1)
+    return np.array([np.average(track.slices, weights=weights), rows, columns])
 
 
 def orientedBoxes(levels, centres, boundsList):

@@ -43,3 +43,23 @@ def detectionModel(architecture, classCount):
     from ultralytics.nn.tasks import DetectionModel
 
     return DetectionModel(f"{architecture}.yaml", ch=3, nc=classCount, verbose=False)
+
+
+def decodeInSinglePrecision(network):
+    """Let a network of half precision give its boxes in single precision: pixel numbers have too many digits for it.
+
+    :param network: detection network, changed in place.
+    :return: the same.
+    """
+    for head in getattr(network, "model", [])[-1:]:
+        decode = head._inference
+        head.dfl.float()
+        head._inference = lambda raw: decode(_inSinglePrecision(raw))
+    return network
+
+
+def _inSinglePrecision(raw):
+    """The tensors in what a head computed, a dict or list by ultralytics' version."""
+    if isinstance(raw, dict):
+        return {name: _inSinglePrecision(part) for name, part in raw.items()}
+    return [part.float() for part in raw] if isinstance(raw, (list, tuple)) else raw.float()

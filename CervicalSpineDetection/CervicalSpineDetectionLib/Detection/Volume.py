@@ -10,11 +10,14 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Errors import InputError
 
 AIR_HU = -1024
-BODY_HU = -300
-BONE_HU = 250
+# No mean of a few whole HU is equal to these, so that rounding never decides.
+BODY_HU, BONE_HU = -299.9, 250.1
 # A vertebra is at most about 90 mm wide; the rest is room for a neck out of the middle of the body.
 SPINE_HALF_WIDTH_MM = 70
 COARSE_SPACING_MM = 4.0
+# Positions are known to about 1e-6 mm. What is this near to an edge must not change sides when it is rounded otherwise.
+ROUNDING_MM = 1e-3
+SAGITTAL_AXES = np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]])  # columns: LPS directions of columns, rows and slices
 MINIMUM_SIZE = 3
 # Beyond these the header is wrong (e.g. metres or micrometres) rather than the scanner unusual.
 SPACING_RANGE_MM = (0.05, 15.0)
@@ -85,7 +88,10 @@ def checkGrid(image):
 def checkValues(image):
     """:raises InputError: the values can't be those of a CT."""
     voxels = sitk.GetArrayViewFromImage(image)
-    lowest, highest = voxels.min(), voxels.max()
+    few = voxels[::4, ::4, ::4]
+    # Whole numbers are finite; a few tell whether they differ.
+    checked = few if voxels.dtype.kind in "iu" and few.min() < few.max() else voxels
+    lowest, highest = checked.min(), checked.max()
     # The minimum is NaN where any voxel is.
     if not np.isfinite([lowest, highest]).all():
         raise InputError(NOT_FINITE)
@@ -99,7 +105,7 @@ def correctHuOffset(image):
     :param image: sitk image in supposed HU.
     :return: (image in HU, warning or None).
     """
-    voxels = sitk.GetArrayViewFromImage(image)[::2, ::2, ::2]
+    voxels = sitk.GetArrayViewFromImage(image)[::4, ::4, ::4]
     if voxels.min() < -200:
         return image, None
     # Soft tissue lies near 0 to 100 HU; with the offset it is the large group near 1024 to 1124.
@@ -125,22 +131,29 @@ def resampleSagittal(image, pixelSize=1.0, sliceSpacing=2.0):
     checkValues(image)
     image = _shrink(image, pixelSize)
     lower, upper = _spineRegion(image)
-    size = np.ceil((upper - lower) / [sliceSpacing, pixelSize, pixelSize]).astype(int) + 1
-    spacing = [sliceSpacing, pixelSize, pixelSize]
+    spacing = np.array([sliceSpacing, pixelSize, pixelSize])
+    steps = np.ceil((upper - lower - ROUNDING_MM) / spacing)
+    origin = np.array([lower[0], lower[1], lower[2] + steps[2] * pixelSize])
     # One pass gives voxels and mask: beyond the image they are NaN.
-    voxels = _toSagittal(_resample(image, lower, size, spacing, np.nan))
+    voxels = sitk.GetArrayFromImage(_resampleSlices(image, steps[[0, 2, 1]] + 1, origin, pixelSize, sliceSpacing,
+                                                    np.nan, sitk.sitkLinear, sitk.sitkFloat32))
     inside = ~np.isnan(voxels)
     voxels[~inside] = AIR_HU
-    origin = np.array([lower[0], lower[1], lower[2] + (size[2] - 1) * pixelSize])
     return SagittalVolume(voxels, inside, origin, pixelSize, sliceSpacing)
 
 
 def resampleLabels(labels, volume):
     """Labels (sitk, any grid) on the grid of a SagittalVolume, nearest neighbour; shape (slices, rows, columns)."""
-    size = np.array(volume.voxels.shape)[[0, 2, 1]]
-    lower = volume.origin - [0, 0, (size[2] - 1) * volume.pixelSize]
-    spacing = [volume.sliceSpacing, volume.pixelSize, volume.pixelSize]
-    return _toSagittal(_resample(labels, lower, size, spacing, 0, sitk.sitkNearestNeighbor, labels.GetPixelID()))
+    return sitk.GetArrayFromImage(_resampleSlices(
+        labels, volume.voxels.shape, volume.origin, volume.pixelSize, volume.sliceSpacing, 0,
+        sitk.sitkNearestNeighbor, labels.GetPixelID()))
+
+
+def _resampleSlices(image, shape, origin, pixelSize, sliceSpacing, default, interpolator, pixelType):
+    """The grid of a SagittalVolume as sitk image. :param shape: (slices, rows, columns)."""
+    return sitk.Resample(
+        image, [int(n) for n in shape[::-1]], sitk.Transform(), interpolator, [float(o) for o in origin],
+        [float(pixelSize), float(pixelSize), float(sliceSpacing)], SAGITTAL_AXES.ravel().tolist(), default, pixelType)
 
 
 def _shrink(image, pixelSize):
@@ -162,9 +175,10 @@ def _spineRegion(image):
     ]
     # Half a coarse voxel inwards: sample points lie at voxel centres.
     lower, upper = np.min(corners, axis=0), np.max(corners, axis=0)
-    size = np.maximum(np.floor((upper - lower) / COARSE_SPACING_MM), 1).astype(int)
+    size = np.maximum(np.floor((upper - lower + ROUNDING_MM) / COARSE_SPACING_MM), 1)
     start = (lower + upper) / 2 - (size - 1) / 2 * COARSE_SPACING_MM
-    coarse = _resample(image, start, size, [COARSE_SPACING_MM] * 3, AIR_HU)
+    coarse = sitk.Resample(image, [int(n) for n in size], sitk.Transform(), sitk.sitkLinear, start.tolist(),
+                           [COARSE_SPACING_MM] * 3, np.eye(3).ravel().tolist(), AIR_HU, sitk.sitkFloat32)
     # RelabelComponent sorts by size: 1 is the largest, which is the body.
     components = sitk.RelabelComponent(sitk.ConnectedComponent(coarse > BODY_HU))
     body = (sitk.GetArrayFromImage(components) == 1).T
@@ -172,8 +186,8 @@ def _spineRegion(image):
     if not body.any():
         raise InputError("The image shows no body (nothing above -300 HU); load a CT of the neck.")
     extents = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
-    first = np.maximum(start + [(e[0] - 1) * COARSE_SPACING_MM for e in extents], lower)
-    last = np.minimum(start + [(e[-1] + 1) * COARSE_SPACING_MM for e in extents], upper)
+    first = np.maximum(start + [(e[0] - 1) * COARSE_SPACING_MM for e in extents], lower + ROUNDING_MM)
+    last = np.minimum(start + [(e[-1] + 1) * COARSE_SPACING_MM for e in extents], upper - ROUNDING_MM)
     bone = np.nonzero(body & (coarse > BONE_HU))[0]
     if len(bone):
         middle = start[0] + np.median(bone) * COARSE_SPACING_MM
@@ -184,15 +198,3 @@ def _spineRegion(image):
 
 def _times(numbers):
     return " x ".join(str(number) for number in numbers)
-
-
-def _resample(image, origin, size, spacing, default, interpolator=sitk.sitkLinear, pixelType=sitk.sitkFloat32):
-    return sitk.Resample(
-        image, [int(n) for n in size], sitk.Transform(), interpolator, [float(o) for o in origin],
-        [float(s) for s in spacing], np.eye(3).ravel().tolist(), default, pixelType,
-    )
-
-
-def _toSagittal(image):
-    """sitk (x, y, z) grid to an array (slices along x, rows down along z, columns along y)."""
-    return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).transpose(2, 0, 1)[:, ::-1])

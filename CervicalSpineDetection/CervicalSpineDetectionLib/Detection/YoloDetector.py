@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections
+from CervicalSpineDetectionLib.Detection.Precision import PRECISIONS, choosePrecision
 from CervicalSpineDetectionLib.Detection.SliceChoice import firstLook, spineRegion
-from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
+from CervicalSpineDetectionLib.Detection.Ultralytics import decodeInSinglePrecision, detectionModel
 from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
 from CervicalSpineDetectionLib.Errors import InputError
 
@@ -35,14 +36,15 @@ def chooseDevice(device="auto"):
     return torch.device(device)
 
 
-def loadDetector(weights=None, device="auto", batchSize=16, everySlice=False):
+def loadDetector(weights=None, device="auto", batchSize=16, everySlice=False, precision="auto"):
     """A detector from weights on disk.
 
     :param weights: path of a safetensors file, name of shipped weights, or None for the default.
     :param device: "auto", "cuda", "mps" or "cpu".
     :param batchSize: slices at a time; halved by itself where memory is short.
     :param everySlice: see ``YoloDetector``.
-    :raises InputError: no such weights or device, or weights for another network.
+    :param precision: "single" for the same boxes on every processor, else see ``Precision.choosePrecision``.
+    :raises InputError: no such weights, device or precision, or weights for another network.
     """
     path = findWeights(weights)
     card, state = loadWeights(path)
@@ -54,7 +56,7 @@ def loadDetector(weights=None, device="auto", batchSize=16, everySlice=False):
     except RuntimeError:
         raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
                          "again.") from None
-    return YoloDetector(model, card, chooseDevice(device), batchSize, everySlice)
+    return YoloDetector(model, card, chooseDevice(device), batchSize, everySlice, precision)
 
 
 class YoloDetector:
@@ -62,26 +64,28 @@ class YoloDetector:
 
     :param model: ultralytics detection network with its weights.
     :param card: model card with "pixelSize", "sliceSpacing", "window", "name", "sha256".
-    :param device: torch device; half precision is used on CUDA.
+    :param device: torch device.
     :param everySlice: look at the whole of every slice, for pictures that are not the slices of one scan in order, and
         for boxes far beside the spine (ribs); else only where the spine can be, see ``SliceChoice``.
+    :param precision: see ``Precision.choosePrecision``.
     """
 
-    def __init__(self, model, card, device, batchSize=16, everySlice=False):
+    def __init__(self, model, card, device, batchSize=16, everySlice=False, precision="auto"):
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
         self.device = device
         self.batchSize = batchSize
         self.everySlice = everySlice
-        self._type = torch.float16 if device.type == "cuda" else torch.float32
+        precision = choosePrecision(precision, device)
+        self._type = PRECISIONS[precision]
         self.model = {
             "name": card["name"], "sha256": card.get("sha256", ""), "pixelSize": self.pixelSize,
             "sliceSpacing": self.sliceSpacing, "window": list(self.window), "device": device.type,
-            "precision": "half" if self._type == torch.float16 else "single",
+            "precision": precision,
         }
         network = model.eval().requires_grad_(False).fuse(verbose=False)
-        self._network = network.to(device, self._type, memory_format=torch.channels_last)
+        self._network = decodeInSinglePrecision(network.to(device, self._type, memory_format=torch.channels_last))
 
     def detect(self, slices, progress=None):
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""

@@ -1,15 +1,12 @@
 """``python -m CervicalSpineDetectionLib.Worker``: the worker process, driven by ``WorkerClient``."""
 
-import os
-
+from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.Worker.Server import serve
 
 
 def loadDetector(weights, device):
     """See ``Detection.YoloDetector.loadDetector``; torch is imported here, after the client was greeted."""
-    # Read when torch is loaded (Linux). By default threads spin long while they wait for each other, which makes the
-    # network ten times slower where another program keeps one of the cores busy, see Testing/Performance.md.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    tuneProcess()
     import numpy as np
 
     from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
