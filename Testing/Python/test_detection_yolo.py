@@ -93,7 +93,8 @@ def test_withoutMemoryForOnePictureItFails():
 
 
 @pytest.mark.parametrize(("instructions", "precision"), [
-    ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx512_f": True}, "single"), ({}, "single")])
+    ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx512_f": True}, "single"),
+    ({}, "single")])
 def test_processorsThatGainUseBfloat16(monkeypatch, instructions, precision):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
     assert choosePrecision("auto", torch.device("cpu")) == precision

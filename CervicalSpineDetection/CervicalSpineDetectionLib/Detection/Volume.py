@@ -177,12 +177,12 @@ def _spineRegion(image):
     lower, upper = np.min(corners, axis=0), np.max(corners, axis=0)
     size = np.maximum(np.floor((upper - lower + ROUNDING_MM) / COARSE_SPACING_MM), 1)
     start = (lower + upper) / 2 - (size - 1) / 2 * COARSE_SPACING_MM
-    coarse = sitk.Resample(image, [int(n) for n in size], sitk.Transform(), sitk.sitkLinear, start.tolist(),
-                           [COARSE_SPACING_MM] * 3, np.eye(3).ravel().tolist(), AIR_HU, sitk.sitkFloat32)
+    coarseImage = sitk.Resample(image, [int(n) for n in size], sitk.Transform(), sitk.sitkLinear, start.tolist(),
+                                [COARSE_SPACING_MM] * 3, np.eye(3).ravel().tolist(), AIR_HU, sitk.sitkFloat32)
     # RelabelComponent sorts by size: 1 is the largest, which is the body.
-    components = sitk.RelabelComponent(sitk.ConnectedComponent(coarse > BODY_HU))
+    components = sitk.RelabelComponent(sitk.ConnectedComponent(coarseImage > BODY_HU))
     body = (sitk.GetArrayFromImage(components) == 1).T
-    coarse = sitk.GetArrayFromImage(coarse).T
+    coarse = sitk.GetArrayFromImage(coarseImage).T
     if not body.any():
         raise InputError("The image shows no body (nothing above -300 HU); load a CT of the neck.")
     extents = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
