@@ -24,6 +24,7 @@ from cohortFixtures import (
 )
 from pydicom.uid import generate_uid
 
+from CervicalSpineDetectionLib.Cohort import Schedule
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, outcomeOf, process
 from CervicalSpineDetectionLib.CommandLine.Cohort import CohortBar, runCohort
 from CervicalSpineDetectionLib.CommandLine.Main import main
@@ -246,6 +247,37 @@ def test_aScanThatKillsItsProcessIsABadScan(scans, output):
 
     assert statuses(output) == {scan.name: "failed" if scan.name == "scan02" else "done" for scan in scans}
     assert "process" in table(output / "scans.csv")[2]["remarks"]
+
+
+@pytest.fixture
+def threadVariables(monkeypatch):
+    """Dask sets them in this process too: as they were, afterwards."""
+    for name in Schedule.THREAD_VARIABLES:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def threadsOfItsProcess(scan):
+    return {name: os.environ.get(name) for name in Schedule.THREAD_VARIABLES}, (
+        sitk.ProcessObject.GetGlobalDefaultNumberOfThreads())
+
+
+def test_processesShareTheCores(threadVariables, monkeypatch):
+    system = pytest.importorskip("dask.system")
+    monkeypatch.setattr(system, "CPU_COUNT", 6)
+    monkeypatch.setenv("VTK_SMP_MAX_THREADS", "5")  # what the user set stays
+
+    (_, (variables, itkThreads)), = Schedule.outcomes(threadsOfItsProcess, ["scan"], workers=2)
+
+    assert variables == {**dict.fromkeys(Schedule.THREAD_VARIABLES, "3"), "VTK_SMP_MAX_THREADS": "5"}
+    assert itkThreads == 3
+
+
+@pytest.mark.parametrize("workers, threads", [(1, 4), (3, 1), (4, 1), (9, 1)])
+def test_everyProcessHasAThread(workers, threads, monkeypatch):
+    system = pytest.importorskip("dask.system")
+    monkeypatch.setattr(system, "CPU_COUNT", 4)
+    assert Schedule.threadsEach(workers) == threads
 
 
 # The command

@@ -9,6 +9,9 @@ from CervicalSpineDetectionLib.Errors import InputError
 # A scan that ends its process (memory, a crash in a library) is tried once more, elsewhere.
 ALLOWED_DEATHS = 1
 CONNECT_TIMEOUT = "15s"
+# Read by torch and numpy, ITK, VTK, and Mesa's OpenGL without a graphics card.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+                    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "VTK_SMP_MAX_THREADS", "LP_NUM_THREADS")
 
 
 class WorkerDied(RuntimeError):
@@ -20,7 +23,7 @@ def outcomes(task, scans, workers=1, scheduler=None):
 
     :param task: called with a Scan; module-level function or partial of one.
     :param scans: list of Scan.
-    :param workers: processes on this computer; with 1 all is done in this process.
+    :param workers: processes on this computer, which share its cores; with 1 all is done in this process.
     :param scheduler: address of a Dask scheduler whose workers see the same files under the same names.
     :return: generator of (scan, what the task returned, or WorkerDied), in the order they end.
     :raises InputError: Dask is missing, or nothing answers at the address.
@@ -39,6 +42,8 @@ def outcomes(task, scans, workers=1, scheduler=None):
         "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
         # No scan waits at a worker: when one dies, only the scan it was at is to blame.
         "distributed.scheduler.worker-saturation": 1.0,
+        # Set before a process starts, so also for one that follows a dead one; what the user set wins.
+        "distributed.nanny.pre-spawn-environ": dict.fromkeys(THREAD_VARIABLES, threadsEach(workers)),
     }
     with dask.config.set(settings):
         if scheduler is None:
@@ -53,6 +58,13 @@ def outcomes(task, scans, workers=1, scheduler=None):
                                  "--workers.") from error
             with client:
                 yield from _gather(client, task, scans)
+
+
+def threadsEach(workers):
+    """Threads for each of several processes: together as many as there are cores, for more only wait for each other."""
+    from dask.system import CPU_COUNT
+
+    return max(1, CPU_COUNT // workers)
 
 
 def _gather(client, task, scans):

@@ -14,6 +14,7 @@ from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable, removeUnfinished
+from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 
 SCANS_FOLDER = "scans"
 PAGE = "index.html"
@@ -147,6 +148,7 @@ def analyseScan(scan, folder, weights, device, scene, preview):
 @lru_cache(maxsize=1)
 def _detector(weights, device):
     """Once a process."""
+    tuneProcess()
     from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 
     return loadDetector(weights, device)
