@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES, SliceDetections
-from CervicalSpineDetectionLib.Detection.SliceChoice import SpineRegion, firstLook, spineRegion
+from CervicalSpineDetectionLib.Detection.SliceChoice import SpineRegion, firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.Detection.YoloDetector import YoloDetector
 
 CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000]}
@@ -45,12 +45,31 @@ def detector(everySlice=False):
     return YoloDetector(network, CARD, torch.device("cpu"), everySlice=everySlice), network
 
 
+def test_theMiddleIsLookedAtFirst():
+    middle, sides = firstLook(71, 2.0)
+    assert middle.tolist() == [21, 27, 33, 39, 45] and sides.tolist() == [3, 9, 15, 51, 57, 63, 69]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 6, 71])
 @pytest.mark.parametrize("spacing", [0.5, 2.0, 20.0])
 def test_theFirstLookLeavesNoGapAsWideAsABody(count, spacing):
-    looked = firstLook(count, spacing)
+    middle, sides = firstLook(count, spacing)
+    looked = np.sort([*middle, *sides])
     gaps = np.diff([-1, *looked, count]) * spacing
     assert 0 <= looked[0] and looked[-1] < count and gaps.max() <= max(24, 2 * spacing)
+
+
+@pytest.mark.parametrize(("bodies", "holds"), [
+    ((0, 6, 7, 1, 0), True), ((1, 6, 7, 6, 1), True), ((0, 0, 4, 6, 7), False), ((7, 6, 1, 0, 0), False),
+    ((0, 0, 1, 0, 0), False), ((0, 0, 0, 0, 0), False)])
+def test_theSpineIsWhereBodiesEndToBothSides(bodies, holds):
+    looks = [seen(bodies=[(70, 20 * i, 90, 20 * i + 15) for i in range(number)]) for number in bodies]
+    assert holdsSpine(looks) == holds
+
+
+def test_faintBodiesAreNoSpine():
+    faint = seen(bodies=[(70, 20 * i, 90, 20 * i + 15) for i in range(7)], score=0.2)
+    assert not holdsSpine([seen(), faint, seen()])
 
 
 def test_theAtlasIsWhollyInTheRegionOfAnyBodySeen():
@@ -65,13 +84,20 @@ def test_theAtlasIsWhollyInTheRegionOfAnyBodySeen():
 def test_theRegionHoldsAllBoxesWithAMarginOnTheGridOfTheNetwork():
     region = spineRegion([seen([(70, 40, 150, 90)], [(60, 45, 80, 60)]), seen([(90, 200, 170, 230)])], np.array([3, 9]),
                          12, 1.0, 2.0, 32)
-    assert region == SpineRegion(range(12), slice(0, 256), slice(32, 224))
+    assert region == SpineRegion(range(12), slice(0, 256), slice(32, 192))
 
 
 def test_faintSightingsBesideClearOnesDoNotWidenTheRegion():
     clear, faint = seen([(70, 70, 100, 100)], [(70, 70, 90, 90)]), seen([(10, 10, 250, 250)], [(10, 10, 250, 250)], 0.1)
     region = spineRegion([faint, clear], np.array([27, 33]), 71, 1.0, 2.0, 32)
     assert region.slices.start == 33 - 6 - 17 and region.columns == region.rows == slice(32, 128)
+
+
+def test_aSliceThroughOneBodyAloneIsNotTakenForTheSpine():
+    spine = seen(bodies=[(70, 20 * i, 90, 20 * i + 15) for i in range(8)])
+    rib = seen(bodies=[(70, 140, 90, 155)])
+    region = spineRegion([rib, seen(), spine, spine], np.array([3, 15, 33, 39]), 71, 1.0, 2.0, 32)
+    assert region.slices.start == 33 - 12 - 17
 
 
 def test_whereNoneIsClearFaintOnesCount():
@@ -89,7 +115,7 @@ def test_boxesStandWhereTheyAreInTheWholePicture():
     slices[28:43, :, 150:170, 140:180] = 255
     chosen, network = detector()
     found, whole = chosen.detect(slices), detector(everySlice=True)[0].detect(slices)
-    assert network.shapes[-1][2:] == (128, 128)
+    assert network.shapes[-1][2:] == (64, 128)
     assert sum(shape[0] for shape in network.shapes) < 71
     for own, other in zip(found, whole, strict=True):
         assert np.array_equal(own.boxes, other.boxes) and np.array_equal(own.bodyBoxes, other.bodyBoxes)

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Tracks import CLEAR_SCORE, EDGE_SCORE
+from CervicalSpineDetectionLib.Detection.Tracks import CLEAR_SCORE
 
 FIRST_LOOK_MM = 12.0
+# Slices in the middle that are looked at first: 24 mm to each side.
+MIDDLE_LOOKS = 5
+# So many bodies, each sure, are a spine.
+SPINE_EVIDENCE = 2.0
+# A slice through some of the bodies, against that through most of them; ribs and joints are taken for a body or two.
+BODY_EVIDENCE = 0.2
 # From the edge of a body to the tip of the widest transverse process, that of the atlas (about 90 mm wide, its anterior
 # arch and the bodies about 24 mm).
 BEYOND_BODY_MM = 33.0
 # What the few slices did not show of the spine; on top of it comes the rounding to the network's stride.
-MARGIN_MM = 24.0
+MARGIN_MM = 16.0
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,26 @@ class SpineRegion:
 
 
 def firstLook(count, sliceSpacing):
-    """Indices of a few slices spread over the scan, shape (n,).
+    """A few slices spread over the scan, those in its middle, where the spine should be, and the others.
 
     :param count: slices of the scan.
     :param sliceSpacing: mm.
+    :return: two arrays of indices.
     """
     step = max(int(FIRST_LOOK_MM / sliceSpacing), 1)
-    return np.arange(min(step // 2, count - 1), count, step)
+    looked = np.arange(min(step // 2, count - 1), count, step)
+    start = max(len(looked) - MIDDLE_LOOKS, 0) // 2
+    middle = slice(start, start + MIDDLE_LOOKS)
+    return looked[middle], np.delete(looked, middle)
+
+
+def holdsSpine(detections):
+    """True where the bodies of a spine were seen, and fewer to both sides of them.
+
+    :param detections: list of SliceDetections of a few slices in order.
+    """
+    evidence = [found.bodyScores.sum() for found in detections]
+    return max(evidence) >= SPINE_EVIDENCE and max(evidence[0], evidence[-1]) < BODY_EVIDENCE * max(evidence)
 
 
 def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
@@ -49,16 +68,16 @@ def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
     :param stride: pixels.
     :return: SpineRegion, the whole scan where no vertebral body was seen.
     """
-    strengths = np.array([found.bodyScores.max(initial=0) for found in detections])
-    if not strengths.any():
+    evidence = np.array([found.bodyScores.sum() for found in detections])
+    if not evidence.any():
         return SpineRegion(range(count), slice(0, None), slice(0, None))
-    bodies = looked[strengths >= min(CLEAR_SCORE, strengths.max())]
+    bodies = looked[evidence >= BODY_EVIDENCE * evidence.max()]
     # The outermost body may end just before the next slice looked at.
     reach = int(np.ceil(BEYOND_BODY_MM / sliceSpacing)) + int(looked[1] - looked[0] if len(looked) > 1 else 0)
     boxes = np.concatenate([found.bodyBoxes for found in detections] + [found.boxes for found in detections])
     scores = np.concatenate([found.bodyScores for found in detections]
                             + [found.scores.max(axis=1) for found in detections])
-    boxes = boxes[scores >= min(EDGE_SCORE, strengths.max())]
+    boxes = boxes[scores >= min(CLEAR_SCORE, scores.max())]
     margin = MARGIN_MM / pixelSize
     low = np.floor((boxes[:, :2].min(axis=0) - margin) / stride).clip(0).astype(int) * stride
     high = np.ceil((boxes[:, 2:].max(axis=0) + margin) / stride).astype(int) * stride

@@ -9,7 +9,7 @@ import torch
 
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections
 from CervicalSpineDetectionLib.Detection.Precision import PRECISIONS, choosePrecision
-from CervicalSpineDetectionLib.Detection.SliceChoice import firstLook, spineRegion
+from CervicalSpineDetectionLib.Detection.SliceChoice import firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.Detection.Ultralytics import decodeInSinglePrecision, detectionModel
 from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
 from CervicalSpineDetectionLib.Errors import InputError
@@ -91,9 +91,13 @@ class YoloDetector:
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
         count, _, rows, columns = slices.shape
         padded = np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
-        looked = np.arange(count) if self.everySlice else firstLook(count, self.sliceSpacing)
-        found = dict(zip(looked, self._look(padded[looked], 0, count, progress), strict=True))
-        region = spineRegion(list(found.values()), looked, count, self.pixelSize, self.sliceSpacing, STRIDE)
+        middle, sides = (np.arange(count), []) if self.everySlice else firstLook(count, self.sliceSpacing)
+        found = dict(zip(middle, self._look(padded[middle], 0, count, progress), strict=True))
+        if len(sides) and not holdsSpine(list(found.values())):
+            found.update(zip(sides, self._look(padded[sides], len(middle), count, progress), strict=True))
+        looked = np.sort(list(found))
+        region = spineRegion([found[index] for index in looked], looked, count, self.pixelSize, self.sliceSpacing,
+                             STRIDE)
         rest = [index for index in region.slices if index not in found]
         cut = padded[rest, :, region.rows, region.columns]
         for index, detections in zip(rest, self._look(cut, count - len(rest), count, progress), strict=True):
