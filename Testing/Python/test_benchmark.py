@@ -13,24 +13,28 @@ from CervicalSpineDetectionLib.CommandLine import Benchmark
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Detection import Pipeline
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Worker import WorkerClient
 
-RATES = {"flops": 1e11, "bandwidth": 1e10}
+RATES = {"flops": {"bfloat16": 1e11, "single": 4e10}, "bandwidth": 1e10}
 COST = {"flops": 4e9, "parameters": 2_500_000}
 OURS = Measured({
-    "stages": {"read": 0.5, "resample": 0.4, "network": 5.0, "fusion": 0.2, "levels": 0.1}, "result": None,
+    "precision": "bfloat16", "result": None,
+    "stages": {"read": 0.5, "resample": 0.4, "network": 5.0, "fusion": 0.2, "levels": 0.1},
     "slices": (70, 300, 250), "flops": 28e10, "voxels": (512, 512, 300), "voxelBytes": 2, "gpuMemory": None}, 900.0)
+SINGLE = Measured({**OURS.value, "precision": "single", "stages": {**OURS.value["stages"], "network": 10.7}}, 950.0)
+SCENE = {"handover": 0.2, "nodes": 0.05, "picture": 0.25}
 
 
 @pytest.fixture
 def figures():
     return deviceFigures(
-        OURS, {"nodes": 0.05, "picture": 0.25}, RATES, COST,
+        OURS, SINGLE, SCENE, RATES, COST,
         {"predictLoop": Measured(57.0, 1000.0), "predictBatched": Measured(11.4, 2000.0)},
         {"nnunet1.5mm": Measured((10.0, None), 5000.0), "nnunet3mm": Measured((8.0, None), 4000.0)}, (256, 256, 300))
 
 
 def test_theFloorIsArithmeticAndMemoryTraffic():
-    floor = Floor.floors(RATES, 28e10, 2_500_000, (70, 300, 250), (512, 512, 300), 2)
+    floor = Floor.floors(RATES, "bfloat16", 28e10, 2_500_000, (70, 300, 250), (512, 512, 300), 2)
     ct, slices = 512 * 512 * 300 * 2, 70 * 300 * 250
     assert floor["read"] == pytest.approx(ct / 1e10)
     assert floor["resample"] == pytest.approx((ct + 4 * slices) / 1e10)
@@ -38,16 +42,36 @@ def test_theFloorIsArithmeticAndMemoryTraffic():
 
 
 def test_whereMemoryIsTheLimitOfTheNetworkItsTrafficCounts():
-    floor = Floor.floors({"flops": 1e18, "bandwidth": 1e10}, 28e10, 2_500_000, (70, 300, 250), (9, 9, 9), 2)
-    assert floor["network"] == pytest.approx((3 * 70 * 300 * 250 + 1e7) / 1e10)
+    rates = {"flops": {"single": 1e18, "half": 1e18}, "bandwidth": 1e10}
+    for precision, weightBytes in (("single", 1e7), ("half", 5e6)):
+        floor = Floor.floors(rates, precision, 28e10, 2_500_000, (70, 300, 250), (9, 9, 9), 2)
+        assert floor["network"] == pytest.approx((3 * 70 * 300 * 250 + weightBytes) / 1e10)
 
 
 def test_theClickLeavesReadingOutAndRatiosAreOfItsFloor(figures):
-    assert figures["ours"]["click"] == pytest.approx(6.0) and figures["ours"]["detection"] == pytest.approx(5.7)
+    assert figures["ours"]["click"] == pytest.approx(6.2) and figures["ours"]["detection"] == pytest.approx(5.7)
     floor = figures["floor"]["stages"]
     assert figures["floor"]["click"] == pytest.approx(floor["resample"] + floor["network"])
     assert figures["overFloor"]["network"] == pytest.approx(5.0 / 2.8)
-    assert figures["overFloor"]["click"] == pytest.approx(6.0 / figures["floor"]["click"])
+    assert figures["overFloor"]["click"] == pytest.approx(6.2 / figures["floor"]["click"])
+
+
+def test_theFloorIsOfThePrecisionUsedAndThatOfSinglePrecisionStandsBeside(figures):
+    used, single = figures["floor"], figures["floorInSinglePrecision"]
+    assert figures["precision"] == "bfloat16"
+    assert used["stages"]["network"] == pytest.approx(2.8) and single["stages"]["network"] == pytest.approx(7.0)
+    assert single["click"] - used["click"] == pytest.approx(4.2)
+
+
+def test_theDetectionInSinglePrecisionIsAContender(figures):
+    single = figures["contenders"]["oursSingle"]
+    assert single["seconds"] == pytest.approx(11.4) and single["overDetection"] == pytest.approx(2)
+    assert single["network"] == 10.7 and single["overNetwork"] == pytest.approx(2.14) and single["peakMemory"] == 950
+
+
+def test_whereSinglePrecisionIsUsedItIsNoContender():
+    figures = deviceFigures(SINGLE, None, SCENE, {**RATES, "flops": {"single": 4e10}}, COST, {}, {}, (256, 256, 300))
+    assert figures["contenders"] == {} and figures["floor"] == figures["floorInSinglePrecision"]
 
 
 def test_contendersAreMeasuredAgainstDetectionAndNetwork(figures):
@@ -98,8 +122,56 @@ def test_flopsOfTheNetworkGrowWithThePicture():
 def test_theMachinesRatesArePositive(monkeypatch):
     monkeypatch.setattr(Floor, "CONVOLUTIONS", ((4, 8),))
     monkeypatch.setattr(Floor, "COPY_BYTES", 2**16)
-    rates = Floor.machine("cpu")
-    assert rates["flops"] > 1e5 and rates["bandwidth"] > 1e5
+    rates = Floor.machine("cpu", ("single", "bfloat16"))
+    assert min(rates["flops"].values()) > 1e5 and rates["bandwidth"] > 1e5
+
+
+def test_eachPrecisionIsMeasuredInItsOwnNumbers(monkeypatch):
+    used = []
+    monkeypatch.setattr(Floor.functional, "conv2d", lambda pictures, kernels, padding: used.append(
+        (pictures.dtype, kernels.dtype)))
+    monkeypatch.setattr(Floor, "CONVOLUTIONS", ((4, 8),))
+    monkeypatch.setattr(Floor, "COPY_BYTES", 2**16)
+    assert list(Floor.machine("cpu", ("bfloat16", "single"))["flops"]) == ["bfloat16", "single"]
+    assert used == [(torch.bfloat16,) * 2] * Floor.RUNS + [(torch.float32,) * 2] * Floor.RUNS
+
+
+class FakeClient:
+    """Each detection says of itself that it took 100 seconds."""
+
+    made = None
+
+    def __init__(self, outcome):
+        self.outcome, self.images, self.isStopped = outcome, [], False
+        FakeClient.made = self
+
+    def detect(self, image, device, weights):
+        self.images.append(image)
+        self.events = [[], [WorkerClient.Progress("a", 0, 1)], [self.outcome]]
+
+    def poll(self):
+        return self.events.pop(0)
+
+    def stop(self):
+        self.isStopped = True
+
+
+def test_theHandoverIsWhatTheDetectionItselfDoesNotTake(image, tmp_path, monkeypatch):
+    pytest.importorskip("slicer")
+    result = DetectionResult([], timings={"resample": 60.0, "network": 40.0})
+    monkeypatch.setattr(WorkerClient, "WorkerClient", lambda: FakeClient(WorkerClient.Finished(result)))
+    sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
+    assert Benchmark.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2) == pytest.approx(-100, abs=5)
+    assert [given.GetSize() for given in FakeClient.made.images] == [(16, 12, 40)] * 3 and FakeClient.made.isStopped
+
+
+def test_aFailedHandoverIsNoFigure(image, tmp_path, monkeypatch):
+    pytest.importorskip("slicer")
+    monkeypatch.setattr(WorkerClient, "WorkerClient", lambda: FakeClient(WorkerClient.Failed("No memory.")))
+    sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
+    with pytest.raises(RuntimeError, match="No memory"):
+        Benchmark.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2)
+    assert FakeClient.made.isStopped
 
 
 def test_peakMemoryIsThatOfTheMeasuredProcessAlone():
@@ -180,7 +252,7 @@ def test_theCommandWritesEveryFigureAndThePicture(figures, image, tmp_path, monk
     assert set(written["devices"]["cpu"]) == set(figures)
     assert written["machine"]["cores"] >= 1 and written["ct"]["size"] == [16, 12, 40]
     assert set(written["devices"]["cpu"]["contenders"]) == {
-        "predictLoop", "predictLoop640", "predictBatched", "nnunet1.5mm", "nnunet3mm"}
+        "oursSingle", "predictLoop", "predictLoop640", "predictBatched", "nnunet1.5mm", "nnunet3mm"}
     assert (tmp_path / "out" / "benchmark.png").read_bytes().startswith(b"\x89PNG")
     text = capsys.readouterr().out
     assert "nodes       not run" in text and "random weights" in text and "1: 0.10 s  2: 0.20 s" in text
@@ -191,8 +263,11 @@ def test_theTableNamesEachStageWithItsRatio(figures):
                    "repeats": 3, "ct": {"size": [1, 2, 3], "spacing": [1, 1, 1], "source": "given"},
                    "devices": {"cpu": figures}, "growth": [], "growthDevice": "cpu"})
     network = next(line for line in lines if line.startswith("network"))
-    assert network.split() == ["network", "5.000", "2.800", "1.8"]
+    assert network.split() == ["network", "5.000", "2.800", "1.8", "7.000"]
     assert next(line for line in lines if line.startswith("picture")).split() == ["picture", "0.250"]
+    assert any("cpu in bfloat16: convolutions 100 GFLOP/s (single precision: 40 GFLOP/s)" in line for line in lines)
+    single = next(line for line in lines if line.startswith("ours in single precision"))
+    assert single.split()[4:7] == ["11.40", "2.0", "2.1"] and "its network 10.700 s" in single
 
 
 def test_theSlopeOfQuadraticGrowthIsTwo():

@@ -24,15 +24,16 @@ BATCH = 32
 DEFAULT_SIZE = 640  # ultralytics' own
 
 
-def detectionStages(path, weights, device, repeats):
+def detectionStages(path, weights, device, repeats, precision="auto"):
     """Median seconds of each stage of a warm detection.
 
     :param path: CT.
-    :return: dict: "stages" (name -> seconds), "result" (DetectionResult), "slices" (number, rows, columns of the
-        volume), "flops" (of the network, in the parts of the slices that it is shown; a multiply-add is two), "voxels"
-        (of the CT), "voxelBytes", "gpuMemory" (MB or None).
+    :param precision: see ``YoloDetector.loadDetector``.
+    :return: dict: "precision" (name of the one used), "stages" (name -> seconds), "result" (DetectionResult), "slices"
+        (number, rows, columns of the volume), "flops" (of the network, in the parts of the slices that it is shown; a
+        multiply-add is two), "voxels" (of the CT), "voxelBytes", "gpuMemory" (MB or None).
     """
-    detector = loadDetector(weights, device)
+    detector = loadDetector(weights, device, precision=precision)
     laps = []
     for _ in range(repeats + 1):  # the first warms up
         started = time.perf_counter()
@@ -48,6 +49,7 @@ def detectionStages(path, weights, device, repeats):
         detector.detect(slices)
     cuda = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
     return {
+        "precision": detector.model["precision"],
         "stages": {stage: statistics.median(lap[stage] for lap in laps[1:]) for stage in laps[0]},
         "result": result, "slices": (len(slices), *slices.shape[2:]), "flops": counter.get_total_flops(),
         "voxels": image.GetSize(), "voxelBytes": image.GetSizeOfPixelComponent(),

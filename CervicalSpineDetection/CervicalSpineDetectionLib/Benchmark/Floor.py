@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from CervicalSpineDetectionLib.Benchmark.Processes import bestSeconds
 from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.Precision import PRECISIONS
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE
 
@@ -18,22 +19,21 @@ COPY_BYTES = 2**28
 RUNS = 20
 
 
-def machine(device):
+def machine(device, precisions):
     """Measured on this machine now, best of ``RUNS``.
 
-    :return: dict: "flops" (floating point operations a second in convolutions, a multiply-add is two; half precision on
-        CUDA), "bandwidth" (bytes a second read and written by a large copy).
+    :param precisions: names, see ``Detection.Precision``.
+    :return: dict: "flops" (precision -> floating point operations a second in convolutions, a multiply-add is two;
+        "single" on CUDA is TF32, torch's default), "bandwidth" (bytes a second read and written by a large copy).
     """
-    cuda = torch.device(device).type == "cuda"
-    sync = torch.cuda.synchronize if cuda else lambda: None
-    return {"flops": max(_convolutionRate(channels, side, device, cuda, sync)
-                         for channels, side in CONVOLUTIONS),
+    sync = torch.cuda.synchronize if torch.device(device).type == "cuda" else lambda: None
+    return {"flops": {precision: max(_convolutionRate(channels, side, device, PRECISIONS[precision], sync)
+                                     for channels, side in CONVOLUTIONS) for precision in precisions},
             "bandwidth": _copyRate(device, sync)}
 
 
 @torch.inference_mode()
-def _convolutionRate(channels, side, device, half, sync):
-    kind = torch.float16 if half else torch.float32
+def _convolutionRate(channels, side, device, kind, sync):
     pictures = torch.randn(CONVOLUTION_BATCH, channels, side, side, device=device, dtype=kind)
     pictures = pictures.to(memory_format=torch.channels_last)
     kernels = torch.randn(channels, channels, 3, 3, device=device, dtype=kind).to(memory_format=torch.channels_last)
@@ -68,10 +68,11 @@ def networkCost(architecture, rows, columns):
     return {"flops": counter.get_total_flops(), "parameters": sum(p.numel() for p in model.parameters())}
 
 
-def floors(rates, flops, parameters, slices, voxels, voxelBytes):
-    """Seconds that each stage needs at least; stages that hardly compute or move anything have none.
+def floors(rates, precision, flops, parameters, slices, voxels, voxelBytes):
+    """Seconds that each stage needs at least; stages that hardly compute or need not move anything have none.
 
     :param rates: what ``machine`` gives.
+    :param precision: name of the one that the network computes in, among those of ``rates``.
     :param flops: of the network in the whole detection.
     :param parameters: number of the network's weights.
     :param slices: (number, rows, columns) of the volume.
@@ -86,5 +87,6 @@ def floors(rates, flops, parameters, slices, voxels, voxelBytes):
     return {
         "read": ct / rates["bandwidth"],
         "resample": (ct + 4 * pixels) / rates["bandwidth"],
-        "network": max(flops / rates["flops"], (3 * pixels + 4 * parameters) / rates["bandwidth"]),
+        "network": max(flops / rates["flops"][precision],
+                       (3 * pixels + PRECISIONS[precision].itemsize * parameters) / rates["bandwidth"]),
     }

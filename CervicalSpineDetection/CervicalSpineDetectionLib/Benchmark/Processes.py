@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
+
 STATUS = Path("/proc/self/status")
 
 
@@ -34,6 +36,7 @@ def inFreshProcess(function, *arguments):
 
 
 def _measured(function, arguments):
+    tuneProcess()
     return Measured(function(*arguments), peakMemory())
 
 

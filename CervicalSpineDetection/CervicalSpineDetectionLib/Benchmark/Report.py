@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from CervicalSpineDetectionLib.Benchmark.Floor import floors
 from CervicalSpineDetectionLib.Benchmark.NnUNet import PLANS, STEP, patchCount
 
-STAGES = ("read", "resample", "network", "fusion", "levels", "nodes", "picture")
+STAGES = ("read", "handover", "resample", "network", "fusion", "levels", "nodes", "picture")
 # What a user waits for after the click: the CT is in the scene already.
 CLICK = STAGES[1:]
 DETECTION = ("resample", "network", "fusion", "levels")
 CONTENDERS = {
+    "oursSingle": "ours in single precision",
     "predictLoop": "ultralytics predict, slice by slice",
     "predictLoop640": "the same at its default size, 640",
     "predictBatched": "ultralytics predict, batches of 32",
@@ -22,23 +23,31 @@ CONTENDERS = {
 }
 
 
-def deviceFigures(ours, scene, rates, cost, predicts, patches, extent):
+def deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent):
     """All figures of one device.
 
     :param ours: Measured of ``Contenders.detectionStages``.
-    :param scene: (stage -> seconds of "nodes" and "picture"), empty where slicer-core is missing.
-    :param rates: what ``Floor.machine`` gives.
+    :param single: the same in single precision, None where that is the one used.
+    :param scene: (stage -> seconds of "handover", "nodes" and "picture"), empty where slicer-core is missing.
+    :param rates: what ``Floor.machine`` gives, of the precision used and of single precision.
     :param cost: what ``Floor.networkCost`` gives.
     :param predicts: contender -> Measured seconds.
     :param patches: contender -> Measured (seconds a patch, GPU memory).
     :param extent: shape (3,), mm, the CT's field of view.
     """
-    stages = {stage: seconds for stage, seconds in {**ours.value["stages"], **scene}.items()}
-    floor = floors(rates, ours.value["flops"], cost["parameters"], ours.value["slices"], ours.value["voxels"],
-                   ours.value["voxelBytes"])
-    detection = sum(stages[stage] for stage in DETECTION)
-    contenders = {name: _contender(measured.value, measured.peakMemory, detection, stages["network"])
-                  for name, measured in predicts.items()}
+    stages = {**ours.value["stages"], **scene}
+    precision = ours.value["precision"]
+    floor, singleFloor = (_floor(rates, name, ours.value, cost) for name in (precision, "single"))
+    detection = _detection(stages)
+    contenders = {}
+    if single is not None:
+        network = single.value["stages"]["network"]
+        contenders["oursSingle"] = {
+            **_contender(_detection(single.value["stages"]), single.peakMemory, detection, stages["network"]),
+            "network": network, "overNetwork": network / stages["network"],
+        }
+    for name, measured in predicts.items():
+        contenders[name] = _contender(measured.value, measured.peakMemory, detection, stages["network"])
     for name, measured in patches.items():
         seconds, gpuMemory = measured.value
         plan = PLANS[name]
@@ -49,19 +58,30 @@ def deviceFigures(ours, scene, rates, cost, predicts, patches, extent):
             "patchesAtStep0.5": patchCount(extent, plan, 0.5), "randomWeights": True,
         }
     click = sum(stages[stage] for stage in CLICK if stage in stages)
-    clickFloor = sum(floor.get(stage, 0.0) for stage in CLICK)
     return {
+        "precision": precision,
         "ours": {"stages": stages, "detection": detection, "click": click, "peakMemory": ours.peakMemory,
                  "gpuMemory": ours.value["gpuMemory"], "per1000Scans": 1000 * (detection + stages["read"]) / 3600},
         "machine": {"convolutionFlops": rates["flops"], "bandwidth": rates["bandwidth"]},
         "network": {"slices": ours.value["slices"][0], "rows": ours.value["slices"][1],
                     "columns": ours.value["slices"][2], "flopsPerSlice": cost["flops"],
                     "flops": ours.value["flops"], "parameters": cost["parameters"]},
-        "floor": {"stages": floor, "click": clickFloor},
-        "overFloor": {**{stage: stages[stage] / seconds for stage, seconds in floor.items()},
-                      "click": click / clickFloor},
+        "floor": floor,
+        "floorInSinglePrecision": singleFloor,
+        "overFloor": {**{stage: stages[stage] / seconds for stage, seconds in floor["stages"].items()},
+                      "click": click / floor["click"]},
         "contenders": contenders,
     }
+
+
+def _detection(stages):
+    return sum(stages[stage] for stage in DETECTION)
+
+
+def _floor(rates, precision, ours, cost):
+    stages = floors(rates, precision, ours["flops"], cost["parameters"], ours["slices"], ours["voxels"],
+                    ours["voxelBytes"])
+    return {"stages": stages, "click": sum(stages.get(stage, 0.0) for stage in CLICK)}
 
 
 def _contender(seconds, peakMemory, detection, network):
@@ -99,23 +119,33 @@ def growthCurves(rows):
 
 def _deviceLines(device, entry):
     ours, network, rates = entry["ours"], entry["network"], entry["machine"]
+    precision, inSingle = entry["precision"], entry["floorInSinglePrecision"]
+    flops = {name: f"{rate / 1e9:.0f} GFLOP/s" for name, rate in rates["convolutionFlops"].items()}
+    beside = "" if precision == "single" else f" (single precision: {flops['single']})"
     gpu = "" if ours["gpuMemory"] is None else f", {ours['gpuMemory']:.0f} MB on the GPU"
     lines = [
-        f"{device}: convolutions {rates['convolutionFlops'] / 1e9:.0f} GFLOP/s, "
-        f"memory {rates['bandwidth'] / 1e9:.1f} GB/s; network {network['slices']} slices of {network['rows']} x "
-        f"{network['columns']}, {network['flopsPerSlice'] / 1e9:.2f} GFLOP each if whole; it is shown "
+        f"{device} in {precision}{'' if precision == 'bfloat16' else ' precision'}: convolutions "
+        f"{flops[precision]}{beside}, memory {rates['bandwidth'] / 1e9:.1f} GB/s",
+        f"{network['slices']} slices of {network['rows']} x {network['columns']}, "
+        f"{network['flopsPerSlice'] / 1e9:.2f} GFLOP each if whole; the network is shown "
         f"{network['flops'] / (network['slices'] * network['flopsPerSlice']):.0%}",
-        f"{'stage':<10} {'seconds':>8} {'floor':>8} {'ratio':>7}",
+        f"{'stage':<10} {'seconds':>8} {'floor':>8} {'ratio':>7}"
+        + ("" if precision == "single" else f" {'floor in single precision':>26}"),
     ]
+
+    def against(seconds, floor, ratio, single):
+        return f"{seconds:>8.3f} {floor:>8.3f} {ratio:>7.1f}" + ("" if single == floor else f" {single:>26.3f}")
+
     for stage in STAGES:
         if stage not in ours["stages"]:
             lines.append(f"{stage:<10} {'not run':>8}")
             continue
-        floor = entry["floor"]["stages"].get(stage)
-        lines.append(f"{stage:<10} {ours['stages'][stage]:>8.3f}" + (
-            "" if floor is None else f" {floor:>8.3f} {entry['overFloor'][stage]:>7.1f}"))
+        seconds, floor = ours["stages"][stage], entry["floor"]["stages"].get(stage)
+        lines.append(f"{stage:<10} " + (f"{seconds:>8.3f}" if floor is None else against(
+            seconds, floor, entry["overFloor"][stage], inSingle["stages"][stage])))
     lines += [
-        f"{'click':<10} {ours['click']:>8.3f} {entry['floor']['click']:>8.3f} {entry['overFloor']['click']:>7.1f}",
+        f"{'click':<10} "
+        + against(ours["click"], entry["floor"]["click"], entry["overFloor"]["click"], inSingle["click"]),
         f"detection (resample to levels) {ours['detection']:.3f} s, peak memory {ours['peakMemory']:.0f} MB{gpu}; "
         f"1,000 scans {ours['per1000Scans']:.2f} hours, one after the other",
         f"{'':<40} {'seconds':>9} {'/ detection':>12} {'/ network':>10} {'MB':>7}",
@@ -124,6 +154,8 @@ def _deviceLines(device, entry):
         note = "" if "patches" not in contender else (
             f"  {contender['models']} x {contender['patches']} patches of {contender['secondsPerPatch']:.2f} s, one "
             "was run; random weights, forward only")
+        if "network" in contender:
+            note = f"  its network {contender['network']:.3f} s"
         lines.append(f"{CONTENDERS[name]:<40} {contender['seconds']:>9.2f} {contender['overDetection']:>12.1f} "
                      f"{contender['overNetwork']:>10.1f} {contender['peakMemory']:>7.0f}{note}")
     return lines

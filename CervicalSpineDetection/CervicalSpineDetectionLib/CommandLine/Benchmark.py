@@ -86,9 +86,14 @@ def measureDevice(path, weights, card, device, repeats, extent):
 
     print(f"Our detection on {device}", flush=True)
     ours = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats)
-    scene = inFreshProcess(sceneStages, path, ours.value["result"], repeats).value
+    precision, single = ours.value["precision"], None
+    if precision != "single":
+        print("The same in single precision", flush=True)
+        single = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats, "single")
+    print("The way to Slicer and back", flush=True)
+    scene = inFreshProcess(sceneStages, path, weights, device, ours.value["result"], repeats).value
     print("The machine's floor", flush=True)
-    rates = inFreshProcess(Floor.machine, device).value
+    rates = inFreshProcess(Floor.machine, device, tuple(dict.fromkeys((precision, "single")))).value
     cost = inFreshProcess(Floor.networkCost, card["architecture"], *ours.value["slices"][1:]).value
     predicts, patches = {}, {}
     for name, batch, size in (("predictLoop", 1, None), ("predictLoop640", 1, Contenders.DEFAULT_SIZE),
@@ -98,26 +103,65 @@ def measureDevice(path, weights, card, device, repeats, extent):
     for name, plan in NnUNet.PLANS.items():
         print(f"nnU-Net at {plan.spacing} mm, one patch", flush=True)
         patches[name] = inFreshProcess(NnUNet.secondsPerPatch, plan.patch, device, 1)
-    return deviceFigures(ours, scene, rates, cost, predicts, patches, extent)
+    return deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent)
 
 
-def sceneStages(path, result, repeats):
-    """Median seconds to add the nodes to a scene that holds the CT, and of the first picture of a slice view after.
+def sceneStages(path, weights, device, result, repeats):
+    """Median seconds of what comes before and after a detection for a CT in Slicer's scene.
 
     :param result: DetectionResult.
-    :return: stage -> seconds; empty where slicer-core or OpenGL is missing.
+    :return: stage -> seconds: see ``handoverSeconds`` and ``nodesAndPicture``; empty where slicer-core is missing.
     """
     try:
         import slicer  # noqa: F401
     except ImportError:
         return {}
-    if not canDraw():
-        return {}
     with quietLibraries():
-        return _sceneStages(path, result, repeats)
+        return {"handover": handoverSeconds(path, weights, device, repeats),
+                **(nodesAndPicture(path, result, repeats) if canDraw() else {})}
 
 
-def _sceneStages(path, result, repeats):
+def handoverSeconds(path, weights, device, repeats):
+    """Median seconds from the click to the result, without those of the detection itself: the CT goes from the scene to
+    the warm worker process, the result comes back. The panel asks for it every 30 ms, this function every millisecond.
+    """
+    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+    from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
+    from CervicalSpineDetectionLib.Worker.WorkerClient import WorkerClient
+
+    client, laps = WorkerClient(), []
+    try:
+        with headlessScene() as (scene, _):
+            volumeNode = volumeNodeFromImage(scene, readImage(path), "CT")
+            for _ in range(repeats + 1):  # the first waits for the worker to be warm
+                started = time.perf_counter()
+                client.detect(imageFromVolumeNode(volumeNode), device=device, weights=weights)
+                result = _awaited(client)
+                laps.append(time.perf_counter() - started - sum(result.timings.values()))
+    finally:
+        client.stop()
+    return statistics.median(laps[1:])
+
+
+def _awaited(client):
+    """:return: DetectionResult of the running detection."""
+    from CervicalSpineDetectionLib.Worker.WorkerClient import Failed, Finished
+
+    while True:
+        for event in client.poll():
+            if isinstance(event, Finished):
+                return event.result
+            if isinstance(event, Failed):
+                raise RuntimeError(event.message)
+        time.sleep(0.001)
+
+
+def nodesAndPicture(path, result, repeats):
+    """Median seconds to add the nodes to a scene that holds the CT, and of the first picture of a slice view after.
+
+    :return: stage -> seconds.
+    """
     import numpy as np
 
     from CervicalSpineDetectionLib.Files.ReadImage import readImage
