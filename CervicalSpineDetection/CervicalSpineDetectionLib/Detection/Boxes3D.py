@@ -112,15 +112,15 @@ def isComplete(bounds, volume):
     """False where one of the box's faces looks at no image data."""
     corners = np.sort(volume.fromLps([bounds.minimum, bounds.maximum]), axis=0)
     first, last = np.rint(corners[0]).astype(int), np.rint(corners[1]).astype(int)
-    noData = ~volume.inside | (volume.voxels <= VOID_HU)
     steps = np.ceil(FACE_MM / np.array([volume.sliceSpacing, volume.pixelSize, volume.pixelSize])).astype(int)
     for axis in range(3):
         for start, end in ((first[axis] - steps[axis], first[axis]), (last[axis] + 1, last[axis] + 1 + steps[axis])):
-            if start < 0 or end > noData.shape[axis]:
+            if start < 0 or end > volume.voxels.shape[axis]:
                 return False
             slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
             slab[axis] = slice(start, end)
-            if noData[tuple(slab)].mean() > 0.5:
+            voxels, inside = volume.voxels[tuple(slab)], volume.inside[tuple(slab)]
+            if np.mean(~inside | (voxels <= VOID_HU)) > 0.5:
                 return False
     return True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.Tracks import Track, continuous, join, linkTracks, partLikeness
+from CervicalSpineDetectionLib.Detection.Tracks import Track, TrackGrid, continuous, join, linkTracks
 
 MINIMUM_PART_LIKENESS = 0.4
 MINIMUM_ABSORBED_LIKENESS = 0.3
@@ -46,10 +46,11 @@ def candidatesOf(detections):
     """
     seen = [Candidate(track, None) for track in linkTracks(
         [d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])]
-    bodies = [continuous(body.track) for body in _merged(seen)]
-    bodies = [body for body in bodies if len(body.slices) >= MINIMUM_BODY_SLICES]
+    bodies = [continuous(body.track) for body in _merged(seen, len(detections))]
+    bodies = TrackGrid([body for body in bodies if len(body.slices) >= MINIMUM_BODY_SLICES], len(detections))
     tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
-    return [candidate for candidate in _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks])
+    candidates = _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks], len(detections))
+    return [candidate for candidate in candidates
             if len(candidate.track.slices) >= MINIMUM_SLICES and candidate.track.evidence >= MINIMUM_EVIDENCE]
 
 
@@ -61,11 +62,14 @@ def absorbParts(candidates, named):
     :return: (candidates, the named ones grown; list of those left over).
     """
     candidates = list(candidates)
+    grid = TrackGrid([c.track for c in candidates], max((c.track.slices[-1] + 1 for c in candidates), default=0))
     left = []
     for index in sorted(set(range(len(candidates))) - set(named), key=lambda i: -candidates[i].track.evidence):
-        likeness, best = max(((_likeness(candidates[index], candidates[i]), i) for i in named), default=(0.0, -1))
+        likenesses = _likenesses(index, candidates, grid)
+        likeness, best = max(((likenesses[i], i) for i in named), default=(0.0, -1))
         if likeness >= MINIMUM_ABSORBED_LIKENESS:
             candidates[best] = _joined(candidates[best], candidates[index])
+            grid.put(best, candidates[best].track)
         else:
             left.append(candidates[index])
     for index in named:
@@ -73,34 +77,38 @@ def absorbParts(candidates, named):
     return candidates, left
 
 
-def _merged(candidates):
+def _merged(candidates, sliceCount):
     """Join those that are parts of one object, the most alike first.
 
     A vertebra can come apart where the picture changes fast from slice to slice (pedicle to facet), or be seen as two
     overlapping boxes for a while.
     """
     candidates = list(candidates)
-    count = len(candidates)
-    likeness = np.zeros((count, count))
-    for i in range(count):
-        for j in range(i + 1, count):
-            likeness[i, j] = _likeness(candidates[i], candidates[j])
-    gone = set()
-    while count > 1 and likeness.max() >= MINIMUM_PART_LIKENESS:
-        i, j = map(int, np.unravel_index(likeness.argmax(), likeness.shape))
+    grid = TrackGrid([candidate.track for candidate in candidates], sliceCount)
+    likeness = np.array([_likenesses(index, candidates, grid) for index in range(len(candidates))])
+    gone = []
+    while likeness.max(initial=0) >= MINIMUM_PART_LIKENESS:
+        i, j = sorted(map(int, np.unravel_index(likeness.argmax(), likeness.shape)))
         candidates[i] = _joined(candidates[i], candidates[j])
-        gone.add(j)
-        likeness[j] = likeness[:, j] = 0
-        for k in set(range(count)) - gone - {i}:
-            likeness[min(i, k), max(i, k)] = _likeness(candidates[i], candidates[k])
+        grid.put(i, candidates[i].track)
+        gone.append(j)
+        likeness[i] = likeness[:, i] = _likenesses(i, candidates, grid)
+        likeness[gone] = likeness[:, gone] = 0
     return [candidate for index, candidate in enumerate(candidates) if index not in gone]
 
 
-def _likeness(first, second):
-    """0 to 1. Those with one body are one vertebra, those with two are two."""
-    if first.body is not None and second.body is not None:
-        return float(first.body is second.body)
-    return partLikeness(first.track, second.track)
+def _likenesses(index, candidates, grid):
+    """0 to 1, of one candidate with each of the others. Those with one body are one vertebra, those with two are two.
+
+    :param grid: TrackGrid of the candidates' tracks.
+    """
+    likenesses = grid.partLikeness(index)
+    body = candidates[index].body
+    for i, other in enumerate(candidates):
+        if body is not None and other.body is not None:
+            likenesses[i] = other.body is body
+    likenesses[index] = 0
+    return likenesses
 
 
 def _joined(first, second):
@@ -108,24 +116,49 @@ def _joined(first, second):
 
 
 def _bodyOf(track, bodies):
-    """The body at the front of a track's boxes, or None."""
-    level = LEVELS[track.scores.sum(axis=0).argmax()]
-    distances = [_bodyDistance(track, level, body) for body in bodies]
-    return bodies[int(np.argmin(distances))] if min(distances, default=np.inf) < MAXIMUM_BODY_DISTANCE else None
+    """The body at the front of a track's boxes, or None.
+
+    :param bodies: TrackGrid.
+    """
+    shared = bodies.gaps[:, track.slices] == 0
+    met = np.flatnonzero(shared.any(axis=1))
+    if not len(met):
+        return None
+    boxes = _medians(np.broadcast_to(track.boxes, (len(met), *track.boxes.shape)), shared[met])
+    inner = _medians(bodies.boxes[met[:, None], track.slices], shared[met])
+    evidence = np.array([bodies.tracks[i].evidence for i in met])
+    distances = _bodyDistances(LEVELS[track.classScores.argmax()], boxes, inner, evidence)
+    return bodies.tracks[met[distances.argmin()]] if distances.min() < MAXIMUM_BODY_DISTANCE else None
 
 
-def _bodyDistance(track, level, body):
-    """Pixels between a body and where this vertebra's body is expected, in the slices both are seen in; more for one
-    that is little seen."""
-    _, own, other = np.intersect1d(track.slices, body.slices, return_indices=True)
-    if not len(own):
-        return np.inf
-    box, inner = np.median(track.boxes[own], axis=0), np.median(body.boxes[other], axis=0)
-    front, top = abs(inner[0] - box[0]), inner[1] - box[1]
-    weak = WEAK_BODY * max(0.0, 1 - body.evidence / SURE_BODY_EVIDENCE)
+def _bodyDistances(level, boxes, bodies, evidence):
+    """Pixels between bodies and where this vertebra's body is expected; more for those that are little seen.
+
+    :param level: the vertebra's.
+    :param boxes: shape (n, 4), its box in the slices where both it and the body are seen.
+    :param bodies: shape (n, 4), boxes of the bodies.
+    :param evidence: shape (n,), that of the bodies.
+    :return: shape (n,).
+    """
+    heights = boxes[:, 3] - boxes[:, 1]
+    front, top = np.abs(bodies[:, 0] - boxes[:, 0]), bodies[:, 1] - boxes[:, 1]
+    weak = WEAK_BODY * np.maximum(1 - evidence / SURE_BODY_EVIDENCE, 0)
     if level == "C1":
-        return weak + front + abs(inner[1] + inner[3] - box[1] - box[3]) / 2
+        return weak + front + np.abs(bodies[:, 1::2].sum(axis=1) - boxes[:, 1::2].sum(axis=1)) / 2
     if level == "C2":
         # Where the field of view cuts off the dens, the body is at the top.
-        return weak + front + max(-top, top - AXIS_BODY_TOP * (box[3] - box[1]), 0) + BELOW_DENS * max(top, 0)
-    return weak + 0.5 * front + abs(top - BODY_TOP)
+        beside = np.maximum.reduce([-top, top - AXIS_BODY_TOP * heights, np.zeros_like(top)])
+        return weak + front + beside + BELOW_DENS * np.maximum(top, 0)
+    return weak + 0.5 * front + np.abs(top - BODY_TOP)
+
+
+def _medians(values, wanted):
+    """Medians of the wanted rows of each table.
+
+    :param values: shape (tables, rows, n).
+    :param wanted: bool, shape (tables, rows), at least one of each table.
+    :return: shape (tables, n).
+    """
+    ordered = np.sort(np.where(wanted[..., None], values, np.inf), axis=1)
+    tables, count = np.arange(len(values)), wanted.sum(axis=1)
+    return (ordered[tables, (count - 1) // 2] + ordered[tables, count // 2]) / 2

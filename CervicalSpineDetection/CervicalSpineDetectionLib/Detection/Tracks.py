@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,15 +32,20 @@ class Track:
     boxes: np.ndarray
     scores: np.ndarray
 
-    @property
+    @cached_property
     def strengths(self):
         """Best class score of each slice, shape (n,)."""
         return self.scores.max(axis=1)
 
-    @property
+    @cached_property
     def evidence(self):
         """Sum of the best class scores: how many clear sightings the track is worth."""
         return float(self.strengths.sum())
+
+    @cached_property
+    def classScores(self):
+        """Sum of the scores over the slices, shape (classes,)."""
+        return self.scores.sum(axis=0)
 
     def extent(self):
         """3D edges from robust statistics over the slices.
@@ -70,8 +76,47 @@ class Track:
         position = float(np.average(self.slices, weights=self.strengths))
         near = np.abs(self.slices - position) <= halfWidth
         near = near if near.any() else np.ones(len(self.slices), bool)
-        columns, rows = (self.boxes[near, i] + self.boxes[near, i + 2] - 1 for i in (0, 1))
-        return np.array([position, np.median(rows) / 2, np.median(columns) / 2])
+        column, row = np.median(self.boxes[near, :2] + self.boxes[near, 2:] - 1, axis=0) / 2
+        return np.array([position, row, column])
+
+
+class TrackGrid:
+    """Tracks side by side over the same slices, to compare one with all of them at once.
+
+    :param tracks: list of Track.
+    :param sliceCount: number of slices of the volume.
+
+    ``boxes``, shape (tracks, slices, 4), holds a box for every slice: where a track was not seen, that of the nearest
+    slice where it was; ``gaps``, shape (tracks, slices), tells how many slices away that is.
+    """
+
+    def __init__(self, tracks, sliceCount):
+        self.tracks = list(tracks)
+        self.boxes = np.empty((len(self.tracks), sliceCount, 4))
+        self.gaps = np.empty((len(self.tracks), sliceCount), int)
+        for index, track in enumerate(self.tracks):
+            self.put(index, track)
+
+    def put(self, index, track):
+        """Have another track in the place of one."""
+        gaps = np.abs(np.arange(self.gaps.shape[1])[:, None] - track.slices)
+        self.tracks[index] = track
+        self.boxes[index] = track.boxes[gaps.argmin(axis=1)]
+        self.gaps[index] = gaps.min(axis=1)
+
+    def partLikeness(self, index):
+        """How much one track and each of all are parts of one object, 0 to 1, shape (tracks,).
+
+        Agreement in height, where the two come nearest to each other, times agreement of the class scores.
+        """
+        seen = self.gaps == 0
+        compared = seen & seen[index]
+        apart = np.flatnonzero(~compared.any(axis=1))
+        compared[apart, np.where(seen[index], self.gaps[apart], np.inf).argmin(axis=1)] = True
+        heights = self.boxes[..., 1::2]
+        overlap = np.where(compared, _overlap(heights, heights[index]), 0).sum(axis=1) / compared.sum(axis=1)
+        scores = np.array([track.classScores for track in self.tracks])
+        return overlap * _alike(scores, scores[index])
 
 
 def linkTracks(boxesPerSlice, scoresPerSlice):
@@ -84,25 +129,23 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
     :param scoresPerSlice: list of arrays (n, classes).
     :return: list of Track; one object can still be in several parts.
     """
-    tracks = []  # each a list of (slice, box, scores)
-    for index, (boxes, scores) in enumerate(zip(boxesPerSlice, scoresPerSlice, strict=True)):
-        open_ = [track for track in tracks if index - track[-1][0] <= MAXIMUM_GAP]
-        pairs = sorted(
-            ((_similarity(track, box, score), t, b) for t, track in enumerate(open_)
-             for b, (box, score) in enumerate(zip(boxes, scores, strict=True))),
-            reverse=True,
-        )
-        usedTracks, usedBoxes = set(), set()
-        for similarity, t, b in pairs:
-            if similarity < MINIMUM_SIMILARITY:
-                break
-            if t in usedTracks or b in usedBoxes:
-                continue
-            usedTracks.add(t)
-            usedBoxes.add(b)
-            open_[t].append((index, boxes[b], scores[b]))
-        tracks += [[(index, boxes[b], scores[b])] for b in range(len(boxes)) if b not in usedBoxes]
-    return [Track(*(np.array(column) for column in zip(*track, strict=True))) for track in tracks]
+    counts = [len(boxes) for boxes in boxesPerSlice]
+    slices = np.repeat(np.arange(len(counts)), counts)
+    boxes, scores = np.concatenate(boxesPerSlice), np.concatenate(scoresPerSlice)
+    similarity = _similarities(slices, boxes, scores)
+    tracks = []  # each a list of indices of boxes
+    for end, count in zip(np.cumsum(counts).tolist(), counts, strict=True):
+        new = range(end - count, end)
+        found = similarity[[track[-1] for track in tracks], new.start : new.stop]
+        pairs = [(found[t, b], t, new[b]) for t, b in np.argwhere(found >= MINIMUM_SIMILARITY).tolist()]
+        grown, used = set(), set()
+        for _, t, box in sorted(pairs, reverse=True):
+            if t not in grown and box not in used:
+                grown.add(t)
+                used.add(box)
+                tracks[t].append(box)
+        tracks += [[box] for box in new if box not in used]
+    return [Track(slices[track], boxes[track], scores[track]) for track in tracks]
 
 
 def continuous(track):
@@ -111,25 +154,12 @@ def continuous(track):
     Beside the atlas the skull base looks much like it; what was joined to a track there lies at another height. Jaw and
     hyoid, far to the side, lie before the vertebra that was seen in them.
     """
-    columns, rows = track.boxes[:, [0, 2]], track.boxes[:, [1, 3]]
-    jumps = [i for i in range(1, len(rows)) if track.slices[i] - track.slices[i - 1] > MAXIMUM_PART_GAP
-             or min(_overlap(rows[i - 1], rows[i]), _overlap(columns[i - 1], columns[i])) < MINIMUM_CONTINUITY]
+    columns, rows = track.boxes[:, 0::2], track.boxes[:, 1::2]
+    continuity = np.minimum(_overlap(rows[:-1], rows[1:]), _overlap(columns[:-1], columns[1:]))
+    jumps = np.flatnonzero((np.diff(track.slices) > MAXIMUM_PART_GAP) | (continuity < MINIMUM_CONTINUITY)) + 1
     starts, ends = [0, *jumps], [*jumps, len(rows)]
     parts = [Track(track.slices[a:b], track.boxes[a:b], track.scores[a:b]) for a, b in zip(starts, ends, strict=True)]
     return max(parts, key=lambda part: part.evidence)
-
-
-def partLikeness(first, second):
-    """0 to 1: agreement in height, where the two come nearest to each other, times agreement of the class scores."""
-    shared, own, other = np.intersect1d(first.slices, second.slices, return_indices=True)
-    if not len(shared):
-        distances = np.abs(first.slices[:, None] - second.slices[None])
-        own, other = (index[:1] for index in np.nonzero(distances == distances.min()))
-    rows, otherRows = first.boxes[own][:, [1, 3]], second.boxes[other][:, [1, 3]]
-    common = np.minimum(rows[:, 1], otherRows[:, 1]) - np.maximum(rows[:, 0], otherRows[:, 0])
-    union = np.maximum(rows[:, 1], otherRows[:, 1]) - np.minimum(rows[:, 0], otherRows[:, 0])
-    overlap = np.mean(np.maximum(common, 0) / union)
-    return overlap * _alike(first.scores.sum(axis=0), second.scores.sum(axis=0))
 
 
 def join(first, second):
@@ -137,27 +167,34 @@ def join(first, second):
     slices = np.concatenate([first.slices, second.slices])
     boxes = np.concatenate([first.boxes, second.boxes])
     scores = np.concatenate([first.scores, second.scores])
-    order = np.lexsort((-scores.max(axis=1), slices))
-    order = order[np.unique(slices[order], return_index=True)[1]]
+    order = np.lexsort((-np.concatenate([first.strengths, second.strengths]), slices))
+    order = order[np.diff(slices[order], prepend=-1) > 0]
     return Track(slices[order], boxes[order], scores[order])
 
 
-def _similarity(track, box, scores):
-    _, lastBox, lastScores = track[-1]
-    if min(box[2], lastBox[2]) <= max(box[0], lastBox[0]):
-        return 0.0
-    return _overlap(box[[1, 3]], lastBox[[1, 3]]) * (0.4 + 0.6 * _alike(scores, lastScores))
+def _similarities(slices, boxes, scores):
+    """How much each box resembles each of the next slices, shape (n, n); 0 where they lie beside each other."""
+    steps = slices[None] - slices[:, None]
+    first, second = np.nonzero((steps > 0) & (steps <= MAXIMUM_GAP))
+    one, other = boxes[first], boxes[second]
+    meet = np.minimum(one[:, 2], other[:, 2]) > np.maximum(one[:, 0], other[:, 0])
+    similarity = np.zeros(steps.shape, boxes.dtype)
+    similarity[first, second] = meet * _overlap(one[:, 1::2], other[:, 1::2]) * (
+        0.4 + 0.6 * _alike(scores[first], scores[second]))
+    return similarity
 
 
 def _overlap(first, second):
-    """Intersection over union of two intervals."""
-    shared = min(first[1], second[1]) - max(first[0], second[0])
-    return max(0.0, shared) / (max(first[1], second[1]) - min(first[0], second[0]))
+    """Intersection over union of intervals, shape (..., 2)."""
+    shared = np.minimum(first[..., 1], second[..., 1]) - np.maximum(first[..., 0], second[..., 0])
+    union = np.maximum(first[..., 1], second[..., 1]) - np.minimum(first[..., 0], second[..., 0])
+    return np.maximum(shared, 0) / union
 
 
 def _alike(first, second):
-    """Cosine of two score vectors."""
-    return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second) + 1e-9))
+    """Cosine of score vectors, shape (..., classes)."""
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    return (first * second).sum(axis=-1) / (lengths + 1e-9)
 
 
 def runningMedian(values):
