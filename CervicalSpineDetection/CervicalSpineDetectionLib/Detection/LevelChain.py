@@ -15,6 +15,9 @@ import numpy as np
 # Distance in mm between the centres of neighbouring bodies (C1: of its ring), C1-C2 to T3-T4, means of the phantom,
 # which follows published morphometry (see ``Phantom.Morphometry``); the person's own scale is estimated from the chain.
 SPACING_MM = np.array([22.9, 19.0, 18.4, 17.5, 16.9, 18.1, 19.8, 20.1, 20.6, 20.7])
+# The same between any two levels, shape (levels, levels); 0 where the second is not below the first.
+DISTANCE_MM = np.array([[SPACING_MM[upper:lower].sum() for lower in range(len(SPACING_MM) + 1)]
+                        for upper in range(len(SPACING_MM) + 1)])
 SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres
 SIGHTINGS = 4.0  # slices of one vertebra are not independent; many count no more than this
 SKIP_COST = 3.0  # a level between two found ones was missed
@@ -74,11 +77,6 @@ def assignLevels(centres, scores, withBody=None, settled=None):
     return [Link(track, level, float(confidence[track, level])) for track, level in path]
 
 
-def expectedDistance(upper, lower, scale=1.0):
-    """mm between the body centres of two levels (indices into ``LEVELS``)."""
-    return scale * SPACING_MM[upper:lower].sum()
-
-
 def _levelLogLikelihood(scores):
     strength = scores.max(axis=1).sum()
     share = scores.sum(axis=0) / max(strength, 1e-9)
@@ -88,22 +86,17 @@ def _levelLogLikelihood(scores):
 
 def _transitions(centres, scale, outlier):
     """Log score of going from track i at level l to track j at level m, shape (n, n, levels, levels)."""
-    count, levels = len(centres), len(SPACING_MM) + 1
     distances = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
-    expected = np.full((levels, levels), np.nan)
-    for upper in range(levels):
-        for lower in range(upper + 1, levels):
-            expected[upper, lower] = expectedDistance(upper, lower, scale)
-    score = np.full((count, count, levels, levels), -np.inf)
-    steps = np.arange(levels)[None] - np.arange(levels)[:, None]
-    between = np.concatenate([[0], np.cumsum(outlier)])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for i in range(count):
-            for j in range(i + 1, count):
-                deviation = np.log(np.maximum(distances[i, j], 1.0) / expected) / SPACING_DEVIATION
-                value = -0.5 * np.minimum(deviation**2, 25) - SKIP_COST * (steps - 1) - (between[j] - between[i + 1])
-                score[i, j] = np.where(steps > 0, value, -np.inf)
-    return score
+    steps = np.arange(len(DISTANCE_MM)) - np.arange(len(DISTANCE_MM))[:, None]
+    # Log score of the candidates between i and j being outliers.
+    before = np.concatenate([[0], np.cumsum(outlier)])
+    between = before[:-1] - before[1:, None]
+    with np.errstate(divide="ignore"):  # levels that don't rise
+        ratios = np.maximum(distances, 1.0)[..., None, None] / (scale * DISTANCE_MM)
+    deviation = np.log(ratios) / SPACING_DEVIATION
+    score = -0.5 * np.minimum(deviation**2, 25) - SKIP_COST * (steps - 1) - between[..., None, None]
+    below = np.triu(np.ones_like(distances, bool), 1)[..., None, None]
+    return np.where(below & (steps > 0), score, -np.inf)
 
 
 def _bestPath(emission, score, outlier):
@@ -111,14 +104,15 @@ def _bestPath(emission, score, outlier):
     before = np.concatenate([[0], np.cumsum(outlier)])
     best = emission - before[:count, None]
     origin = np.full((count, levels, 2), -1)
-    for j in range(count):
-        for i in range(j):
-            through = best[i][:, None] + score[i, j] + emission[j][None]
-            level = through.argmax(axis=0)
-            value = through[level, np.arange(levels)]
-            better = value > best[j]
-            best[j][better] = value[better]
-            origin[j][better] = np.stack([np.full(levels, i), level], axis=1)[better]
+    for j in range(1, count):
+        # From every level of every candidate above: the best level of each, then the best of these.
+        through = best[:j, :, None] + score[:j, j] + emission[j]
+        above, level = through.argmax(axis=1), np.arange(levels)
+        value = np.take_along_axis(through, above[:, None], axis=1)[:, 0]
+        i = value.argmax(axis=0)
+        better = value[i, level] > best[j]
+        best[j][better] = value[i, level][better]
+        origin[j][better] = np.stack([i, above[i, level]], axis=1)[better]
     final = best - (before[-1] - before[1:])[:, None]
     track, level = np.unravel_index(final.argmax(), final.shape)
     path = []
@@ -133,14 +127,13 @@ def _marginals(emission, score, outlier):
     count = len(emission)
     before = np.concatenate([[0], np.cumsum(outlier)])
     forward = emission - before[:count, None]
-    for j in range(count):
-        for i in range(j):
-            forward[j] = np.logaddexp(forward[j], emission[j] + _logSum(forward[i][:, None] + score[i, j], axis=0))
+    for j in range(1, count):
+        through = emission[j] + _logSum(forward[:j, :, None] + score[:j, j], axis=1)
+        forward[j] = np.logaddexp.reduce([forward[j], *through])
     backward = np.tile(-(before[-1] - before[1:])[:, None], (1, emission.shape[1]))
-    for i in range(count - 1, -1, -1):
-        for j in range(i + 1, count):
-            backward[i] = np.logaddexp(
-                backward[i], _logSum(score[i, j] + (emission[j] + backward[j])[None], axis=1))
+    for i in range(count - 2, -1, -1):
+        through = _logSum(score[i, i + 1 :] + (emission[i + 1 :] + backward[i + 1 :])[:, None], axis=2)
+        backward[i] = np.logaddexp.reduce([backward[i], *through])
     total = _logSum((forward - (before[-1] - before[1:])[:, None]).ravel(), axis=0)
     return np.exp(np.minimum(forward + backward - total, 0))
 
@@ -154,7 +147,7 @@ def _logSum(values, axis):
 
 def _measuredScale(centres, path):
     ratios = [
-        np.linalg.norm(centres[below] - centres[above]) / expectedDistance(upper, lower)
+        np.linalg.norm(centres[below] - centres[above]) / DISTANCE_MM[upper, lower]
         for (above, upper), (below, lower) in zip(path[:-1], path[1:], strict=True)
     ]
     return float(np.clip(np.median(ratios), 0.7, 1.4)) if len(ratios) >= 2 else None
