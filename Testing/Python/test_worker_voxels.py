@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 import uuid
 from pathlib import Path
 
@@ -99,6 +100,25 @@ def test_nobodyElseMayReadTheVoxels():
     assert os.stat(given.name).st_mode & 0o077 == 0
     given.fill()
     given.release()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/map_files"), reason="needs Linux")
+def test_theMemoryIsGivenBackOnceTheImageIsTaken():
+    def isHeld():
+        return sharedVoxels.PREFIX in Path("/proc/self/maps").read_text() or any(
+            sharedVoxels.PREFIX in os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
+            if os.path.islink(f"/proc/self/fd/{name}"))
+
+    given = SharedVoxels(madeImage(size=SMALL))
+    block = openVoxels(given.name, given.byteCount)
+    given.fill()
+    assert isHeld()
+    takeImage(block, given.layout)
+
+    deadline = time.monotonic() + 5
+    while isHeld() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert not isHeld()
 
 
 def test_releasingTwiceAndBeforeTheOtherSideOpenedIsFine(blocks):
