@@ -1,8 +1,10 @@
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM, assignLevels
+from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM, _bestPath, _marginals, assignLevels
 
 
 def chain(first, last, scale=1.0):
@@ -63,6 +65,21 @@ def test_anExtraThoracicLevelIsNotCalledCervical():
         "T1", "T2", "T3", "T4"]
 
 
+def test_vertebraeBelowTheLastLevelDoNotShiftTheChain():
+    # As a network saw a bent neck down to T5: its opinion slips by a level, and the vertebra below T4 is T4 for it.
+    slips = [0, 0, 0.02, 0.1, 0.83, 0.74, 0.68, 0.5, 0.45, 0.45, 0.45, 1]
+    scores = []
+    for index, slip in enumerate(slips):
+        row = np.zeros(11)
+        row[max(index - 1, 0)] = slip
+        row[min(index, 10)] += 1 - slip
+        scores.append(np.tile(row, (20, 1)))
+    centres = np.concatenate([chain("C1", "T4"), chain("T4", "T4") - [[0, 0, 21]]])
+    links = assignLevels(centres, scores, [True] * 12)
+    assert names(links) == list(LEVELS) and [link.candidate for link in links] == list(range(11))
+    assert min(link.confidence for link in links) > 0.9
+
+
 @pytest.mark.parametrize("scale", [0.8, 1.2])
 def test_smallAndLargePeopleAreMeasuredByTheirOwnScale(scale):
     centres = np.delete(chain("C1", "C7", scale), 3, axis=0)
@@ -95,3 +112,26 @@ def test_aSettledLevelAnchorsTheOthers():
     settled = [None, levelIndex("C4"), None, None]
     links = assignLevels(chain("C3", "C6"), evidence(*seen, blur=0.4), [True] * 4, settled)
     assert names(links) == ["C3", "C4", "C5", "C6"]
+
+
+def test_pathAndConfidencesAreThoseOfAllPathsTriedOneByOne():
+    random = np.random.default_rng(1)
+    count, levels = 4, 3
+    emission, outlier = -3 * random.random((count, levels)), random.random(count)
+    between = np.array([[outlier[i + 1 : j].sum() for j in range(count)] for i in range(count)])
+    score = -random.random((count, count, levels, levels)) - between[..., None, None]
+    score[..., np.tri(levels, dtype=bool)] = -np.inf
+
+    paths = [tuple(zip(chosen, named, strict=True)) for length in range(1, count + 1)
+             for chosen in combinations(range(count), length) for named in product(range(levels), repeat=length)]
+    logs = np.array([
+        sum(emission[step] for step in path) - outlier[: path[0][0]].sum() - outlier[path[-1][0] + 1 :].sum()
+        + sum(score[i, j, upper, lower] for (i, upper), (j, lower) in zip(path, path[1:], strict=False))
+        for path in paths])
+    marginals = np.zeros((count, levels))
+    for path, log in zip(paths, logs, strict=True):
+        for step in path:
+            marginals[step] += np.exp(log) / np.exp(logs).sum()
+
+    assert _bestPath(emission, score, outlier) == list(paths[logs.argmax()])
+    assert np.allclose(_marginals(emission, score, outlier), marginals)

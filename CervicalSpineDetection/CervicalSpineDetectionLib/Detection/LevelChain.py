@@ -15,9 +15,13 @@ import numpy as np
 # Distance in mm between the centres of neighbouring bodies (C1: of its ring), C1-C2 to T3-T4, means of the phantom,
 # which follows published morphometry (see ``Phantom.Morphometry``); the person's own scale is estimated from the chain.
 SPACING_MM = np.array([22.9, 19.0, 18.4, 17.5, 16.9, 18.1, 19.8, 20.1, 20.6, 20.7])
-# The same between any two levels, shape (levels, levels); 0 where the second is not below the first.
-DISTANCE_MM = np.array([[SPACING_MM[upper:lower].sum() for lower in range(len(SPACING_MM) + 1)]
-                        for upper in range(len(SPACING_MM) + 1)])
+# Vertebrae below the last level have no name here, but a place in the chain, a little further apart each: else the whole
+# chain would slip down so that none is left over. The network calls them by the last name.
+NAMELESS_SPACING_MM = 21.0 + 0.4 * np.arange(8)
+# Distance between any two of the chain, shape (levels, levels); 0 where the second is not below the first.
+_SPACING = np.concatenate([SPACING_MM, NAMELESS_SPACING_MM])
+DISTANCE_MM = np.array([[_SPACING[upper:lower].sum() for lower in range(len(_SPACING) + 1)]
+                        for upper in range(len(_SPACING) + 1)])
 SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres
 SIGHTINGS = 4.0  # slices of one vertebra are not independent; many count no more than this
 SKIP_COST = 3.0  # a level between two found ones was missed
@@ -74,13 +78,14 @@ def assignLevels(centres, scores, withBody=None, settled=None):
             break
         scale = measured
     confidence = _marginals(emission, score, outlier)
-    return [Link(track, level, float(confidence[track, level])) for track, level in path]
+    return [Link(track, level, float(confidence[track, level])) for track, level in path if level <= len(SPACING_MM)]
 
 
 def _levelLogLikelihood(scores):
     strength = scores.max(axis=1).sum()
     share = scores.sum(axis=0) / max(strength, 1e-9)
     share = (share + FLOOR) / (share + FLOOR).sum()
+    share = np.concatenate([share, np.repeat(share[-1:], len(NAMELESS_SPACING_MM))])
     return min(strength, SIGHTINGS) * np.log(share)
 
 
