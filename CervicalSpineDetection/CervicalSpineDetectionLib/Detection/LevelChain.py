@@ -15,8 +15,8 @@ import numpy as np
 # Distance in mm between the centres of neighbouring bodies (C1: of its ring), C1-C2 to T3-T4, means of the phantom,
 # which follows published morphometry (see ``Phantom.Morphometry``); the person's own scale is estimated from the chain.
 SPACING_MM = np.array([22.9, 19.0, 18.4, 17.5, 16.9, 18.1, 19.8, 20.1, 20.6, 20.7])
-# Vertebrae below the last level have no name here, but a place in the chain, a little further apart each: else the whole
-# chain would slip down so that none is left over. The network calls them by the last name.
+# Vertebrae below the last level have no name here, but a place in the chain, a little further apart each: else all of
+# them would slip down so that none is left over. The network calls those below by the last name.
 NAMELESS_SPACING_MM = 21.0 + 0.4 * np.arange(8)
 # Distance between any two of the chain, shape (levels, levels); 0 where the second is not below the first.
 _SPACING = np.concatenate([SPACING_MM, NAMELESS_SPACING_MM])
