@@ -23,6 +23,13 @@ def test_twoSidesOfOneVertebraAreJoined():
     assert candidates[0].track.slices[0] == 0 and candidates[0].track.slices[-1] == 19
 
 
+def test_aThirdPartIsJoinedToTheFirstThroughTheSecond():
+    first, second, third = ([sliceDetections([(C3, 10, top, 50, top + 20)])] * 4 for top in (10, 16, 24))
+    nothing = [sliceDetections([])] * 6
+    assert len(candidatesOf(first + nothing + second + nothing + third)) == 1
+    assert len(candidatesOf(first + nothing + third)) == 2
+
+
 def test_aFlickerIsNoVertebra():
     assert candidatesOf([sliceDetections([(C3, 10, 10, 50, 30)])] * 2 + [sliceDetections([])] * 5) == []
 
@@ -84,3 +91,16 @@ def test_ofTwoBodiesThatFitTheAxisTheUpperOneIsItsOwn():
     axis, own, next_ = (C2, 10, 10, 60, 60), (BODY_CLASS, 10, 17, 25, 27), (BODY_CLASS, 10, 29, 25, 42)
     candidates = candidatesOf([sliceDetections([axis, own, next_])] * 6)
     assert [candidate.body.boxes[0, 1] for candidate in candidates] == [17]
+
+
+def test_aBodyIsComparedInTheSlicesBothAreSeenIn():
+    slices = [[(C4, 10, 20 + 5 * i, 55, 40 + 5 * i)] for i in range(14)]
+    for i in (11, 12, 13):
+        slices[i].append((BODY_CLASS, 10, 22 + 5 * i, 25, 36 + 5 * i))
+    assert [candidate.body is not None for candidate in candidatesOf([*map(sliceDetections, slices)])] == [True]
+
+
+def test_aBodySeenInOtherSlicesOnlyIsNotItsOwn():
+    whole, body = (C4, 10, 20, 55, 40), (BODY_CLASS, 10, 22, 25, 36)
+    candidates = candidatesOf([sliceDetections([whole])] * 5 + [sliceDetections([body])] * 5)
+    assert [candidate.body for candidate in candidates] == [None]

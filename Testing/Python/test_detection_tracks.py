@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from CervicalSpineDetectionLib.Detection.Tracks import Track, continuous, linkTracks
+from CervicalSpineDetectionLib.Detection.Tracks import Track, TrackGrid, continuous, join, linkTracks
 
 
 def scores(level, strength=0.8):
@@ -96,3 +97,51 @@ def test_whatIsFarToTheSideIsCutOff():
 
 def test_whatJumpsForwardIsCutOff():
     assert continuous(sides((0, 8, 40, 70), (9, 3, 5, 43))).slices[-1] == 7
+
+
+def test_whatLiesWhollyBeforeAVertebraIsNotLinkedToIt():
+    boxes, levels = slicesOf(UPPER, count=2)
+    boxes[1][:, [0, 2]] += 40
+    assert len(linkTracks(boxes, levels)) == 2
+
+
+def test_theBestPairIsLinkedFirst():
+    boxes, levels = slicesOf(UPPER, count=2)
+    boxes[1] = np.array([(10, 13, 50, 33), (10, 11, 50, 31)], float)
+    levels[1] = np.tile(levels[0], (2, 1))
+    tracks = linkTracks(boxes, levels)
+    assert [track.boxes[:, 1].tolist() for track in tracks] == [[10, 11], [13]]
+
+
+def rows(start, *topsAndBottoms, level=2):
+    boxes = np.array([(10, top, 50, bottom) for top, bottom in topsAndBottoms], float)
+    return Track(np.arange(start, start + len(boxes)), boxes, np.tile(scores(level), (len(boxes), 1)))
+
+
+def test_partsAreComparedInTheSlicesTheyShare():
+    part, other = rows(0, (0, 20), (0, 20), (0, 20)), rows(1, (0, 10), (0, 20), (40, 60))
+    assert TrackGrid([part, other], 4).partLikeness(0) == pytest.approx([1, 0.75])
+
+
+def test_partsWithoutACommonSliceAreComparedWhereTheyAreNearest():
+    part, other = rows(0, (40, 60), (40, 60), (0, 20)), rows(5, (0, 10), (40, 60))
+    assert TrackGrid([part, other], 9).partLikeness(0)[1] == pytest.approx(0.5)
+    assert TrackGrid([part, other], 9).partLikeness(1)[0] == pytest.approx(0.5)
+
+
+def test_partsOfDifferentLevelsAreNotAlike():
+    parts = [rows(0, (0, 20)), rows(0, (0, 20), level=3)]
+    assert TrackGrid(parts, 1).partLikeness(0)[1] < 0.1
+
+
+def test_aTrackPutInThePlaceOfAnotherIsComparedInstead():
+    grid = TrackGrid([rows(0, (0, 20)), rows(0, (40, 60))], 1)
+    grid.put(1, rows(0, (0, 10)))
+    assert grid.partLikeness(0)[1] == pytest.approx(0.5)
+
+
+def test_ofTwoBoxesInOneSliceTheStrongerStays():
+    weak, strong = rows(0, (0, 20), (0, 20)), rows(1, (5, 20), (5, 20))
+    weak = Track(weak.slices, weak.boxes, weak.scores / 2)
+    for joined in (join(weak, strong), join(strong, weak)):
+        assert joined.slices.tolist() == [0, 1, 2] and joined.boxes[:, 1].tolist() == [0, 5, 5]

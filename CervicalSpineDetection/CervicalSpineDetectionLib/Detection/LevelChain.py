@@ -110,14 +110,11 @@ def _bestPath(emission, score, outlier):
     best = emission - before[:count, None]
     origin = np.full((count, levels, 2), -1)
     for j in range(1, count):
-        # From every level of every candidate above: the best level of each, then the best of these.
-        through = best[:j, :, None] + score[:j, j] + emission[j]
-        above, level = through.argmax(axis=1), np.arange(levels)
-        value = np.take_along_axis(through, above[:, None], axis=1)[:, 0]
-        i = value.argmax(axis=0)
-        better = value[i, level] > best[j]
-        best[j][better] = value[i, level][better]
-        origin[j][better] = np.stack([i, above[i, level]], axis=1)[better]
+        # From every level of every candidate above.
+        through = (best[:j, :, None] + score[:j, j] + emission[j]).reshape(-1, levels)
+        better = through.max(axis=0) > best[j]
+        best[j] = np.where(better, through.max(axis=0), best[j])
+        origin[j][better] = np.transpose(np.divmod(through.argmax(axis=0), levels))[better]
     final = best - (before[-1] - before[1:])[:, None]
     track, level = np.unravel_index(final.argmax(), final.shape)
     path = []

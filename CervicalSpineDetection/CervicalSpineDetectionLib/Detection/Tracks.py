@@ -83,11 +83,11 @@ class Track:
 class TrackGrid:
     """Tracks side by side over the same slices, to compare one with all of them at once.
 
-    :param tracks: list of Track.
-    :param sliceCount: number of slices of the volume.
-
     ``boxes``, shape (tracks, slices, 4), holds a box for every slice: where a track was not seen, that of the nearest
     slice where it was; ``gaps``, shape (tracks, slices), tells how many slices away that is.
+
+    :param tracks: list of Track.
+    :param sliceCount: slices of the volume.
     """
 
     def __init__(self, tracks, sliceCount):
@@ -111,6 +111,7 @@ class TrackGrid:
         """
         seen = self.gaps == 0
         compared = seen & seen[index]
+        # With those it shares no slice with, in the slice where the other is nearest.
         apart = np.flatnonzero(~compared.any(axis=1))
         compared[apart, np.where(seen[index], self.gaps[apart], np.inf).argmin(axis=1)] = True
         heights = self.boxes[..., 1::2]
@@ -130,21 +131,21 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
     :return: list of Track; one object can still be in several parts.
     """
     counts = [len(boxes) for boxes in boxesPerSlice]
+    ends = np.cumsum(counts)
     slices = np.repeat(np.arange(len(counts)), counts)
     boxes, scores = np.concatenate(boxesPerSlice), np.concatenate(scoresPerSlice)
     similarity = _similarities(slices, boxes, scores)
     tracks = []  # each a list of indices of boxes
-    for end, count in zip(np.cumsum(counts).tolist(), counts, strict=True):
-        new = range(end - count, end)
-        found = similarity[[track[-1] for track in tracks], new.start : new.stop]
-        pairs = [(found[t, b], t, new[b]) for t, b in np.argwhere(found >= MINIMUM_SIMILARITY).tolist()]
+    for start, end in zip(ends - counts, ends, strict=True):
+        found = similarity[[track[-1] for track in tracks], start:end]
+        pairs = [(found[t, b], t, start + b) for t, b in np.argwhere(found >= MINIMUM_SIMILARITY)]
         grown, used = set(), set()
         for _, t, box in sorted(pairs, reverse=True):
             if t not in grown and box not in used:
                 grown.add(t)
                 used.add(box)
                 tracks[t].append(box)
-        tracks += [[box] for box in new if box not in used]
+        tracks += [[box] for box in range(start, end) if box not in used]
     return [Track(slices[track], boxes[track], scores[track]) for track in tracks]
 
 
@@ -173,7 +174,10 @@ def join(first, second):
 
 
 def _similarities(slices, boxes, scores):
-    """How much each box resembles each of the next slices, shape (n, n); 0 where they lie beside each other."""
+    """How much each box (first axis) resembles each of the next few slices (second axis), shape (n, n).
+
+    0 where one lies wholly before the other, and for all other slices.
+    """
     steps = slices[None] - slices[:, None]
     first, second = np.nonzero((steps > 0) & (steps <= MAXIMUM_GAP))
     one, other = boxes[first], boxes[second]
@@ -200,4 +204,4 @@ def _alike(first, second):
 def runningMedian(values):
     """Median over three rows beside each other, shape kept; the outermost rows are those of their neighbours."""
     padded = np.concatenate([values[1:2], values, values[-2:-1]]) if len(values) > 1 else np.repeat(values, 3, axis=0)
-    return np.median([padded[:-2], padded[1:-1], padded[2:]], axis=0)
+    return np.sort([padded[:-2], padded[1:-1], padded[2:]], axis=0)[1]
