@@ -467,11 +467,11 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
         :param confirmed: Vertebra objects that a person settled, see ``Scene.Corrections``.
         :raises InputError: the volume can't be used.
         """
-        from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode
+        from CervicalSpineDetectionLib.Scene.VolumeNodes import arrayFromVolumeNode
 
-        image = imageFromVolumeNode(inputVolume)
+        volume = arrayFromVolumeNode(inputVolume)
         self.volumeNode, self._orientedBoxes, self._started = inputVolume, orientedBoxes, time.monotonic()
-        self.client.detect(image, device=device.torchName(), weights=weights or None, confirmed=confirmed)
+        self.client.detect(volume, device=device.torchName(), weights=weights or None, confirmed=confirmed)
 
     def poll(self):
         """To be called often while a detection runs.

@@ -162,7 +162,7 @@ def test_theHandoverIsWhatTheDetectionItselfDoesNotTake(image, tmp_path, monkeyp
     monkeypatch.setattr(WorkerClient, "WorkerClient", lambda: FakeClient(WorkerClient.Finished(result)))
     sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
     assert Benchmark.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2) == pytest.approx(-100, abs=5)
-    assert [given.GetSize() for given in FakeClient.made.images] == [(16, 12, 40)] * 3 and FakeClient.made.isStopped
+    assert [given.voxels.shape for given in FakeClient.made.images] == [(40, 12, 16)] * 3 and FakeClient.made.isStopped
 
 
 def test_aFailedHandoverIsNoFigure(image, tmp_path, monkeypatch):

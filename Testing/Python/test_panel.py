@@ -40,7 +40,7 @@ def test_detectHandsTheChosenCtAndDeviceToTheWorker(module, ui, client):
     chooseInBox(ui.deviceComboBox, 2)
     click(ui.detectButton)
 
-    assert client.jobs[0]["image"].GetSize() == (50, 60, 70)
+    assert client.jobs[0]["image"].voxels.shape == (70, 60, 50)
     assert client.jobs[0]["device"] == "cpu"
     assert client.jobs[0]["weights"] is None
     assert client.jobs[0]["confirmed"] == []

@@ -11,7 +11,8 @@ from sceneFixtures import DIRECTIONS, madeImage
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
-from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
+from CervicalSpineDetectionLib.Scene.VolumeNodes import arrayFromVolumeNode, imageFromVolumeNode, volumeNodeFromImage
+from CervicalSpineDetectionLib.Worker.SharedVoxels import VoxelArray
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -63,6 +64,21 @@ def test_imageOutlivesItsVolumeNode():
         node.GetImageData().GetPointData().GetScalars().Fill(7)
 
     np.testing.assert_array_equal(sitk.GetArrayViewFromImage(again), sitk.GetArrayViewFromImage(image))
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_theArrayIsThatOfTheImageAndOutlivesItsVolumeNode(direction):
+    image = madeImage(direction, spacing=(0.31, 0.57, 2.3), size=(12, 11, 10))
+
+    with headlessScene() as (scene, _):
+        node = volumeNodeFromImage(scene, image, "CT")
+        array = arrayFromVolumeNode(node)
+        node.GetImageData().GetPointData().GetScalars().Fill(7)
+
+    expected = VoxelArray.ofImage(image)
+    np.testing.assert_array_equal(array.voxels, expected.voxels)
+    assert (array.spacing, array.origin, array.direction, array.isVector) == (
+        expected.spacing, expected.origin, expected.direction, False)
 
 
 def test_volumeWithoutVoxelsIsRefused():

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from sceneFixtures import DIRECTIONS, madeImage
 
 from CervicalSpineDetectionLib.Worker import SharedVoxels as sharedVoxels
-from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels, openVoxels, takeImage
+from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels, VoxelArray, openVoxels, takeImage
 
 FOLDERS = [Path("/dev/shm"), Path(sharedVoxels.tempfile.gettempdir())]
 SMALL = (5, 4, 3)
@@ -32,7 +32,7 @@ def blocks(monkeypatch):
 
 
 def handedOver(image):
-    given = SharedVoxels(image)
+    given = SharedVoxels(VoxelArray.ofImage(image))
     block = openVoxels(given.name, given.byteCount)
     given.fill()
     given.release()
@@ -87,7 +87,7 @@ def test_whatTheDetectionRefusesArrivesAsItIs(image):
 
 
 def test_theNameIsGoneBeforeTheFirstVoxelIsWritten(blocks):
-    given = SharedVoxels(madeImage(size=SMALL))
+    given = SharedVoxels(VoxelArray.ofImage(madeImage(size=SMALL)))
     assert [str(path) for path in blocks()] == [given.name]
     block = openVoxels(given.name, given.byteCount)
     assert blocks() == []
@@ -96,7 +96,7 @@ def test_theNameIsGoneBeforeTheFirstVoxelIsWritten(blocks):
 
 
 def test_nobodyElseMayReadTheVoxels():
-    given = SharedVoxels(madeImage(size=SMALL))
+    given = SharedVoxels(VoxelArray.ofImage(madeImage(size=SMALL)))
     assert os.stat(given.name).st_mode & 0o077 == 0
     given.fill()
     given.release()
@@ -109,7 +109,7 @@ def test_theMemoryIsGivenBackOnceTheImageIsTaken():
             sharedVoxels.PREFIX in os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
             if os.path.islink(f"/proc/self/fd/{name}"))
 
-    given = SharedVoxels(madeImage(size=SMALL))
+    given = SharedVoxels(VoxelArray.ofImage(madeImage(size=SMALL)))
     block = openVoxels(given.name, given.byteCount)
     given.fill()
     assert isHeld()
@@ -122,7 +122,7 @@ def test_theMemoryIsGivenBackOnceTheImageIsTaken():
 
 
 def test_releasingTwiceAndBeforeTheOtherSideOpenedIsFine(blocks):
-    given = SharedVoxels(madeImage(size=SMALL))
+    given = SharedVoxels(VoxelArray.ofImage(madeImage(size=SMALL)))
     given.fill()
     given.release()
     given.release()
@@ -132,7 +132,7 @@ def test_releasingTwiceAndBeforeTheOtherSideOpenedIsFine(blocks):
 def test_whereMemoryIsTooSmallTheDiskIsUsed(monkeypatch, tmp_path):
     monkeypatch.setattr(sharedVoxels.shutil, "disk_usage", lambda path: sharedVoxels.shutil._ntuple_diskusage(9, 9, 0))
     monkeypatch.setattr(sharedVoxels.tempfile, "tempdir", str(tmp_path))
-    given = SharedVoxels(madeImage(size=SMALL))
+    given = SharedVoxels(VoxelArray.ofImage(madeImage(size=SMALL)))
     assert Path(given.name).parent == tmp_path
     given.fill()
     given.release()
@@ -140,7 +140,7 @@ def test_whereMemoryIsTooSmallTheDiskIsUsed(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_noRoomIsAnErrorAndNoCrash(monkeypatch):
-    given = SharedVoxels(madeImage())
+    given = SharedVoxels(VoxelArray.ofImage(madeImage()))
     given._block.close()
     given._block = open("/dev/full", "wb", buffering=0)
 

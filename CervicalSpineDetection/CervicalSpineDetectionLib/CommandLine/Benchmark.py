@@ -127,7 +127,7 @@ def handoverSeconds(path, weights, device, repeats):
     """
     from CervicalSpineDetectionLib.Files.ReadImage import readImage
     from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
-    from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
+    from CervicalSpineDetectionLib.Scene.VolumeNodes import arrayFromVolumeNode, volumeNodeFromImage
     from CervicalSpineDetectionLib.Worker.WorkerClient import WorkerClient
 
     client, laps = WorkerClient(), []
@@ -136,7 +136,7 @@ def handoverSeconds(path, weights, device, repeats):
             volumeNode = volumeNodeFromImage(scene, readImage(path), "CT")
             for _ in range(repeats + 1):  # the first waits for the worker to be warm
                 started = time.perf_counter()
-                client.detect(imageFromVolumeNode(volumeNode), device=device, weights=weights)
+                client.detect(arrayFromVolumeNode(volumeNode), device=device, weights=weights)
                 result = _awaited(client)
                 laps.append(time.perf_counter() - started - sum(result.timings.values()))
     finally:

@@ -52,9 +52,9 @@ def centreOf(candidate, level, volume):
     halfWidth = BODY_HALF_WIDTH_MM / volume.sliceSpacing
     if level == "C1":  # no body: the middle between the arches
         return volume.toLps(_ringMiddle(track))
-    whole = track.middle(halfWidth)
     if body is not None:
         return volume.toLps(body.middle(halfWidth))
+    whole = track.middle(halfWidth)
     near = np.abs(track.slices - whole[0]) <= halfWidth
     near = near if near.any() else np.ones(len(track.slices), bool)
     columns, rows = np.median(track.boxes[near][:, [0, 2]], axis=0), np.median(track.boxes[near][:, [1, 3]], axis=0)

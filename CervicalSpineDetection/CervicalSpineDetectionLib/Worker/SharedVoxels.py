@@ -14,12 +14,37 @@ import sys
 import tempfile
 import threading
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 PREFIX = "CervicalSpineDetection-"
+
+
+@dataclass(frozen=True)
+class VoxelArray:
+    """A volume as an array, for whom a sitk image would be one more copy.
+
+    :param voxels: shape (slices, rows, columns), HU, or (slices, rows, columns, components).
+    :param spacing: mm. :param origin: LPS mm. :param direction: row-major, LPS.
+    :param source: what the voxels are a view of.
+    """
+
+    voxels: np.ndarray
+    spacing: tuple
+    origin: tuple
+    direction: tuple
+    isVector: bool = False
+    source: object = None
+
+    @classmethod
+    def ofImage(cls, image):
+        """:param image: sitk image. :return: VoxelArray, a view of it."""
+        # A view doesn't keep its image alive.
+        return cls(sitk.GetArrayViewFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection(),
+                   image.GetNumberOfComponentsPerPixel() > 1, source=image)
 
 
 class SharedVoxels:
@@ -29,18 +54,18 @@ class SharedVoxels:
     holds it. So no voxels stay behind, whichever process is killed (at worst an empty file, where this one is killed
     before it has told the name).
 
-    :param image: sitk image.
+    :param volume: VoxelArray.
     :raises OSError: no room for a block.
     """
 
-    def __init__(self, image):
-        self._image = image
-        voxels = sitk.GetArrayViewFromImage(image)
+    def __init__(self, volume):
+        self._volume = volume
+        voxels = volume.voxels
         self.byteCount = voxels.nbytes
         # All that ``takeImage`` needs beside the block, as JSON values.
         self.layout = {
-            "shape": voxels.shape, "type": voxels.dtype.name, "isVector": image.GetNumberOfComponentsPerPixel() > 1,
-            "spacing": image.GetSpacing(), "origin": image.GetOrigin(), "direction": image.GetDirection(),
+            "shape": voxels.shape, "type": voxels.dtype.name, "isVector": volume.isVector,
+            "spacing": volume.spacing, "origin": volume.origin, "direction": volume.direction,
         }
         if sys.platform == "win32":
             self.name = PREFIX + uuid.uuid4().hex
@@ -51,13 +76,12 @@ class SharedVoxels:
             self._block = os.fdopen(descriptor, "wb")
 
     def fill(self):
-        """Copy the voxels into the block, the only copy on this side, and let go of the image.
+        """Copy the voxels into the block, and let go of them.
 
         :raises OSError: no room left.
         """
-        # A view doesn't keep its image alive.
-        image, self._image = self._image, None
-        self._block.write(sitk.GetArrayViewFromImage(image).data)
+        volume, self._volume = self._volume, None
+        self._block.write(volume.voxels.data)
         if os.name != "nt":
             self._block.close()
 

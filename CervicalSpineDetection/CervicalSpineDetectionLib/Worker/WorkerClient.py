@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Worker.Messages import resultFromMessage, vertebraeToMessage
-from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels
+from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels, VoxelArray
 from CervicalSpineDetectionLib.Worker.WorkerProcess import WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class WorkerClient:
     def detect(self, image, device="auto", weights=None, confirmed=()):
         """Begin a detection.
 
-        :param image: 3D scalar sitk image in HU; not to be changed by the caller afterwards.
+        :param image: 3D scalar sitk image or VoxelArray in HU; not to be changed by the caller afterwards.
         :param device: "auto", "cpu", "cuda" or "mps".
         :param weights: path of a safetensors file, name of shipped weights, or None for the default.
         :param confirmed: Vertebra objects that a person settled, see ``Detection.Pipeline.detectVertebrae``.
@@ -133,11 +133,12 @@ class WorkerClient:
         if not self.isAlive:
             self._events.append(Failed(NOT_STARTED.format(reason=self._startError)))
             return
-        if image.GetNumberOfPixels() == 0:
+        volume = image if isinstance(image, VoxelArray) else VoxelArray.ofImage(image)
+        if volume.voxels.size == 0:
             self._events.append(Failed(NO_VOXELS))
             return
         try:
-            self._voxels = SharedVoxels(image)
+            self._voxels = SharedVoxels(volume)
         except OSError as error:
             self._events.append(Failed(NO_ROOM.format(reason=error.strerror)))
             return
