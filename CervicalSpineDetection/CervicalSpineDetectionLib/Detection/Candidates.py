@@ -46,8 +46,8 @@ def candidatesOf(detections):
     """
     seen = [Candidate(track, None) for track in linkTracks(
         [d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])]
-    bodies = [continuous(body.track) for body in _merged(seen, len(detections))]
-    bodies = TrackGrid([body for body in bodies if len(body.slices) >= MINIMUM_BODY_SLICES], len(detections))
+    parts = [continuous(body.track) for body in _merged(seen, len(detections))]
+    bodies = TrackGrid([body for body in parts if len(body.slices) >= MINIMUM_BODY_SLICES], len(detections))
     tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
     candidates = _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks], len(detections))
     return [candidate for candidate in candidates
