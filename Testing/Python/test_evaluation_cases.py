@@ -121,7 +121,7 @@ def found(monkeypatch):
     vertebrae = []
     from CervicalSpineDetectionLib.Detection import Pipeline, Vertebra, YoloDetector
 
-    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_: Nothing())
+    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_, **__: Nothing())
     monkeypatch.setattr(Pipeline, "detectVertebrae", lambda *_: Vertebra.DetectionResult(list(vertebrae)))
     return vertebrae
 
@@ -242,7 +242,8 @@ def test_aPhantomsVertebraWithItsCentreOutOfViewHasABoxOnly(monkeypatch):
     bounds = Bounds(np.zeros(3), np.full(3, 19.0))
     vertebrae = [Namespace(level=level, centre=np.array([9.0, 9, z]), bounds=bounds)
                  for level, z in (("C1", 30), ("C2", 14), ("C3", 5))]
-    monkeypatch.setattr(Phantom, "makePhantom", lambda seed: Namespace(ct=ct, labels=labels, vertebrae=vertebrae))
+    monkeypatch.setattr(Phantom, "makePhantom",
+                        lambda seed: Namespace(ct=ct, labels=labels, fineLabels=labels, vertebrae=vertebrae))
     case = Cases.phantomCase(3)
     references = case.references
     assert case.slivers == {"C5"}

@@ -145,7 +145,7 @@ def phantomCase(seed):
     references = {v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
                   for v in phantom.vertebrae}
     inView = {LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(phantom.labels)) if code > 0}
-    return Case(f"phantom {seed}", phantom.ct, references, phantom.labels, frozenset(inView - references.keys()))
+    return Case(f"phantom {seed}", phantom.ct, references, phantom.fineLabels, frozenset(inView - references.keys()))
 
 
 def _isInView(ct, point):

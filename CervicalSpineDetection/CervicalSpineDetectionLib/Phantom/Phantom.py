@@ -22,11 +22,14 @@ class Phantom:
 
     :param ct: int16 HU image; any spacing and orientation.
     :param labels: uint8 image on the grid of ``ct``; 1 to 7 are C1 to C7, 8 to 11 are T1 to T4.
+    :param fineLabels: the same on the fine grid of the made anatomy, along the patient axes, cut at the field of view;
+        on a coarse grid a box's edge is off by up to half a voxel.
     :param vertebrae: from the fine label map, cut at the field of view; confidence 1.
     """
 
     ct: sitk.Image
     labels: sitk.Image
+    fineLabels: sitk.Image
     vertebrae: list[Vertebra]
 
 
@@ -54,7 +57,7 @@ def makePhantom(seed):
                                 sitk.sitkNearestNeighbor)
     ct = _turned(ct, random)
     labels = sitk.Resample(fine, ct, sitk.Transform(), sitk.sitkNearestNeighbor)
-    return Phantom(ct, labels, vertebraeOf(fine, whole))
+    return Phantom(ct, labels, fine, vertebraeOf(fine, whole))
 
 
 def _turned(ct, random):
