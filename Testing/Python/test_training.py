@@ -7,10 +7,11 @@ from PIL import Image
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.Tracks import Track
 from CervicalSpineDetectionLib.Detection.Weights import loadWeights
 from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Phantom import Tissues
-from CervicalSpineDetectionLib.Training import Train
+from CervicalSpineDetectionLib.Training import SelfTraining, Train
 from CervicalSpineDetectionLib.Training.BoneSurfaces import STL_TRIANGLE, tissueMapFromSurfaces
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription, writePictures, writeSlices
 from CervicalSpineDetectionLib.Training.SelfTraining import teach
@@ -66,6 +67,17 @@ def test_aTaughtScanHasTheBoxesOfItsConsistentChain(volume):
     ct, labels = volume
     scan, reason = teach(ct, OracleDetector(ct, labels))
     assert reason == "" and {box[0] for boxes in scan.boxes for box in boxes} >= {0, 1, 2, 3, 4, 5, BODY_CLASS}
+
+
+def test_aVertebraIsLearnedFromItsClearSightingsAndToItsTip():
+    boxes = np.tile([10.0, 20, 40, 30], (9, 1))
+    boxes[4, 2] = 45  # the tip shows in one slice
+    boxes[6, [0, 2]] = 5, 60  # a slip
+    track = Track(np.arange(3, 12), boxes, np.array([[0.06, 0.1, 0.6, 0.8, 0.8, 0.8, 0.8, 0.4, 0.1]]).T)
+    learned = [[] for _ in range(15)]
+    SelfTraining._addTrack(learned, track, 4)
+    assert [len(of) for of in learned] == [0] * 5 + [1] * 6 + [0] * 4
+    assert learned[7] == [(4, 10, 20, 45, 30)] and learned[9] == [(4, 10, 20, 46, 30)]
 
 
 def test_aScanWithAGapInItsChainTeachesNothing(volume):

@@ -13,7 +13,7 @@ from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, isComplete, ve
 from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, slicesFor
-from CervicalSpineDetectionLib.Detection.Tracks import runningMedian
+from CervicalSpineDetectionLib.Detection.Tracks import CLEAR_SCORE, SPINOUS_TIP, runningMedian
 
 MINIMUM_LEVELS = 6
 MINIMUM_CONFIDENCE = 0.6
@@ -24,6 +24,7 @@ DISTANCE_MM = (11.0, 29.0)
 DISTANCE_CHANGE = 1.6
 # The first body stands this far below the ring of C1.
 RING_DISTANCE_MM = (8.0, 30.0)
+BACK = 2  # of a box's edges, the last column
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,18 @@ def _middleRow(track):
 
 
 def _addTrack(boxes, track, kind):
-    """Smoothed boxes of a track, gaps between its slices filled."""
-    smooth = runningMedian(track.boxes)
-    for index in range(track.slices[0], track.slices[-1] + 1):
-        box = [np.interp(index, track.slices, smooth[:, edge]) for edge in range(4)]
+    """Smoothed boxes of a track between its outermost clear sightings, gaps between its slices filled.
+
+    Learned from faint sightings, a vertebra would grow wider with each round of self-training; learned from smoothed
+    backs, its spinous process, whose tip may show in one slice only, would grow shorter.
+    """
+    clear = np.flatnonzero(track.strengths >= min(CLEAR_SCORE, track.strengths.max()))
+    inside = slice(clear[0], clear[-1] + 1)
+    slices, seen = track.slices[inside], track.boxes[inside]
+    smooth = runningMedian(seen)
+    smooth[:, BACK] = np.clip(seen[:, BACK], smooth[:, BACK] - SPINOUS_TIP, smooth[:, BACK] + SPINOUS_TIP)
+    for index in range(slices[0], slices[-1] + 1):
+        box = [np.interp(index, slices, smooth[:, edge]) for edge in range(4)]
         boxes[index].append((kind, *box))
 
 
