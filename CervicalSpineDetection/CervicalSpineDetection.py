@@ -130,7 +130,7 @@ class CervicalSpineDetectionParameterNode:
 #
 
 # How often the worker is asked for news.
-POLL_MILLISECONDS = 30
+POLL_MILLISECONDS = 10
 WEIGHTS_FOLDER_SETTING = "CervicalSpineDetection/WeightsFolder"
 
 

@@ -7,9 +7,12 @@ import pytest
 import SimpleITK as sitk
 from oracleDetector import OracleDetector
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS, LEVELS
+from CervicalSpineDetectionLib.Detection.Candidates import Candidate
 from CervicalSpineDetectionLib.Detection.Detector import SliceDetections
-from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, detectVertebrae
+from CervicalSpineDetectionLib.Detection.Tracks import Track
+from CervicalSpineDetectionLib.Detection.Volume import SagittalVolume
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou
 from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraeOf
@@ -182,3 +185,23 @@ def test_anAirFilledImageIsRefused():
     air = sitk.Image(30, 30, 30, sitk.sitkInt16) - 1000
     with pytest.raises(InputError):
         detectVertebrae(air, Nothing())
+
+
+def seenAs(top, front, back, levels):
+    """Track of boxes 20 pixels high in nine slices. :param levels: name -> score."""
+    scores = np.zeros((9, len(LEVELS)))
+    for level, score in levels.items():
+        scores[:, LEVELS.index(level)] = score
+    return Track(np.arange(5, 14), np.tile([front, top, back, top + 20.0], (9, 1)), scores)
+
+
+def test_aPartOfAnArchIsNoLevelBetweenTwoBodies():
+    # C2 to C6; behind C4 and C5 a part of an arch is taken for a C5, and so the network's opinion slips below it.
+    opinions = [{"C2": 0.9}, {"C3": 0.9}, {"C4": 0.9}, {"C5": 0.4, "C6": 0.4}, {"C6": 0.4, "C7": 0.4}]
+    candidates = [Candidate(seenAs(20 + 18 * i, 40, 80, opinion), seenAs(22 + 18 * i, 40, 56, {"C2": 0.8}))
+                  for i, opinion in enumerate(opinions)]
+    part = Candidate(seenAs(20 + 18 * 2.6, 58, 73, {"C5": 0.8}), None)
+    volume = SagittalVolume(np.zeros((20, 160, 120), np.float32), np.ones((20, 160, 120), bool), np.zeros(3), 1.0, 2.0)
+    chosen, links = chainOf([*candidates, part], volume)
+    assert [(LEVELS[link.level], chosen[link.candidate]) for link in links] == list(
+        zip(["C2", "C3", "C4", "C5", "C6"], candidates, strict=True))

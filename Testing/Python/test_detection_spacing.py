@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from CervicalSpineDetectionLib.Detection.BodySpacing import SEEN_MM, SETTLED_MM, UNSEEN_MM, evenedCentres
+from CervicalSpineDetectionLib.Detection.BodySpacing import SEEN_MM, SETTLED_MM, UNSEEN_MM, evenedCentres, inLine
 from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
 
 LEVELS = range(1, 8)  # C2 to T1
@@ -51,3 +51,17 @@ def test_aGapInTheLevelsIsNoCrowding():
 def test_threeBodiesAreTooFewToTell():
     crowded = centres()[[0, 1, 1]] + [[0, 0, 0], [0, 0, 0], [0, 0, -5]]
     assert np.allclose(evenedCentres([1, 2, 3], crowded, np.full(3, SEEN_MM))[0], crowded)
+
+
+def test_aGuessedBodyIsPutOntoTheLineOfThoseSeenAboveAndBelow():
+    places = np.array([[0, 0, 40.0], [2, 4, 20], [30, 30, 10], [4, 8, 0], [30, 30, -20]])
+    seen = np.array([True, True, False, True, False])
+    moved = inLine(places, seen, ~seen)
+    assert moved[2].tolist() == [3, 6, 10]
+    assert np.array_equal(moved[[0, 1, 3, 4]], places[[0, 1, 3, 4]])  # the last has none below
+
+
+def test_whereNoBodyWasSeenGuessesStay():
+    places = np.array([[0, 0, 40.0], [30, 30, 10]])
+    assert np.array_equal(inLine(places, np.zeros(2, bool), np.ones(2, bool)), places)
+    assert inLine(np.empty((0, 3)), np.empty(0, bool), np.empty(0, bool)).shape == (0, 3)

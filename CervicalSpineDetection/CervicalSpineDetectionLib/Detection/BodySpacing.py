@@ -42,3 +42,20 @@ def evenedCentres(levels, centres, exactness):
     before, after = centres[np.maximum(np.arange(count) - 1, 0)], centres[np.minimum(np.arange(count) + 1, count - 1)]
     along = (after - before) / np.linalg.norm(after - before, axis=1, keepdims=True)
     return centres + moves[:, None] * along, np.abs(moves)
+
+
+def inLine(places, seen, guessed):
+    """Bodies that were only guessed, moved to the line through those seen above and below, at their own height.
+
+    :param places: shape (n, 3), LPS mm.
+    :param seen, guessed: shape (n,), bool.
+    :return: shape (n, 3).
+    """
+    places = places.copy()
+    if seen.any():
+        upwards = np.flatnonzero(seen)[np.argsort(places[seen, 2])]
+        heights = places[upwards, 2]
+        between = guessed & (places[:, 2] > heights[0]) & (places[:, 2] < heights[-1])
+        for axis in (0, 1):
+            places[between, axis] = np.interp(places[between, 2], heights, places[upwards, axis])
+    return places

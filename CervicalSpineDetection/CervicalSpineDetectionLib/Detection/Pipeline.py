@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS, LEVELS, levelIndex
+from CervicalSpineDetectionLib.Detection.BodySpacing import inLine
 from CervicalSpineDetectionLib.Detection.Boxes3D import centreOf, vertebraeFrom
 from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
 from CervicalSpineDetectionLib.Detection.LevelChain import assignLevels
@@ -88,9 +89,12 @@ def chainOf(candidates, volume, confirmed=()):
     :param confirmed: list of Vertebra whose place and level are settled; a candidate in the place of one is dropped.
     :return: (candidates in cranio-caudal order, list of LevelChain.Link).
     """
-    centres = np.array([
-        centreOf(candidate, LEVELS[candidate.track.scores.sum(axis=0).argmax()], volume) for candidate in candidates
-    ]).reshape(-1, 3)
+    likely = np.array([candidate.track.scores.sum(axis=0).argmax() for candidate in candidates], int)
+    centres = np.array([centreOf(candidate, LEVELS[level], volume)
+                        for candidate, level in zip(candidates, likely, strict=True)]).reshape(-1, 3)
+    # What is a part of an arch only, behind the bodies, would seem to be a level away from the one beside it.
+    seen = np.array([candidate.body is not None for candidate in candidates], bool)
+    centres = inLine(centres, seen & (likely > 0), ~seen & (likely > 0))
     free = [i for i, centre in enumerate(centres)
             if all(np.linalg.norm(centre - other.centre) > SAME_VERTEBRA_MM for other in confirmed)]
     places = np.concatenate([centres[free], np.reshape([vertebra.centre for vertebra in confirmed], (-1, 3))])
