@@ -281,7 +281,7 @@ def test_outputThatMayNotBeWrittenIsRefusedBeforeTheNetworkIsLoaded(
 
 
 def test_diskFullWhileWritingIsToldAndKeepsEarlierResults(earlier, ct, capfd, monkeypatch):
-    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *arguments: SeesNothing())
+    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_, **__: SeesNothing())
 
     def writeJson(path, result):
         path.write_text("half of")
@@ -293,7 +293,7 @@ def test_diskFullWhileWritingIsToldAndKeepsEarlierResults(earlier, ct, capfd, mo
 
 
 def test_memoryTooSmallIsTold(earlier, ct, capfd, monkeypatch):
-    def loadDetector(*arguments):
+    def loadDetector(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(YoloDetector, "loadDetector", loadDetector)
@@ -314,7 +314,7 @@ def body(size):
     ("Hals Ä 頸椎 \U0001f9b4.mha", (20, 20, 20)), ("n" * 240 + ".nrrd", (20, 20, 20)),
 ])
 def test_aCtWithoutCervicalSpineIsAResultOfItsOwnStatus(folder, earlier, capsys, monkeypatch, name, size):
-    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *arguments: SeesNothing())
+    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_, **__: SeesNothing())
 
     status = main(["detect", str(write(folder / name, body(size))), "--output", str(earlier), "--no-scene",
                    "--no-preview"])

@@ -47,8 +47,8 @@ class StandIns:
         self.written = {}
         self.sceneError = None
 
-    def loadDetector(self, weights=None, device="auto", batchSize=32):
-        self.loaded.append((weights, device, batchSize))
+    def loadDetector(self, weights=None, device="auto", batchSize=32, precision="auto"):
+        self.loaded.append((weights, device, batchSize, precision))
         return object()
 
     def findWeights(self, weights=None):
@@ -141,9 +141,9 @@ def test_librariesPrintNothing(standIns, ct, tmp_path, capfd):
 
 
 def test_optionsReachTheDetector(standIns, ct, tmp_path):
-    detect(ct, tmp_path, "--weights", "mine", "--device", "cpu", "--batch", "4")
+    detect(ct, tmp_path, "--weights", "mine", "--device", "cpu", "--batch", "4", "--precision", "single")
 
-    assert standIns.loaded == [("mine", "cpu", 4)]
+    assert standIns.loaded == [("mine", "cpu", 4, "single")]
 
 
 def test_axisAlignedBoxesInSceneAndTable(standIns, ct, tmp_path, capsys):

