@@ -84,7 +84,7 @@ def test_theAtlasIsWhollyInTheRegionOfAnyBodySeen():
 def test_theRegionHoldsAllBoxesWithAMarginOnTheGridOfTheNetwork():
     region = spineRegion([seen([(70, 40, 150, 90)], [(60, 45, 80, 60)]), seen([(90, 200, 170, 230)])], np.array([3, 9]),
                          12, 1.0, 2.0, 32)
-    assert region == SpineRegion(range(12), slice(0, 256), slice(32, 192))
+    assert region == SpineRegion(range(12), slice(0, 256), slice(32, 224))
 
 
 def test_faintSightingsBesideClearOnesDoNotWidenTheRegion():
@@ -115,7 +115,7 @@ def test_boxesStandWhereTheyAreInTheWholePicture():
     slices[28:43, :, 150:170, 140:180] = 255
     chosen, network = detector()
     found, whole = chosen.detect(slices), detector(everySlice=True)[0].detect(slices)
-    assert network.shapes[-1][2:] == (64, 128)
+    assert network.shapes[-1][2:] == (128, 128)
     assert sum(shape[0] for shape in network.shapes) < 71
     for own, other in zip(found, whole, strict=True):
         assert np.array_equal(own.boxes, other.boxes) and np.array_equal(own.bodyBoxes, other.bodyBoxes)

@@ -19,7 +19,7 @@ BODY_EVIDENCE = 0.2
 # arch and the bodies about 24 mm).
 BEYOND_BODY_MM = 33.0
 # What the few slices did not show of the spine; on top of it comes the rounding to the network's stride.
-MARGIN_MM = 16.0
+MARGIN_MM = 24.0
 
 
 @dataclass(frozen=True)
