@@ -123,7 +123,7 @@ def sceneStages(path, weights, device, result, repeats):
 
 def handoverSeconds(path, weights, device, repeats):
     """Median seconds from the click to the result, without those of the detection itself: the CT goes from the scene to
-    the warm worker process, the result comes back. The panel asks for it every 30 ms, this function every millisecond.
+    the warm worker process, the result comes back. The panel asks for it every 10 ms, this function every millisecond.
     """
     from CervicalSpineDetectionLib.Files.ReadImage import readImage
     from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene

@@ -53,9 +53,18 @@ def inLine(places, seen, guessed):
     """
     places = places.copy()
     if seen.any():
-        upwards = np.flatnonzero(seen)[np.argsort(places[seen, 2])]
-        heights = places[upwards, 2]
-        between = guessed & (places[:, 2] > heights[0]) & (places[:, 2] < heights[-1])
-        for axis in (0, 1):
-            places[between, axis] = np.interp(places[between, 2], heights, places[upwards, axis])
+        heights = places[:, 2]
+        between = guessed & (heights > heights[seen].min()) & (heights < heights[seen].max())
+        places[between, :2] = lineThrough(places, seen)[between]
     return places
+
+
+def lineThrough(places, seen):
+    """Where the line through the bodies seen is at the height of each; beyond the outermost ones it runs straight up.
+
+    :param places: shape (n, 3), LPS mm.
+    :param seen: shape (n,), bool, at least one.
+    :return: shape (n, 2), x and y.
+    """
+    upwards = np.flatnonzero(seen)[np.argsort(places[seen, 2])]
+    return np.stack([np.interp(places[:, 2], places[upwards, 2], places[upwards, axis]) for axis in (0, 1)], axis=1)

@@ -11,6 +11,7 @@ from CervicalSpineDetectionLib.Detection.BodySpacing import (
     SETTLED_MM,
     UNSEEN_MM,
     evenedCentres,
+    lineThrough,
 )
 from CervicalSpineDetectionLib.Detection.Candidates import SURE_BODY_EVIDENCE
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
@@ -68,11 +69,11 @@ def _ringMiddle(track):
     """Middle of the atlas, continuous (slice, row, column): its boxes are deepest where they span both arches."""
     depths = track.boxes[:, 2] - track.boxes[:, 0]
     depths = depths / np.quantile(depths, 0.9)
-    columns, rows = (np.median(track.boxes[depths >= RING_DEPTH, i] + track.boxes[depths >= RING_DEPTH, i + 2] - 1) / 2
-                     for i in (0, 1))
+    deep = track.boxes[depths >= RING_DEPTH]
+    column, row = np.median(deep[:, :2] + deep[:, 2:] - 1, axis=0) / 2
     # No step where a slice is a little deeper or less deep: the middle would jump by half a slice.
     weights = np.clip((depths - MASS_DEPTH) / (RING_DEPTH - MASS_DEPTH), 0, 1)
-    return np.array([np.average(track.slices, weights=weights), rows, columns])
+    return np.array([np.average(track.slices, weights=weights), row, column])
 
 
 def orientedBoxes(levels, centres, boundsList):
@@ -165,8 +166,7 @@ def withEvenSpacing(found, exactness):
     places = np.array([entry[2] for entry in bodies]).reshape(-1, 3)
     seen = exact < UNSEEN_MM
     if seen.sum() > 1:
-        upwards = np.flatnonzero(seen)[np.argsort(places[seen, 2])]
-        places[~seen, 0] = np.interp(places[~seen, 2], places[upwards, 2], places[upwards, 0])
+        places[~seen, 0] = lineThrough(places, seen)[~seen, 0]
     centres, moves = evenedCentres([level for level, *_ in bodies], places, exact)
     moved = [(level, confidence * placeConfidence(move * SEEN_MM / max(own, SEEN_MM)), centre, bounds, detected)
              for (level, confidence, _, bounds, detected), centre, move, own

@@ -89,7 +89,7 @@ def chainOf(candidates, volume, confirmed=()):
     :param confirmed: list of Vertebra whose place and level are settled; a candidate in the place of one is dropped.
     :return: (candidates in cranio-caudal order, list of LevelChain.Link).
     """
-    likely = np.array([candidate.track.scores.sum(axis=0).argmax() for candidate in candidates], int)
+    likely = np.array([candidate.track.classScores.argmax() for candidate in candidates], int)
     centres = np.array([centreOf(candidate, LEVELS[level], volume)
                         for candidate, level in zip(candidates, likely, strict=True)]).reshape(-1, 3)
     # What is a part of an arch only, behind the bodies, would seem to be a level away from the one beside it.

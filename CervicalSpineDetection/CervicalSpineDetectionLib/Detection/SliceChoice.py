@@ -54,8 +54,13 @@ def holdsSpine(detections):
 
     :param detections: list of SliceDetections of a few slices in order.
     """
-    evidence = [found.bodyScores.sum() for found in detections]
-    return max(evidence) >= SPINE_EVIDENCE and max(evidence[0], evidence[-1]) < BODY_EVIDENCE * max(evidence)
+    evidence = _bodyEvidence(detections)
+    return bool(evidence.max() >= SPINE_EVIDENCE and evidence[[0, -1]].max() < BODY_EVIDENCE * evidence.max())
+
+
+def _bodyEvidence(detections):
+    """How many bodies, each sure, the slices show, shape (n,)."""
+    return np.array([found.bodyScores.sum() for found in detections])
 
 
 def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
@@ -68,7 +73,7 @@ def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
     :param stride: pixels.
     :return: SpineRegion, the whole scan where no vertebral body was seen.
     """
-    evidence = np.array([found.bodyScores.sum() for found in detections])
+    evidence = _bodyEvidence(detections)
     if not evidence.any():
         return SpineRegion(range(count), slice(0, None), slice(0, None))
     bodies = looked[evidence >= BODY_EVIDENCE * evidence.max()]

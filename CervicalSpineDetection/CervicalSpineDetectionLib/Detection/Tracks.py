@@ -47,6 +47,11 @@ class Track:
         """Sum of the scores over the slices, shape (classes,)."""
         return self.scores.sum(axis=0)
 
+    def between(self, score):
+        """The part between the outermost slices that it was seen in with this score, as a slice of its arrays."""
+        sure = np.flatnonzero(self.strengths >= min(score, self.strengths.max()))
+        return slice(sure[0], sure[-1] + 1)
+
     def extent(self):
         """3D edges from robust statistics over the slices.
 
@@ -56,8 +61,7 @@ class Track:
 
         :return: (first, last), each shape (3,): continuous (slice, row, column) of the box faces.
         """
-        sure = np.flatnonzero(self.strengths >= min(EDGE_SCORE, self.strengths.max()))
-        inside = slice(sure[0], sure[-1] + 1)
+        inside = self.between(EDGE_SCORE)
         edges = runningMedian(self.boxes[inside])
         clear = self.strengths[inside] >= min(CLEAR_SCORE, self.strengths.max())
         agreed = edges[:, 2].max()

@@ -52,12 +52,7 @@ def imageFromVolumeNode(node) -> sitk.Image:
     :param node: vtkMRMLScalarVolumeNode.
     :raises InputError: the volume has no voxels, or several values a voxel.
     """
-    image = sitk.GetImageFromArray(_voxels(node))
-    spacing, origin, direction = _geometry(node)
-    image.SetSpacing(spacing)
-    image.SetOrigin(origin)
-    image.SetDirection(direction)
-    return image
+    return VoxelArray(_voxels(node), *_geometry(node)).toImage()
 
 
 def arrayFromVolumeNode(node) -> VoxelArray:

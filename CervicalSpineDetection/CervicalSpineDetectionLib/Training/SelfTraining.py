@@ -97,8 +97,7 @@ def _addTrack(boxes, track, kind):
     Learned from faint sightings, a vertebra would grow wider with each round of self-training; learned from smoothed
     backs, its spinous process, whose tip may show in one slice only, would grow shorter.
     """
-    clear = np.flatnonzero(track.strengths >= min(CLEAR_SCORE, track.strengths.max()))
-    inside = slice(clear[0], clear[-1] + 1)
+    inside = track.between(CLEAR_SCORE)
     slices, seen = track.slices[inside], track.boxes[inside]
     smooth = runningMedian(seen)
     smooth[:, BACK] = np.clip(seen[:, BACK], smooth[:, BACK] - SPINOUS_TIP, smooth[:, BACK] + SPINOUS_TIP)

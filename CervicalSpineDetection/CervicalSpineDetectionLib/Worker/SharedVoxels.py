@@ -46,6 +46,14 @@ class VoxelArray:
         return cls(sitk.GetArrayViewFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection(),
                    image.GetNumberOfComponentsPerPixel() > 1, source=image)
 
+    def toImage(self):
+        """:return: sitk image with a copy of the voxels."""
+        image = sitk.GetImageFromArray(self.voxels, isVector=self.isVector)
+        image.SetSpacing(self.spacing)
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+        return image
+
 
 class SharedVoxels:
     """The giving side: a named block, filled once.
@@ -118,12 +126,10 @@ def takeImage(block, layout):
     """
     memory = _mapped(block)
     # The array must be gone before the mapping it shows can be closed.
-    image = sitk.GetImageFromArray(np.ndarray(layout["shape"], layout["type"], memory), isVector=layout["isVector"])
+    image = VoxelArray(np.ndarray(layout["shape"], layout["type"], memory), layout["spacing"], layout["origin"],
+                       layout["direction"], layout["isVector"]).toImage()
     # Giving the memory back takes half as long as the copy; the detection need not wait for it.
     threading.Thread(target=memory.close).start()
-    image.SetSpacing(layout["spacing"])
-    image.SetOrigin(layout["origin"])
-    image.SetDirection(layout["direction"])
     return image
 
 
