@@ -231,16 +231,32 @@ def test_slicerInstallsTheSameVersionsAsPip():
     assert requirements <= set(PYPROJECT["project"]["dependencies"])
 
 
-def test_moduleLoadsInABareSlicer():
-    atLoad = packages(importedModules(MODULE_SCRIPT, fileScopeOnly=True))
+def filesLoadedWithTheModule():
+    """The module's file and the library's files that are imported with it."""
+    files, found = [MODULE_SCRIPT], []
+    while files:
+        found.append(files.pop())
+        for name in importedModules(found[-1], fileScopeOnly=True):
+            parts = name.split(".")[:-1]
+            for path in (MODULE.joinpath(*parts).with_suffix(".py"), MODULE.joinpath(*parts, "__init__.py")):
+                if parts and path.is_file() and path not in found + files:
+                    files.append(path)
+    return found
 
-    assert atLoad <= {"slicer", "vtk", "qt", "ctk"} | set(sys.stdlib_module_names)
+
+def test_moduleLoadsInABareSlicer():
+    files = filesLoadedWithTheModule()
+    atLoad = packages(module for path in files for module in importedModules(path, fileScopeOnly=True))
+
+    assert LIBRARY / "Panel" / "ModuleWidget.py" in files
+    assert atLoad <= {"slicer", "vtk", "qt", "ctk", "CervicalSpineDetectionLib"} | set(sys.stdlib_module_names)
 
 
 def test_whatTheModuleImportsFromTheLibraryIsThere():
     imports = [
         (LIBRARY.parent.joinpath(*node.module.split(".")).with_suffix(".py"), alias.name)
-        for node in ast.walk(ast.parse(MODULE_SCRIPT.read_text(encoding="utf-8")))
+        for source in [MODULE_SCRIPT, *librarySources("Panel")]
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and node.module.startswith("CervicalSpineDetectionLib.")
         for alias in node.names
     ]
@@ -273,7 +289,8 @@ def test_parametersTheUiFileConnectsAreInTheParameterNode():
     }
     (parameterNode,) = (
         node
-        for node in ast.walk(ast.parse(MODULE_SCRIPT.read_text(encoding="utf-8")))
+        for path in librarySources("Panel")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef) and node.name == "CervicalSpineDetectionParameterNode"
     )
 

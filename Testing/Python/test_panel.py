@@ -1,5 +1,7 @@
 """Detection from the panel: what the user clicks, sees and keeps."""
 
+import sys
+
 import pytest
 import slicer
 from panelFixtures import (
@@ -254,13 +256,23 @@ def test_sceneIsSavedAndLoadedWithVertebraeAndChoices(module, ui, detected, tmp_
     assert ui.deviceComboBox.currentIndex == 2
 
 
-def test_reloadedModuleShowsTheSameAndStopsTheOldWorker(module, ui, client, detected):
+@pytest.fixture
+def libraryKept(monkeypatch):
+    """Other tests go on with the library as they imported it."""
+    for name in [name for name in sys.modules if name.startswith("CervicalSpineDetection")]:
+        monkeypatch.setitem(sys.modules, name, sys.modules[name])
+
+
+def test_reloadedModuleShowsTheSameAndStopsTheOldWorker(libraryKept, module, ui, client, detected):
+    names = [f"CervicalSpineDetectionLib.{name}" for name in ("Panel.ModuleWidget", "Scene.Corrections")]
+    old = [sys.modules[name] for name in names]
     module.reload()
     settle()
 
     assert client.stops == 1
     assert levelsInTable(module.widget.ui) == ["C2", "C3", "C4", "C5", "C6"]
     assert module.widget.logic.client is not client
+    assert not {*old} & {sys.modules[name] for name in names}
 
 
 def test_workerIsStoppedWhenTheApplicationCloses(application, errors, monkeypatch):
@@ -296,7 +308,6 @@ def test_sampleIsMadeOnDemandForSampleData(module, monkeypatch):
         def registerCustomSampleDataSource(**source):
             registered.update(source)
 
-    import sys
     from types import SimpleNamespace
 
     monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=SampleDataLogic))

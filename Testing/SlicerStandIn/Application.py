@@ -105,6 +105,27 @@ class Application(QApplication):
         return "5.13.0 (stand-in)"
 
 
+class ModulePanel(MrmlWidgets.qMRMLWidget):
+    """Slicer's widget that a scripted module gets as its parent.
+
+    :param representation: ModuleRepresentation.
+    """
+
+    def __init__(self, representation):
+        super().__init__()
+        self._representation = representation
+        self._entered = False
+        self.setLayout(PythonQt.QVBoxLayout())
+        self.setMRMLScene(slicer.mrmlScene)
+
+    @property
+    def isEntered(self):
+        return self._entered
+
+    def reload(self):
+        self._representation.makeWidget()
+
+
 class ModuleRepresentation:
     """``slicer.modules.<name>``: what Slicer keeps of a loaded scripted module.
 
@@ -116,22 +137,22 @@ class ModuleRepresentation:
         self.name = Path(path).stem
         self.parent = SimpleNamespace(path=self.path, title="", icon=None, categories=[], dependencies=[])
         setattr(slicer.modules, self.name.lower(), self)
-        self._importScript()
+        specification = importlib.util.spec_from_file_location(self.name, self.path)
+        sys.modules[self.name] = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(self.script)
         self.instance = getattr(self.script, self.name)(self.parent)
-        self.panel = None
+        self.panel = ModulePanel(self)
         self.makeWidget()
 
-    def _importScript(self):
-        specification = importlib.util.spec_from_file_location(self.name, self.path)
-        self.script = importlib.util.module_from_spec(specification)
-        sys.modules[self.name] = self.script
-        specification.loader.exec_module(self.script)
+    @property
+    def script(self):
+        return sys.modules[self.name]
+
+    def widgetRepresentation(self):
+        return self.panel
 
     def makeWidget(self):
-        """As Slicer does when the user first chooses the module."""
-        self.panel = MrmlWidgets.qMRMLWidget()
-        self.panel.setLayout(PythonQt.QVBoxLayout())
-        self.panel.setMRMLScene(slicer.mrmlScene)
+        """As Slicer does when the user first chooses the module, and when it is loaded again."""
         self.widget = getattr(self.script, self.name + "Widget")(self.panel)
         setattr(slicer.modules, self.name + "Widget", self.widget)
         self.widget.setup()
@@ -148,15 +169,7 @@ class ModuleRepresentation:
 
     def reload(self):
         """The developer's "Reload" button."""
-        self.panel.hide()
-        self.widget.cleanup()
-        slicer.app.moduleManager().disconnect(
-            "moduleAboutToBeUnloaded(QString)", self.widget._onModuleAboutToBeUnloaded
-        )
-        self.panel.deleteLater()
-        self._importScript()
-        self.makeWidget()
-        self.enter()
+        self.widget.onReload()
 
     def unload(self):
         """The application closes."""

@@ -13,7 +13,6 @@ class qMRMLWidget(qt.QWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._scene = None
-        self._entered = False
 
     def mrmlScene(self):
         return self._scene
@@ -22,11 +21,6 @@ class qMRMLWidget(qt.QWidget):
         if scene is not self._scene:
             self._scene = scene
             self.mrmlSceneChanged.emit(scene)
-
-    @property
-    def isEntered(self):
-        """Of the widget Slicer gives a scripted module as its parent."""
-        return self._entered
 
 
 def _forget(observations):

@@ -39,6 +39,9 @@ class ScriptedLoadableModuleWidget:
     def setup(self):
         pass
 
+    def onReload(self):
+        slicer.util.reloadScriptedModule(self.moduleName)
+
     def resourcePath(self, filename):
         return os.path.join(os.path.dirname(slicer.util.modulePath(self.moduleName)), "Resources", filename)
 

@@ -14,6 +14,7 @@ OLDEST_SLICER = (5, 10)
 # ultralytics asks for it; its Qt libraries clash with Slicer's, and the headless build does the same.
 SKIPPED = "opencv-python"
 TORCH = ("torch", "torchvision")
+REQUIREMENTS = os.path.join(os.path.dirname(__file__), "..", "..", "Resources", "requirements.txt")
 
 
 class PackagesMissing(Exception):
@@ -32,8 +33,8 @@ def slicerIsTooOld():
 class Packages:
     """:param requirementsPath: a pip requirements file."""
 
-    def __init__(self, requirementsPath):
-        self.requirementsPath = requirementsPath
+    def __init__(self, requirementsPath=REQUIREMENTS):
+        self.requirementsPath = os.path.abspath(requirementsPath)
 
     def missing(self):
         """:return: requirements not met here, list of str such as "torch>=2.2"."""

@@ -1,0 +1,134 @@
+"""Detection without the panel, for the panel and for scripts."""
+
+import shutil
+import sys
+import time
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Panel.ParameterNode import CervicalSpineDetectionParameterNode, ComputeDevice
+
+# How often the worker is asked for news.
+POLL_MILLISECONDS = 10
+
+
+class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
+    """Detection in a worker process, without the panel.
+
+    Uses ScriptedLoadableModuleLogic base class, available at:
+    https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._client = None
+        self._orientedBoxes = True
+        self._started = self._warmUpUntil = 0.0
+        # The CT in which a detection runs.
+        self.volumeNode = None
+
+    def getParameterNode(self):
+        return CervicalSpineDetectionParameterNode(super().getParameterNode())
+
+    @property
+    def client(self):
+        """Of the worker process, made when first needed. ``Worker.WorkerClient.WorkerClient``, or the like in tests."""
+        if self._client is None:
+            from CervicalSpineDetectionLib.Worker.WorkerClient import WorkerClient
+
+            python = shutil.which("PythonSlicer") or sys.executable
+            self._client = WorkerClient([python, "-m", "CervicalSpineDetectionLib.Worker"])
+        return self._client
+
+    @client.setter
+    def client(self, client):
+        self._client = client
+
+    @property
+    def isBusy(self):
+        """A detection runs."""
+        return self._client is not None and self._client.isBusy
+
+    @property
+    def isIdle(self):
+        """No news are to be expected."""
+        return not self.isBusy and time.monotonic() > self._warmUpUntil
+
+    @property
+    def elapsed(self):
+        """Seconds since the detection began."""
+        return time.monotonic() - self._started
+
+    def warmUp(self):
+        """Start the worker, if it does not run."""
+        if not self.client.isAlive:
+            self._warmUpUntil = time.monotonic() + 60
+            self.client.start()
+
+    def startDetection(self, inputVolume, device=ComputeDevice.AUTO, orientedBoxes=True, weights="", confirmed=()):
+        """Begin to detect the vertebrae of a CT; ``poll`` puts them into the scene.
+
+        :param inputVolume: vtkMRMLScalarVolumeNode in HU.
+        :param orientedBoxes: boxes turned with the curve of the spine, else aligned with the patient axes.
+        :param weights: path of a safetensors file, empty for the default.
+        :param confirmed: Vertebra objects that a person settled, see ``Scene.Corrections``.
+        :raises InputError: the volume can't be used.
+        """
+        from CervicalSpineDetectionLib.Scene.VolumeNodes import arrayFromVolumeNode
+
+        volume = arrayFromVolumeNode(inputVolume)
+        self.volumeNode, self._orientedBoxes, self._started = inputVolume, orientedBoxes, time.monotonic()
+        self.client.detect(volume, device=device.torchName(), weights=weights or None, confirmed=confirmed)
+
+    def poll(self):
+        """To be called often while a detection runs.
+
+        :return: events of the worker since the last call; where one is Finished, its vertebrae are in the scene.
+        """
+        from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
+        from CervicalSpineDetectionLib.Worker.WorkerClient import Finished, Ready
+
+        events = self._client.poll() if self._client else []
+        for event in events:
+            if isinstance(event, Finished):
+                addVertebrae(slicer.mrmlScene, event.result, self.volumeNode, oriented=self._orientedBoxes)
+            if isinstance(event, Ready):
+                self._warmUpUntil = 0.0
+        if not self.isBusy:
+            self.volumeNode = None
+        return events
+
+    def cancel(self):
+        """End a running detection; the scene stays as it is."""
+        if self.isBusy:
+            self._warmUpUntil = time.monotonic() + 60
+            self.client.cancel()
+
+    def stop(self):
+        """End the worker process, and a detection with it."""
+        if self._client is not None:
+            self._client.stop()
+        self.volumeNode = None
+
+    def detect(self, inputVolume, **settings):
+        """As ``startDetection``, and wait; for scripts. The application goes on meanwhile.
+
+        :return: ``Detection.Vertebra.DetectionResult``, coordinates in LPS mm.
+        :raises InputError: the volume can't be used, or the detection failed or was cancelled.
+        """
+        from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished
+
+        self.startDetection(inputVolume, **settings)
+        while True:
+            for event in self.poll():
+                if isinstance(event, Finished):
+                    return event.result
+                if isinstance(event, Failed):
+                    raise InputError(event.message)
+                if isinstance(event, Cancelled):
+                    raise InputError(_("The detection was cancelled."))
+            slicer.app.processEvents()
+            time.sleep(POLL_MILLISECONDS / 1000)

@@ -1,0 +1,282 @@
+"""The module's panel: input, detection and its progress, Python packages. The lower half is ``CorrectionPanel``."""
+
+import sys
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Panel.ModuleLogic import POLL_MILLISECONDS, CervicalSpineDetectionLogic
+from CervicalSpineDetectionLib.Panel.Packages import Packages, PackagesMissing, slicerIsTooOld
+from CervicalSpineDetectionLib.Panel.ParameterNode import ComputeDevice
+
+WEIGHTS_FOLDER_SETTING = "CervicalSpineDetection/WeightsFolder"
+
+
+class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Uses ScriptedLoadableModuleWidget base class, available at:
+    https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
+    """
+
+    def __init__(self, parent=None) -> None:
+        """Called when the user opens the module the first time and the widget is initialized."""
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+        self._deviceInUse = ""
+
+    def setup(self) -> None:
+        """Called when the user opens the module the first time and the widget is initialized."""
+        ScriptedLoadableModuleWidget.setup(self)
+        from CervicalSpineDetectionLib.Panel.CorrectionPanel import CorrectionPanel
+        from CervicalSpineDetectionLib.Panel.ModelChoice import ModelChoice
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/CervicalSpineDetection.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui.weightsFolderEdit.filters = self.ui.weightsFolderEdit.Dirs
+        self.ui.weightsFolderEdit.currentPath = qt.QSettings().value(WEIGHTS_FOLDER_SETTING, "")
+
+        self.logic = CervicalSpineDetectionLogic()
+        self.packages = Packages()
+        self.correctionPanel = CorrectionPanel(self.ui, uiWidget)
+        self.modelChoice = ModelChoice(self.ui.modelComboBox, self._onModelChosen)
+
+        self.pollTimer = qt.QTimer()
+        self.pollTimer.setInterval(POLL_MILLISECONDS)
+        self.pollTimer.connect("timeout()", self._poll)
+
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
+        self.ui.detectButton.connect("clicked()", self.onDetectButton)
+        self.ui.weightsFolderEdit.connect("currentPathChanged(QString)", self.onWeightsFolderChanged)
+        self.ui.installButton.connect("clicked()", self.onInstallButton)
+        self.ui.installOfflineButton.connect("clicked()", self.onInstallOfflineButton)
+        self.ui.offlineHelpButton.connect("clicked()", self.onOfflineHelpButton)
+
+        self._showPackages()
+        # Needed for module reload
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Called when the application closes and the module widget is destroyed."""
+        self.pollTimer.stop()
+        self.logic.stop()
+        self.setParameterNode(None)
+        self.correctionPanel.cleanup()
+        self.removeObservers()
+
+    def enter(self) -> None:
+        """Called each time the user opens this module."""
+        self.initializeParameterNode()
+        self.correctionPanel.watchViews()
+        if not self.packages.missing() and self._parameterNode.inputVolume:
+            # The first click then starts at once.
+            self.logic.warmUp()
+            self.pollTimer.start()
+
+    def exit(self) -> None:
+        """Called each time the user opens a different module. A running detection goes on."""
+        self.correctionPanel.leaveViews()
+        self._disconnectParameterNode()
+
+    def onReload(self) -> None:
+        """The library is loaded again too, when a developer clicks "Reload"."""
+        library = __name__.split(".")[0]
+        for name in [name for name in sys.modules if name.split(".")[0] == library]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    # Scene
+
+    def onSceneStartClose(self, caller, event) -> None:
+        """Called just before the scene is closed."""
+        self.pollTimer.stop()
+        self.logic.stop()
+        self.setParameterNode(None)
+        self._showIdle("")
+
+    def onSceneEndClose(self, caller, event) -> None:
+        """Called just after the scene is closed."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneEndImport(self, caller, event) -> None:
+        """Called just after a scene was loaded."""
+        if self.parent.isEntered:
+            self.setParameterNode(None)
+            self.initializeParameterNode()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller, event, node) -> None:
+        """The CT goes: nothing is left to detect in or to correct."""
+        if node is self.logic.volumeNode:
+            self.logic.cancel()
+        if node is self.correctionPanel.volumeNode:
+            self.correctionPanel.setVolume(None)
+
+    # Parameters
+
+    def initializeParameterNode(self) -> None:
+        """Ensure parameter node exists and observed."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if not self._parameterNode.inputVolume:
+            firstVolumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if firstVolumeNode:
+                self._parameterNode.inputVolume = firstVolumeNode
+
+    def setParameterNode(self, inputParameterNode) -> None:
+        """Set and observe parameter node, so that the GUI follows its changes.
+
+        :param inputParameterNode: None to let go of the present one.
+        """
+        self._disconnectParameterNode()
+        self._parameterNode = inputParameterNode
+        if self._parameterNode:
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+        self._onParametersModified()
+
+    def _disconnectParameterNode(self):
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+        self._parameterNode = None
+
+    def _onParametersModified(self, caller=None, event=None) -> None:
+        parameters = self._parameterNode
+        self.correctionPanel.setVolume(parameters.inputVolume if parameters else None)
+        self.modelChoice.show(self.ui.weightsFolderEdit.currentPath, parameters.weights if parameters else "")
+        self.ui.deviceComboBox.setItemText(
+            0, _("Auto ({device})").format(device=self._deviceInUse) if self._deviceInUse else _("Auto")
+        )
+        self._updateDetectButton()
+
+    def _updateDetectButton(self):
+        button = self.ui.detectButton
+        canDetect = bool(self._parameterNode and self._parameterNode.inputVolume) and not slicerIsTooOld()
+        button.enabled = canDetect or self.logic.isBusy
+        button.text = _("Cancel") if self.logic.isBusy else _("Detect vertebrae")
+        button.toolTip = (
+            _("End the detection; the scene stays as it is.") if self.logic.isBusy
+            else slicerIsTooOld() or (_("Find and name the vertebrae.") if canDetect else _("Select an input CT."))
+        )
+
+    def _onModelChosen(self, path):
+        if self._parameterNode:
+            self._parameterNode.weights = path
+
+    def onWeightsFolderChanged(self, path) -> None:
+        qt.QSettings().setValue(WEIGHTS_FOLDER_SETTING, path)
+        self._onParametersModified()
+
+    # Detection
+
+    def onDetectButton(self) -> None:
+        """Run detection when user clicks "Detect vertebrae" button, end it when the user clicks "Cancel"."""
+        if self.logic.isBusy:
+            self.logic.cancel()
+            self._poll()
+            return
+        parameters = self._parameterNode
+        try:
+            self.packages.ensure()
+            self._showPackages()
+            corrections = self.correctionPanel.corrections
+            self.logic.startDetection(
+                parameters.inputVolume, parameters.device, parameters.orientedBoxes, parameters.weights,
+                corrections.confirmedVertebrae() if corrections else [],
+            )
+        except (InputError, PackagesMissing) as error:
+            slicer.util.errorDisplay(str(error))
+            return
+        self.ui.progressBar.setRange(0, 0)
+        self.ui.progressBar.visible = True
+        self._poll()
+        self.pollTimer.start()
+
+    def _poll(self) -> None:
+        """Show what the worker did since the last time."""
+        for event in self.logic.poll():
+            getattr(self, "_on" + type(event).__name__)(event)
+        self._updateDetectButton()
+        if self.logic.isIdle:
+            self.pollTimer.stop()
+
+    def _onReady(self, event):
+        if self._parameterNode and self._parameterNode.device == ComputeDevice.AUTO:
+            self._deviceInUse = event.device
+            self._onParametersModified()
+
+    def _onProgress(self, event):
+        self.ui.progressBar.setRange(0, event.total)
+        self.ui.progressBar.value = event.done
+        self.ui.statusLabel.text = _("{step}: {done} of {total}, {seconds:.0f} s").format(
+            step=event.step, done=event.done, total=event.total, seconds=self.logic.elapsed
+        )
+
+    def _onFinished(self, event):
+        self._showIdle(_summary(event.result, self.logic.elapsed))
+        self.correctionPanel.refresh()
+        self.correctionPanel.selectMiddle()
+
+    def _onFailed(self, event):
+        self._showIdle(_("Not detected. The scene is as it was."))
+        slicer.util.errorDisplay(event.message)
+
+    def _onCancelled(self, event):
+        self._showIdle(_("Cancelled. The scene is as it was."))
+
+    def _showIdle(self, text):
+        self.ui.progressBar.visible = False
+        self.ui.statusLabel.text = text
+
+    # Python packages
+
+    def onInstallButton(self) -> None:
+        """Install missing packages when user clicks "Install..." button."""
+        self._install(self.packages.ensure)
+
+    def onInstallOfflineButton(self) -> None:
+        """Install missing packages from a folder the user chooses."""
+        folder = qt.QFileDialog.getExistingDirectory(self.ui.installOfflineButton, _("Folder of wheels"))
+        if folder:
+            self._install(lambda: self.packages.install(self.packages.missing(), folder))
+
+    def onOfflineHelpButton(self) -> None:
+        """Say how to install without a network."""
+        slicer.util.infoDisplay(self.packages.offlineHelp())
+
+    def _install(self, install):
+        try:
+            install()
+        except PackagesMissing as error:
+            slicer.util.errorDisplay(str(error))
+        self._showPackages()
+
+    def _showPackages(self):
+        missing = self.packages.missing()
+        self.ui.packagesStatusLabel.text = (
+            _("Missing: {names}").format(names=", ".join(missing)) if missing else _("All installed.")
+        )
+        self.ui.installButton.enabled = self.ui.installOfflineButton.enabled = bool(missing)
+
+
+def _summary(result, seconds):
+    """Levels found and what to look at, for the status line."""
+    if not result.vertebrae:
+        return "\n".join([_("No vertebra found."), *result.warnings])
+    found = _("Found in {seconds:.0f} s: {levels}").format(
+        seconds=seconds, levels=", ".join(vertebra.level for vertebra in result.vertebrae)
+    )
+    return "\n".join([found, *result.warnings])

@@ -1,0 +1,121 @@
+"""The test that Slicer runs in itself, by *Reload and Test* and by CTest."""
+
+import os
+
+import slicer
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
+
+from CervicalSpineDetectionLib.Panel.ModuleLogic import CervicalSpineDetectionLogic
+from CervicalSpineDetectionLib.Panel.Packages import Packages
+from CervicalSpineDetectionLib.Panel.ParameterNode import ComputeDevice
+
+PHANTOM_SEED = 17
+
+
+class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
+    """What a user does, on a made CT with exact ground truth and without a network.
+
+    Uses ScriptedLoadableModuleTest base class, available at:
+    https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
+    """
+
+    def setUp(self):
+        """Reset the state by clearing the scene."""
+        slicer.mrmlScene.Clear()
+        self.logic = CervicalSpineDetectionLogic()
+        self.addCleanup(self.logic.stop)
+
+    def tearDown(self):
+        self.logic.stop()
+
+    def runTest(self):
+        """Run as few or as many tests as needed here."""
+        self.setUp()
+        try:
+            self.test_phantomIsDetectedCorrectedAndSaved()
+        finally:
+            self.tearDown()
+
+    def test_phantomIsDetectedCorrectedAndSaved(self):
+        if Packages().missing():
+            self.skipTest("Python packages are missing; the module installs them at its first run.")
+        from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+        from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
+
+        self.delayDisplay("Making a CT")
+        phantom = makePhantom(PHANTOM_SEED)
+        volumeNode = volumeNodeFromImage(slicer.mrmlScene, phantom.ct, "Phantom")
+
+        self.delayDisplay("Cancelling a detection")
+        self.checkCancel(volumeNode)
+        self.delayDisplay("Detecting the vertebrae")
+        self.logic.detect(volumeNode, device=ComputeDevice.CPU, orientedBoxes=False)
+        self.checkDetection(phantom, volumeNode)
+        self.delayDisplay("Correcting")
+        self.checkCorrections(volumeNode)
+        self.delayDisplay("Saving and loading")
+        self.checkSaved(volumeNode)
+        self.delayDisplay("Test passed")
+
+    def checkCancel(self, volumeNode):
+        from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraNodes
+        from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled
+
+        self.logic.startDetection(volumeNode, ComputeDevice.CPU)
+        self.logic.cancel()
+        self.assertTrue(any(isinstance(event, Cancelled) for event in self.logic.poll()))
+        self.assertFalse(self.logic.isBusy)
+        self.assertEqual(list(vertebraNodes(slicer.mrmlScene, volumeNode)), [])
+
+    def checkDetection(self, phantom, volumeNode):
+        import numpy as np
+
+        from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
+        from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou
+        from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes
+
+        found = {vertebra.level: vertebra for vertebra in vertebraeFromNodes(slicer.mrmlScene, volumeNode)}
+        whole = [truth for truth in phantom.vertebrae if truth.complete and truth.level in CERVICAL_LEVELS]
+        self.assertGreater(len(whole), 4)
+        for truth in whole:
+            self.assertIn(truth.level, found)
+            self.assertLess(np.linalg.norm(found[truth.level].centre - truth.centre), 6.0)
+            self.assertGreater(boxIou(found[truth.level].bounds, truth.bounds), 0.5)
+
+    def checkCorrections(self, volumeNode):
+        from CervicalSpineDetectionLib.Scene.Corrections import Corrections
+
+        corrections = Corrections(slicer.mrmlScene, volumeNode)
+        self.addCleanup(corrections.release)
+        detected = [row.level for row in corrections.rows()]
+        corrections.shift(1)
+        shifted = [row.level for row in corrections.rows()]
+        self.assertEqual(shifted[:-1], detected[1:])
+        corrections.undo()
+        self.assertEqual([row.level for row in corrections.rows()], detected)
+        corrections.redo()
+        self.assertEqual([row.level for row in corrections.rows()], shifted)
+        corrections.undo()
+
+        row = corrections.rows()[2]
+        roi = slicer.mrmlScene.GetNodeByID(row.nodeId)
+        roi.SetSize(roi.GetSize()[0] + 10, *roi.GetSize()[1:])
+        self.assertAlmostEqual(corrections.rows()[2].size[0], row.size[0] + 10)
+        self.assertTrue(corrections.rows()[2].edited)
+
+    def checkSaved(self, volumeNode):
+        import numpy as np
+
+        from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes
+
+        saved = vertebraeFromNodes(slicer.mrmlScene, volumeNode)
+        path = os.path.join(slicer.util.tempDirectory(), "self test.mrb")
+        self.assertTrue(slicer.util.saveScene(path))
+        slicer.mrmlScene.Clear()
+        slicer.util.loadScene(path)
+        loaded = vertebraeFromNodes(
+            slicer.mrmlScene, slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        )
+        self.assertEqual([vertebra.level for vertebra in loaded], [vertebra.level for vertebra in saved])
+        for one, other in zip(loaded, saved):  # noqa: B905
+            np.testing.assert_allclose(one.bounds.minimum, other.bounds.minimum, rtol=0, atol=0.01)
