@@ -20,7 +20,8 @@ from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
 from sceneFixtures import madeImage, madeResult  # noqa: E402
 from SlicerStandIn.Application import ModuleRepresentation, installModules, start  # noqa: E402
 
-from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraNodes  # noqa: E402
+from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes  # noqa: E402
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae  # noqa: E402
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage  # noqa: E402
 from CervicalSpineDetectionLib.Worker import WorkerClient  # noqa: E402
 

@@ -21,8 +21,9 @@ from panelFixtures import (
 )
 
 from CervicalSpineDetectionLib.Panel.VertebraTable import REMARK, SIZE
+from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
 from CervicalSpineDetectionLib.Scene.SceneExport import exportScene
-from CervicalSpineDetectionLib.Scene.VertebraNodes import centresNodeOf, vertebraeFromNodes
+from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes
 
 __all__ = ["application", "detected", "errors", "module", "ui", "volumeNode"]
 

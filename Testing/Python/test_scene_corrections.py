@@ -28,12 +28,9 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.Corrections import Corrections
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
-from CervicalSpineDetectionLib.Scene.VertebraNodes import (
-    FOLDER_NAME,
-    addVertebrae,
-    centresNodeOf,
-    vertebraeFromNodes,
-)
+from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
+from CervicalSpineDetectionLib.Scene.VertebraFolder import FOLDER_NAME
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraeFromNodes
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, boxCorners
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 

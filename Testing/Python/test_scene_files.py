@@ -21,13 +21,10 @@ from sceneFixtures import (
 from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
+from CervicalSpineDetectionLib.Scene.OwnNodes import VOLUME_REFERENCE
 from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
-from CervicalSpineDetectionLib.Scene.VertebraNodes import (
-    FOLDER_NAME,
-    VOLUME_REFERENCE,
-    addVertebrae,
-    vertebraeFromNodes,
-)
+from CervicalSpineDetectionLib.Scene.VertebraFolder import FOLDER_NAME
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraeFromNodes
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode
 
 

@@ -23,13 +23,10 @@ from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
-from CervicalSpineDetectionLib.Scene.VertebraNodes import (
-    FOLDER_NAME,
-    PREFIX,
-    VOLUME_REFERENCE,
-    addVertebrae,
-    vertebraeFromNodes,
-)
+from CervicalSpineDetectionLib.Scene.OwnNodes import VOLUME_REFERENCE
+from CervicalSpineDetectionLib.Scene.VertebraFolder import FOLDER_NAME
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraeFromNodes
+from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 
 LPS_TO_RAS = np.array([-1, -1, 1])

@@ -58,7 +58,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         self.delayDisplay("Test passed")
 
     def checkCancel(self, volumeNode):
-        from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraNodes
+        from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes
         from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled
 
         self.logic.startDetection(volumeNode, ComputeDevice.CPU)

@@ -43,7 +43,7 @@ class VertebraTable:
         widget.connect("cellChanged(int,int)", self._onCellChanged)
 
     def show(self, rows):
-        """:param rows: list of ``Scene.Corrections.Row``."""
+        """:param rows: list of ``Scene.VertebraRow.Row``."""
         selected = self.selectedIds()
         wasBlocked = self._widget.blockSignals(True)
         try:

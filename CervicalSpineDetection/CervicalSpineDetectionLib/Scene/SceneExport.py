@@ -16,15 +16,11 @@ from CervicalSpineDetectionLib.Files.LabelMapExport import boneMask, boxMap
 from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Files.ResultJson import writeJson
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes
 from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups
 from CervicalSpineDetectionLib.Scene.SegmentationNode import addSegmentation
-from CervicalSpineDetectionLib.Scene.VertebraNodes import (
-    PREFIX,
-    readStates,
-    vertebraeFromNodes,
-    vertebraNodes,
-    writeStates,
-)
+from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates, vertebraeFromNodes, writeStates
+from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
 
 

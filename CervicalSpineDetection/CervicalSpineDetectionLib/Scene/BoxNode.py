@@ -1,0 +1,96 @@
+"""One vertebra's box as a vtkMRMLMarkupsROINode: geometry, attributes, looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+
+from CervicalSpineDetectionLib.Detection.Vertebra import OrientedBox
+from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
+from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE
+from CervicalSpineDetectionLib.Scene.VertebraState import boxFromNumbers
+from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+
+CODE_ATTRIBUTE = slicer.vtkSlicerTerminologiesModuleLogic.GetTerminologyEntryAttributeName()
+# Grey, for a box whose name names no vertebra.
+UNKNOWN_COLOUR = (0.5, 0.5, 0.5)
+
+
+def makeBox(scene, state):
+    """A box's node with its display node, not yet placed; ``writeBox`` fills it.
+
+    :return: vtkMRMLMarkupsROINode.
+    """
+    className = "vtkMRMLMarkupsROINode"
+    if state.nodeId:
+        # Undo brings a removed node back under its former ID.
+        node = scene.AddNewNodeByClassWithID(className, state.name, state.nodeId)
+    else:
+        node = scene.AddNewNodeByClass(className, state.name)
+    node.SetAttribute(ROLE, "Box")
+    node.CreateDefaultDisplayNodes()
+    displayNode = node.GetDisplayNode()
+    with slicer.util.NodeModify(displayNode):
+        displayNode.SetLineThickness(0.3)
+        # The centre point carries the name, and eleven boxes' handles would hide the CT: turned on where needed.
+        displayNode.SetPropertiesLabelVisibility(False)
+        displayNode.SetHandlesInteractive(False)
+    return node
+
+
+def writeBox(node, state, former):
+    """Bring a box's node in line with its state.
+
+    :param former: the state as it stands in the scene, None for a new node.
+    """
+    code = terminologyEntry(state.level) if state.level else None
+    with slicer.util.NodeModify(node):
+        if former is None or state.box != former.box:
+            node.SetFixedNumberOfControlPoints(False)
+            _setRoi(node, boxFromNumbers(state.box))
+            # Without its one point the box would be nothing: Slicer's keys could remove it.
+            node.SetFixedNumberOfControlPoints(True)
+            # The box's centre would be taken for that of the body.
+            node.SetNthControlPointVisibility(0, False)
+        for name in {**state.attributes, **(former.attributes if former else {})}:
+            if node.GetAttribute(name) != state.attributes.get(name):
+                node.SetAttribute(name, state.attributes.get(name))
+        # Only then, as a person may have chosen another colour.
+        isNewLevel = former is None or node.GetAttribute(CODE_ATTRIBUTE) != code
+        node.SetAttribute(CODE_ATTRIBUTE, code)
+        node.SetName(state.name)
+        node.SetLocked(state.locked)
+    displayNode = node.GetDisplayNode()
+    with slicer.util.NodeModify(displayNode):
+        if isNewLevel:
+            colour = levelColour(state.level) if state.level else UNKNOWN_COLOUR
+            displayNode.SetColor(colour)
+            displayNode.SetSelectedColor(colour)
+        if former is None or bool(state.remark) != bool(former.remark):
+            displayNode.SetFillOpacity(0 if state.remark else 0.05)
+        displayNode.SetVisibility(state.visible)
+        if state.locked:
+            # Slicer's handles move a locked box too.
+            displayNode.SetHandlesInteractive(False)
+
+
+def boxFromRoi(node) -> OrientedBox:
+    """LPS mm in the CT's frame."""
+    objectToNode = slicer.util.arrayFromVTKMatrix(node.GetObjectToNodeMatrix())
+    return OrientedBox(
+        centre=LPS_TO_RAS @ objectToNode[:3, 3],
+        size=np.array(node.GetSize()),
+        axes=(LPS_TO_RAS @ objectToNode[:3, :3] @ LPS_TO_RAS).T,
+    )
+
+
+def _setRoi(node, box):
+    # An ROI's axes point right, anterior, superior, as the names of its handles say.
+    objectToNode = np.eye(4)
+    objectToNode[:3, :3] = LPS_TO_RAS @ box.axes.T @ LPS_TO_RAS
+    objectToNode[:3, 3] = LPS_TO_RAS @ box.centre
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(objectToNode.ravel())
+    node.SetAndObserveObjectToNodeMatrix(matrix)
+    node.SetSize(box.size)

@@ -1,0 +1,34 @@
+"""Conflicts among the nodes themselves: points without a box, copies made by Slicer's Data module."""
+
+from __future__ import annotations
+
+from CervicalSpineDetectionLib.Scene.CentrePoints import strayPoints
+from CervicalSpineDetectionLib.Scene.Conflicts import Conflict
+from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE, centresNodeOf, isWithoutCt, markupsNodes, vertebraNodes
+from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
+
+
+def strayConflicts(scene, volumeNode, states) -> list[Conflict]:
+    """Points without a box: what is meant is open, so that nothing can be exported."""
+    return [
+        Conflict((centresNodeOf(scene, volumeNode).GetID(),),
+                 f"The box of {level} is missing: insert {level} to make one, or undo.")
+        for level in strayPoints(scene, volumeNode, states)
+    ]
+
+
+def copyConflicts(scene, volumeNode) -> list[Conflict]:
+    """Clones made in Slicer's Data module. They don't name the CT, so they are no vertebrae of it."""
+    ours = {_mark(node): node.GetName() for node in vertebraNodes(scene, volumeNode)} if volumeNode else {}
+    return [
+        Conflict((node.GetID(),), f'"{node.GetName()}" is a copy of "{ours[_mark(node)]}" and is left out: delete it '
+                 "in the Data module, and insert a level that you need.")
+        for node in markupsNodes(scene)
+        if isWithoutCt(node) and _mark(node) in ours
+    ]
+
+
+def _mark(node):
+    """What a clone has in common with its original only."""
+    isBox = node.GetAttribute(ROLE) == "Box"
+    return node.GetAttribute(PREFIX + "Centre") if isBox else node.GetName().removesuffix(" Copy")

@@ -1,0 +1,49 @@
+"""Which nodes of a scene are ours, and which CT they belong to.
+
+Node attribute ``CervicalSpineDetection.Role``: "Box" or "Centres". The node reference
+``CervicalSpineDetection.InputVolume`` names the CT.
+"""
+
+from __future__ import annotations
+
+from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
+
+VOLUME_REFERENCE = PREFIX + "InputVolume"
+ROLE = PREFIX + "Role"
+
+
+def belongsTo(node, volumeNode) -> bool:
+    """True for a box or list of centres of a volume."""
+    volumeId = volumeNode.GetID() if volumeNode else None
+    return bool(node.GetAttribute(ROLE)) and node.GetNodeReferenceID(VOLUME_REFERENCE) == volumeId
+
+
+def isWithoutCt(node) -> bool:
+    """True for a box or list of centres that names no CT."""
+    return belongsTo(node, None)
+
+
+def vertebraNodes(scene, volumeNode):
+    """Boxes and lists of centres of a volume."""
+    return [node for node in markupsNodes(scene) if belongsTo(node, volumeNode)]
+
+
+def nodesOfRole(scene, volumeNode, role):
+    """:param role: "Box" or "Centres"."""
+    return [node for node in vertebraNodes(scene, volumeNode) if node.GetAttribute(ROLE) == role]
+
+
+def centresNodeOf(scene, volumeNode):
+    """The list of a volume's centre points, or None."""
+    return next(iter(nodesOfRole(scene, volumeNode, "Centres")), None)
+
+
+def markupsNodes(scene):
+    """All markups of a scene, whosever they are."""
+    # slicer.util.getNodesByClass always asks slicer.mrmlScene.
+    return [scene.GetNthNodeByClass(n, "vtkMRMLMarkupsNode")
+            for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode"))]
+
+
+def transformIdOf(volumeNode):
+    return volumeNode.GetTransformNodeID() if volumeNode else None

@@ -1,0 +1,52 @@
+"""One vertebra of a scene as a table shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from CervicalSpineDetectionLib.Scene.BoxNode import UNKNOWN_COLOUR
+from CervicalSpineDetectionLib.Scene.Levels import levelColour
+
+
+@dataclass(frozen=True)
+class Row:
+    """One vertebra in a table.
+
+    :param nodeId: of the box's node.
+    :param level: "C3"; the node's name where that names no vertebra.
+    :param confidence: the detector's, 0 to 1; 1 where a person set or confirmed the level.
+    :param remark: why it is to be looked at, empty for a sure one.
+    :param inferred: placed between its neighbours, not seen and not yet placed by a person.
+    :param size: left-right, posterior-anterior, inferior-superior, mm.
+    :param colour: RGB, 0 to 1.
+    """
+
+    nodeId: str
+    level: str
+    confidence: float
+    remark: str
+    visible: bool
+    confirmed: bool
+    locked: bool
+    edited: bool
+    inferred: bool
+    size: tuple
+    colour: tuple
+
+
+def rowOf(state) -> Row:
+    whole = state.level is not None and state.centre is not None
+    vertebra = state.vertebra if whole else None
+    return Row(
+        nodeId=state.nodeId,
+        level=state.level or state.name,
+        confidence=vertebra.confidence if whole else 0.0,
+        remark=state.remark,
+        visible=state.visible,
+        confirmed=state.confirmed,
+        locked=state.locked,
+        edited=state.edited,
+        inferred=vertebra.inferred if whole else False,
+        size=tuple(float(length) for length in state.orientedBox.size),
+        colour=levelColour(state.level) if state.level else UNKNOWN_COLOUR,
+    )
