@@ -27,7 +27,9 @@ class CervicalSpineDetection(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Cervical Spine Detection")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.dependencies = ["Markups"]
+        self.parent.dependencies = [
+            "Markups", "SampleData", "Segmentations", "SubjectHierarchy", "Terminologies", "Volumes"
+        ]
         self.parent.contributors = ["CervicalSpineDetection contributors"]
         self.parent.helpText = _("""
 Finds the cervical vertebrae C1 to C7 in a CT of the neck and adds a named ROI box and a centre point for each of them.
@@ -52,6 +54,9 @@ def registerSampleData():
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="Cervical Spine Detection",
         sampleName=SAMPLE_NAME,
+        # Nothing to download; Slicer counts the addresses all the same.
+        uris=[],
+        fileNames=[],
         thumbnailFileName=os.path.join(os.path.dirname(__file__), "Resources", "Icons", "CervicalSpineDetection.png"),
         customDownloader=makeSample,
     )

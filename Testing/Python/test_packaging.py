@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -129,6 +130,78 @@ def test_cmakeProjectNameIsTheExtensionsName():
 
     assert re.findall(r"^project\((\w+)\)", text, re.MULTILINE) == ["CervicalSpineDetection"]
     assert re.findall(r"^add_subdirectory\((\w+)\)", text, re.MULTILINE) == ["CervicalSpineDetection"]
+
+
+# What stands for Slicer's build: it checks what its own package file and macros need from an extension.
+SLICER_CONFIG = """
+if(POLICY CMP0148)
+  cmake_policy(GET CMP0148 findPythonLibs)
+endif()
+if(findPythonLibs STREQUAL NEW)
+  message(FATAL_ERROR "Slicer's external projects call find_package(PythonLibs), which CMP0148 NEW removes.")
+endif()
+set(Slicer_USE_FILE ${CMAKE_CURRENT_LIST_DIR}/UseSlicer.cmake)
+set(Slicer_EXTENSION_GENERATE_CONFIG ${CMAKE_CURRENT_LIST_DIR}/Empty.cmake)
+set(Slicer_EXTENSION_CPACK ${CMAKE_CURRENT_LIST_DIR}/Empty.cmake)
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR lib/qt-scripted-modules)
+"""
+USE_SLICER = """
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(MODULE "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  foreach(file ${MODULE_SCRIPTS} ${MODULE_RESOURCES})
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+      message(FATAL_ERROR "${file} is not there")
+    endif()
+  endforeach()
+endmacro()
+"""
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
+def test_extensionIsConfiguredWithThePoliciesThatSlicersPackageFileNeeds(tmp_path):
+    for name, text in {"SlicerConfig.cmake": SLICER_CONFIG, "UseSlicer.cmake": USE_SLICER, "Empty.cmake": ""}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    command = ["cmake", "-S", REPOSITORY, "-B", tmp_path / "build", f"-DSlicer_DIR={tmp_path}"]
+    run = subprocess.run(command, capture_output=True, text=True)
+
+    assert run.returncode == 0, run.stderr
+    weights = tmp_path / "build" / "lib" / "qt-scripted-modules" / "CervicalSpineDetectionLib" / "ModelWeights"
+    assert (weights / "cervical-yolov5n.safetensors").is_file()
+
+
+def test_cmakeVersionsAreThoseOfTheOldestSlicer():
+    """From 3.27 on a policy takes FindPythonLibs away, which Slicer's package file still needs."""
+    text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
+    oldest, newest = re.search(r"^cmake_minimum_required\(VERSION ([\d.]+)\.\.\.([\d.]+) FATAL_ERROR\)", text).groups()
+
+    assert versionParts(oldest) <= versionParts(newest) < (3, 27)
+
+
+def versionParts(version):
+    return tuple(map(int, version.split(".")))
+
+
+# What in the code comes from which of Slicer's modules.
+MODULE_SIGNS = {
+    "Markups": "vtkMRMLMarkups",
+    "SampleData": "import SampleData",
+    "Segmentations": "vtkMRMLSegmentation",
+    "SubjectHierarchy": "vtkMRMLSubjectHierarchyNode",
+    "Terminologies": "vtkSlicerTerminolog",
+    "Volumes": "vtkMRMLScalarVolumeNode",
+}
+
+
+def test_modulesWhoseClassesAreUsedAreLoadedBefore():
+    text = MODULE_SCRIPT.read_text(encoding="utf-8")
+    (declared,) = (
+        ast.literal_eval(node.value)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "self.parent.dependencies"
+    )
+    code = text + "".join(path.read_text(encoding="utf-8") for path in librarySources("Panel", "Scene"))
+
+    assert set(declared) == {name for name, sign in MODULE_SIGNS.items() if sign in code}
 
 
 def test_cmakeCopiesTheWeightsToWhereTheInstalledPackageHasThem():

@@ -1,6 +1,7 @@
 """Detection from the panel: what the user clicks, sees and keeps."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import slicer
@@ -300,24 +301,14 @@ def test_slicerThatIsTooOldIsSaid(module, ui, volumeNode, monkeypatch):
     assert "needs Slicer 5.10 or newer" in ui.detectButton.toolTip
 
 
-def test_sampleIsMadeOnDemandForSampleData(module, monkeypatch):
-    registered = {}
-
-    class SampleDataLogic:
-        @staticmethod
-        def registerCustomSampleDataSource(**source):
-            registered.update(source)
-
-    from types import SimpleNamespace
-
-    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=SampleDataLogic))
+def test_sampleIsMadeOnDemandForSampleData(module):
     slicer.app.startupCompleted.emit()
 
-    from pathlib import Path
-
-    assert registered["category"] == "Cervical Spine Detection"
-    assert Path(registered["thumbnailFileName"]).is_file()
-    assert registered.get("uris") is None and callable(registered["customDownloader"])
+    # Earlier tests loaded the module too.
+    source = slicer.modules.sampleDataSources["Cervical Spine Detection"][-1]
+    assert source.sampleName == "Cervical spine phantom"
+    assert Path(source.thumbnailFileName).is_file()
+    assert source.uris == [] and callable(source.customDownloader)
 
 
 def test_scriptWaitsForTheResult(module, volumeNode):

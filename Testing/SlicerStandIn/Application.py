@@ -17,9 +17,10 @@ from PySide6.QtCore import QObject, QSettings, Signal
 from PySide6.QtWidgets import QApplication
 
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
-from SlicerStandIn import CtkWidgets, MrmlWidgets, PythonQt, SlicerBase
+from SlicerStandIn import CtkWidgets, MrmlWidgets, PythonQt, SampleData, SlicerBase
 
-GENUINE_FOLDER = "SLICER_BASE_PYTHON"
+# Slicer's sources.
+SOURCE_FOLDER = "SLICER_SOURCE"
 
 
 class ModuleManager(QObject):
@@ -180,8 +181,8 @@ class ModuleRepresentation:
 def installModules():
     """Make ``qt``, ``ctk`` and Slicer's module base classes importable.
 
-    Where the environment variable SLICER_BASE_PYTHON names Slicer's own folder ``Base/Python/slicer``, its
-    ScriptedLoadableModule, parameterNodeWrapper, i18n and packaging are used instead of the ones here.
+    Where the environment variable SLICER_SOURCE names a checkout of Slicer, its own ScriptedLoadableModule,
+    parameterNodeWrapper, i18n, packaging and SampleData are used instead of the ones here.
     """
     if "qt" in sys.modules:
         return
@@ -190,14 +191,16 @@ def installModules():
     for cls in MrmlWidgets.CLASSES:
         setattr(slicer, cls.__name__, cls)
     slicer.modules = sys.modules["slicer.modules"] = ModuleType("slicer.modules")
-    genuine = os.environ.get(GENUINE_FOLDER)
-    if genuine:
-        slicer.__path__.append(genuine)
+    source = os.environ.get(SOURCE_FOLDER)
+    if source:
+        slicer.__path__.append(os.path.join(source, "Base", "Python", "slicer"))
+        sys.path.append(os.path.join(source, "Modules", "Scripted", "SampleData"))
         import slicer_core.MRMLCore
 
         sys.modules["MRMLCorePython"] = slicer_core.MRMLCore
     else:
         SlicerBase.install()
+        sys.modules["SampleData"] = SampleData
 
 
 def start():
