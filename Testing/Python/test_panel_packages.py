@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -50,6 +51,8 @@ class Machine:
         return self.installed[name]
 
     def pipInstall(self, requirements, **settings):
+        if not requirements:
+            raise subprocess.CalledProcessError(1, "pip install")  # as pip does
         self.asked.append((requirements, settings))
         self.environment.append({name: os.environ.get(name) for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS")})
         for requirement in requirements:
@@ -126,7 +129,15 @@ def test_slicer510InstallsUltralyticsWithoutOpenCvsQt(packages, machine):
     packages.ensure()
 
     asked = [requirements for requirements, _ in machine.asked]
-    assert asked == [["opencv-python-headless>=4.6"], ["--no-deps", "ultralytics"], ["scipy>=1.4"]]
+    assert asked == [["opencv-python-headless>=4.6"], ["--no-deps", "ultralytics>=8.3"], ["scipy>=1.4"]]
+
+
+def test_slicer510InstallsUltralyticsWhereAllThatItAsksForIsThere(packages, machine):
+    machine.installed["scipy"] = "1.14"
+    packages.ensure()
+
+    assert packages.missing() == []
+    assert machine.asked[-1][0] == ["--no-deps", "ultralytics>=8.3"]
 
 
 def test_newerSlicerInstallsThroughItsOwnPackaging(packages, machine, monkeypatch):
@@ -193,15 +204,26 @@ def test_installButtonInstalls(module, ui, machine):
     assert not ui.installButton.enabled
 
 
-def test_offlineHelpGivesTheExactCommands(ui, packages, monkeypatch):
+@pytest.mark.parametrize(("platform", "executable", "start"), [
+    ("linux", "/opt/Slicer 5.10.0/bin/PythonSlicer", "'/opt/Slicer 5.10.0/bin/PythonSlicer' -m pip "),
+    ("win32", r"C:\Slicer 5.10.0\bin\PythonSlicer.exe", r'"C:\Slicer 5.10.0\bin\PythonSlicer.exe" -m pip '),
+])
+def test_offlineHelpGivesTheExactCommands(ui, packages, monkeypatch, platform, executable, start):
     shown = []
     monkeypatch.setattr(slicer.util, "infoDisplay", shown.append)
+    monkeypatch.setattr(sys, "executable", executable)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     ui.advancedCollapsibleButton.collapsed = False
     settle()
     click(ui.offlineHelpButton)
 
-    assert f"-m pip download --dest wheels -r {packages.requirementsPath}" in shown[0]
-    assert "-m pip install --no-index --find-links wheels" in shown[0]
+    commands = [line.strip() for line in shown[0].splitlines() if " -m pip " in line]
+    assert len(commands) == 4 and all(command.startswith(start) for command in commands)
+    # A ">" that is not quoted writes into a file.
+    quoted = {line: f'"{line}"' if platform == "win32" else f"'{line}'" for line in packages.requirements()}
+    assert commands[0].removeprefix(start) == "download --dest wheels " + " ".join(quoted.values())
+    assert commands[1].removeprefix(start) == "install --no-index --find-links wheels " + " ".join(quoted.values())
 
 
 def test_sampleAsksForThePackagesFirst(module, machine, errors):

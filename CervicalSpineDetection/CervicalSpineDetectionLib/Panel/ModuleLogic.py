@@ -1,7 +1,5 @@
 """Detection without the panel, for the panel and for scripts."""
 
-import shutil
-import sys
 import time
 
 import slicer
@@ -9,6 +7,7 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Panel.Packages import pythonSlicer
 from CervicalSpineDetectionLib.Panel.ParameterNode import CervicalSpineDetectionParameterNode, ComputeDevice
 
 # How often the worker is asked for news.
@@ -39,8 +38,7 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
         if self._client is None:
             from CervicalSpineDetectionLib.Worker.WorkerClient import WorkerClient
 
-            python = shutil.which("PythonSlicer") or sys.executable
-            self._client = WorkerClient([python, "-m", "CervicalSpineDetectionLib.Worker"])
+            self._client = WorkerClient([pythonSlicer(), "-m", "CervicalSpineDetectionLib.Worker"])
         return self._client
 
     @client.setter

@@ -4,6 +4,8 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
+import shutil
 import sys
 from contextlib import contextmanager
 
@@ -36,11 +38,15 @@ class Packages:
     def __init__(self, requirementsPath=REQUIREMENTS):
         self.requirementsPath = os.path.abspath(requirementsPath)
 
-    def missing(self):
-        """:return: requirements not met here, list of str such as "torch>=2.2"."""
+    def requirements(self):
+        """:return: list of str such as "torch>=2.2"."""
         with open(self.requirementsPath, encoding="utf-8") as file:
             lines = [line.strip() for line in file]
-        return [line for line in lines if line and not line.startswith("#") and not _isMet(line)]
+        return [line for line in lines if line and not line.startswith("#")]
+
+    def missing(self):
+        """:return: requirements not met here, list of str."""
+        return [line for line in self.requirements() if not _isMet(line)]
 
     def ensure(self):
         """Install what is missing, after asking.
@@ -78,16 +84,16 @@ class Packages:
     def offlineHelp(self):
         """:return: text with the exact commands."""
         return _(
-            "1. On a computer with a network, the same system and the same Slicer, in a terminal:\n"
-            "   {python} -m pip download --dest wheels -r {requirements}\n"
+            "1. On a computer with a network, the same system and the same Slicer, in a terminal (Command Prompt on "
+            "Windows); give the path of its PythonSlicer if Slicer is installed elsewhere there:\n"
+            "   {python} -m pip download --dest wheels {requirements}\n"
             "2. Bring the folder wheels to this computer.\n"
             "3. Here, under Advanced, click From a folder... and choose it. The same in a terminal:\n"
-            "   {python} -m pip install --no-index --find-links wheels -r {requirements}\n"
+            "   {python} -m pip install --no-index --find-links wheels {requirements}\n"
             "   {python} -m pip uninstall --yes opencv-python\n"
             "   {python} -m pip install --no-index --find-links wheels --force-reinstall --no-deps "
-            "opencv-python-headless\n"
-            "{python} stands for {executable}."
-        ).format(python="PythonSlicer", requirements=self.requirementsPath, executable=sys.executable)
+            "opencv-python-headless"
+        ).format(python=_quoted(pythonSlicer()), requirements=" ".join(map(_quoted, self.requirements())))
 
     @staticmethod
     def _ask(missing):
@@ -128,18 +134,31 @@ class Packages:
             rest = [line for line in requirements if _name(line) != "ultralytics"]
             if rest:
                 slicer.util.pip_install(rest)
-            if rest != requirements:
-                _installWithoutOpenCv("ultralytics")
+            for line in set(requirements) - set(rest):
+                _installWithoutOpenCv(line)
         else:
             pip_install(requirements, skip_packages=[SKIPPED])
 
 
-def _installWithoutOpenCv(name):
+def pythonSlicer():
+    """Path of the Python that runs outside Slicer's window, str."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def _quoted(text):
+    """As one argument in a terminal of this system."""
+    return f'"{text}"' if sys.platform == "win32" else shlex.quote(text)
+
+
+def _installWithoutOpenCv(requirement):
     """A package, then what it asks for, but for opencv-python."""
-    slicer.util.pip_install(["--no-deps", name])
+    slicer.util.pip_install(["--no-deps", requirement])
     importlib.invalidate_caches()
-    asked = [line for line in importlib.metadata.requires(name) or [] if "extra ==" not in line]
-    slicer.util.pip_install([line for line in asked if _name(line) != SKIPPED and not _isMet(line)])
+    asked = [line for line in importlib.metadata.requires(_name(requirement)) or [] if "extra ==" not in line]
+    missing = [line for line in asked if _name(line) != SKIPPED and not _isMet(line)]
+    # pip fails if it is asked for nothing.
+    if missing:
+        slicer.util.pip_install(missing)
 
 
 def _isMet(line):
