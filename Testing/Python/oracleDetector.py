@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, SliceDetections
 from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
@@ -35,7 +34,7 @@ def sliceDetections(boxes, score=0.9):
     """SliceDetections of (class, firstColumn, firstRow, lastColumn, lastRow) boxes, each with one sure class."""
     whole = [box for box in boxes if box[0] != BODY_CLASS]
     bodies = [box[1:] for box in boxes if box[0] == BODY_CLASS]
-    scores = np.zeros((len(whole), len(LEVELS)))
+    scores = np.zeros((len(whole), BODY_CLASS))
     for row, box in enumerate(whole):
         scores[row, box[0]] = score
     return SliceDetections(

@@ -37,7 +37,7 @@ class SeesNothing:
     pixelSize, sliceSpacing, window, model = 4.0, 4.0, (-200, 1000), {"name": "none", "sha256": "0" * 64}
 
     def detect(self, slices, progress=None):
-        return [SliceDetections(np.empty((0, 4)), np.empty((0, 11)), np.empty((0, 4)), np.empty(0)) for _ in slices]
+        return [SliceDetections(np.empty((0, 4)), np.empty((0, 12)), np.empty((0, 4)), np.empty(0)) for _ in slices]
 
 
 @pytest.fixture

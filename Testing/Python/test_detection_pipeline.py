@@ -75,7 +75,7 @@ class FaintDetector(OracleDetector):
     """Sees the truth in three slices only."""
 
     def detect(self, slices, progress=None):
-        nothing = SliceDetections(np.empty((0, 4)), np.empty((0, 11)), np.empty((0, 4)), np.empty(0))
+        nothing = SliceDetections(np.empty((0, 4)), np.empty((0, 12)), np.empty((0, 4)), np.empty(0))
         found = super().detect(slices, progress)
         return [seen if index in (30, 31, 32) else nothing for index, seen in enumerate(found)]
 
@@ -165,7 +165,7 @@ class Nothing:
     pixelSize, sliceSpacing, window, model = 1.0, 2.0, (-200, 1000), {"name": "none", "sha256": "0" * 64}
 
     def detect(self, slices, progress=None):
-        return [SliceDetections(np.empty((0, 4)), np.empty((0, 11)), np.empty((0, 4)), np.empty(0)) for _ in slices]
+        return [SliceDetections(np.empty((0, 4)), np.empty((0, 12)), np.empty((0, 4)), np.empty(0)) for _ in slices]
 
 
 def test_nothingSeenIsAnEmptyResult(neck):

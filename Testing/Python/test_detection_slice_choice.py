@@ -8,12 +8,13 @@ from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES, SliceDetec
 from CervicalSpineDetectionLib.Detection.SliceChoice import SpineRegion, firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.Detection.YoloDetector import YoloDetector
 
-CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000]}
+CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000],
+        "classes": list(CLASS_NAMES)}
 C3, BODY = CLASS_NAMES.index("C3"), CLASS_NAMES.index("body")
 
 
 def seen(boxes=(), bodies=(), score=1.0):
-    return SliceDetections(np.reshape(boxes, (-1, 4)), np.full((len(boxes), 11), score), np.reshape(bodies, (-1, 4)),
+    return SliceDetections(np.reshape(boxes, (-1, 4)), np.full((len(boxes), 12), score), np.reshape(bodies, (-1, 4)),
                            np.full(len(bodies), score))
 
 

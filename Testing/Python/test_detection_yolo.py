@@ -12,8 +12,9 @@ from CervicalSpineDetectionLib.Detection.Ultralytics import decodeInSinglePrecis
 from CervicalSpineDetectionLib.Detection.YoloDetector import YoloDetector
 from CervicalSpineDetectionLib.Errors import InputError
 
-CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000]}
-C3, C4, BODY = CLASS_NAMES.index("C3"), CLASS_NAMES.index("C4"), CLASS_NAMES.index("body")
+CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000],
+        "classes": list(CLASS_NAMES)}
+C3, C4, BELOW, BODY = (CLASS_NAMES.index(name) for name in ("C3", "C4", "below", "body"))
 
 
 class FakeNetwork:
@@ -54,7 +55,7 @@ def test_boxesComeAsCornersWithTheScoresOfAllLevels():
     found = detector(FakeNetwork((50, 40, 20, 10, {C3: 0.7, C4: 0.2}))).detect(np.zeros((1, 3, 64, 64), np.uint8))[0]
     assert found.boxes.tolist() == [[40, 35, 60, 45]]
     assert found.scores[0, C3] == pytest.approx(0.7) and found.scores[0, C4] == pytest.approx(0.2)
-    assert found.scores.shape == (1, 11) and len(found.bodyBoxes) == 0
+    assert found.scores.shape == (1, 12) and len(found.bodyBoxes) == 0
 
 
 def test_bodiesAreKeptApartFromVertebrae():
@@ -130,3 +131,26 @@ def columnsBetween(network, picture):
     """Pixels from the middle of a box to that of the next, in a row of the finest boxes, far from the edges."""
     middles = network(picture)[0][0, 0, : 8 * 192].float().reshape(8, 192)[3]
     return np.diff(middles.numpy())[40:-40]
+
+
+def test_weightsWithoutTheClassBelowStillRunAndNeverSayIt():
+    """The first weights knew C1 to T4 and the body only."""
+    old = {**CARD, "classes": [name for name in CLASS_NAMES if name != "below"]}
+
+    class OldNetwork(FakeNetwork):
+        def __call__(self, pictures):
+            (prediction,) = super().__call__(pictures)
+            return [np.delete(prediction.clone(), 4 + BELOW, axis=1)]
+
+    boxes = (50, 40, 20, 10, {C3: 0.7, BODY: 0.1}), (50, 80, 20, 10, {BODY: 0.8})
+    new = detector(FakeNetwork(*boxes)).detect(np.zeros((1, 3, 96, 64), np.uint8))[0]
+    found = YoloDetector(OldNetwork(*boxes), old, torch.device("cpu"), everySlice=True).detect(
+        np.zeros((1, 3, 96, 64), np.uint8))[0]
+    assert found.scores.shape == (1, 12) and found.scores[0, BELOW] == 0
+    for name in ("boxes", "scores", "bodyBoxes", "bodyScores"):
+        assert np.array_equal(getattr(found, name), getattr(new, name)), name
+
+
+def test_aVertebraBelowTheLevelsIsFoundAsSuch():
+    found = detector(FakeNetwork((50, 40, 20, 10, {BELOW: 0.7, C3: 0.1}))).detect(np.zeros((1, 3, 64, 64), np.uint8))[0]
+    assert found.boxes.tolist() == [[40, 35, 60, 45]] and found.scores[0].argmax() == BELOW

@@ -26,12 +26,12 @@ def image(array, spacing=(1.0, 1.0, 1.0)):
 
 @pytest.fixture(scope="module")
 def labels():
-    """Two blocks C3 and C4, each body and arch with a canal between; and one of no level of ours (20: L1)."""
+    """Two blocks C3 and C4, each body and arch with a canal between; and one of no vertebra with a name (26: sacrum)."""
     array = np.zeros((60, 60, 70), np.uint8)
     for code, z in ((4, 10), (3, 30)):
         array[15:45, 10:50, z : z + 14] = code
         array[23:37, 26:40, z : z + 14] = 0
-    array[20:40, 20:40, 55:60] = 20
+    array[20:40, 20:40, 55:60] = 26
     return image(array)
 
 
@@ -96,7 +96,7 @@ def test_aLevelWhoseBodyIsOutOfViewHasABoxAndNoCentre(labels):
 
 
 @pytest.mark.parametrize("change, told", [
-    (lambda labels: sitk.Cast(labels == 20, sitk.sitkUInt8) * 20, "No vertebra"),
+    (lambda labels: sitk.Cast(labels == 26, sitk.sitkUInt8) * 26, "No vertebra"),
     (lambda labels: sitk.Cast(labels, sitk.sitkFloat32) * 0.5, "1.5"),
     (lambda labels: sitk.Flip(labels, [False, False, True]), "upside down"),
     (lambda labels: labels * 12, "numbering"),

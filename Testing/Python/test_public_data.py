@@ -8,6 +8,8 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
+from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.ReadImage import readImage
 from CervicalSpineDetectionLib.PublicData.Case import Case
@@ -78,13 +80,13 @@ def test_centroidOfAnotherLevelIsRefused(tmp_path, neck):
         source.labels(onlyCase(source, tmp_path))
 
 
-def test_thoracicAndTransitionalNumbersAreNoCervicalLevel():
+def test_sacrumAndTransitionalNumbersAreNoLevel():
     mask = made.placed(np.arange(29, dtype=np.uint8).reshape(1, 1, 29))
 
     codes = sitk.GetArrayFromImage(renumbered(mask, VERSE_NUMBERS)).ravel()
 
-    assert codes[:12].tolist() == list(range(12))  # C1 to T4
-    assert not codes[12:].any()  # T5 to L6, sacrum, coccyx and T13 (28)
+    assert codes[:25].tolist() == list(range(25))  # C1 to L5
+    assert not codes[25:].any()  # L6, sacrum, coccyx and T13 (28)
 
 
 def test_unknownNumbersAreRefused():
@@ -141,7 +143,7 @@ def test_totalSegmentatorStructuresBecomeOneMap(tmp_path, neck):
 
 def totalSegmentatorFiles(folder, neck):
     made.write(neck[0], folder / "s0011" / "ct.nii.gz", "RAS")
-    for code, level in enumerate("C1 C2 C3 C4 C5 C6 C7 T1 T2 T3 T4".split(), 1):
+    for code, level in enumerate(SPINE_LEVELS, 1):
         made.write(neck[1] == code, folder / "s0011" / "segmentations" / f"vertebrae_{level}.nii.gz", "RAS")
 
 
@@ -220,8 +222,8 @@ def verseFolder(tmp_path_factory, neck):
     folder = tmp_path_factory.mktemp("verse")
     made.verseFiles(folder, *neck)
     made.verseFiles(folder, *neck, "sub-verse500_dir-ax", "dataset-verse20validation", axes="LPS")
-    lumbar = made.placed(np.where(sitk.GetArrayFromImage(neck[1]) > 0, 22, 0).astype(np.uint8))
-    made.verseFiles(folder, neck[0], lumbar, "sub-verse600", "dataset-verse20training")
+    sacrum = made.placed(np.where(sitk.GetArrayFromImage(neck[1]) > 0, 26, 0).astype(np.uint8))
+    made.verseFiles(folder, neck[0], sacrum, "sub-verse600", "dataset-verse20training")
     return folder
 
 
@@ -253,7 +255,7 @@ def test_importedBoxesLieOnTheBonesOfThePicture(imported):
         picture = np.asarray(Image.open(imported / "images" / path.parent.name / f"{path.stem}.png"))[:, :, 1]
         for line in path.read_text().splitlines():
             kind, x, y, width, height = map(float, line.split())
-            if kind == 11:
+            if kind == BODY_CLASS:
                 continue
             left, right = (x - width / 2) * 256, (x + width / 2) * 256
             top, bottom = (y - height / 2) * 256, (y + height / 2) * 256

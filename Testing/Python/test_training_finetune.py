@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from CervicalSpineDetectionLib.CommandLine import TrainDetector
@@ -187,3 +188,34 @@ def test_weightsOfAnotherScaleAreRefused(tmp_path, home, capsys):
 
     assert trainOn(tmp_path, "--init", path) == 2
     assert "pixelSize" in capsys.readouterr().err
+
+
+def test_weightsWithoutTheClassBelowAreWidened():
+    """Each class keeps its row of the head, "below" starts as T4, and the rest of the network is the same."""
+    old = [name for name in CLASS_NAMES if name != "below"]
+    state = detectionModel("yolov5n", len(old)).state_dict()
+    heads = [name for name in state if ".cv3." in name and name.endswith((".2.weight", ".2.bias"))]
+    for name in heads:
+        rows = torch.arange(len(old), dtype=torch.float32)
+        state[name] = rows.reshape(-1, *[1] * (state[name].dim() - 1)).expand(state[name].shape).clone()
+    widened = Train.withAllClasses(state, old)
+    assert len(heads) == 6
+    for name, tensor in widened.items():
+        if name in heads:
+            first = tensor.reshape(len(CLASS_NAMES), -1)[:, 0].tolist()
+            assert first == [*range(11), old.index("T4"), old.index("body")]
+        else:
+            assert torch.equal(tensor, state[name])
+    detectionModel("yolov5n", len(CLASS_NAMES)).load_state_dict(widened)
+    again = Train.withAllClasses(widened, CLASS_NAMES)
+    assert all(torch.equal(widened[name], tensor) for name, tensor in again.items())
+
+
+def test_aDataSetOfOtherClassesIsRefused(tmp_path):
+    (tmp_path / "set").mkdir()
+    writePictures(tmp_path / "set", train=1)
+    path = tmp_path / "set" / "dataset.json"
+    description = json.loads(path.read_text())
+    path.write_text(json.dumps({**description, "classes": [name for name in CLASS_NAMES if name != "below"]}))
+    with pytest.raises(InputError, match="other classes"):
+        Train.train([tmp_path / "set"], tmp_path / "run", epochs=1)

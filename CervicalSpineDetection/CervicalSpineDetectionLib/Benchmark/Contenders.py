@@ -14,7 +14,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from CervicalSpineDetectionLib.Detection import Pipeline
-from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
 from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE, loadDetector
@@ -103,8 +102,8 @@ def plainModel(weights):
     card, state = loadWeights(findWeights(weights))
     threads = torch.get_num_threads()
     model = importUltralytics().YOLO(f"{card['architecture']}.yaml", task="detect")
-    model.model = detectionModel(card["architecture"], len(CLASS_NAMES))
+    model.model = detectionModel(card["architecture"], len(card["classes"]))
     model.model.load_state_dict(state)
-    model.model.names = dict(enumerate(CLASS_NAMES))
+    model.model.names = dict(enumerate(card["classes"]))
     torch.set_num_threads(threads)
     return model

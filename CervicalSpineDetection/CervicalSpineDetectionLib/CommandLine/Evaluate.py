@@ -9,8 +9,9 @@ from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
 
 def addArguments(parser):
     parser.add_argument("--cases", metavar="DIR",
-                        help="folder of label maps NAME_labels.nii.gz (1 to 7 for C1 to C7, 8 to 11 for T1 to T4) "
-                             "beside their CTs NAME.nii.gz, or of JSON files with reference boxes")
+                        help="folder of label maps NAME_labels.nii.gz (1 to 7 for C1 to C7, 8 to 19 for T1 to T12, "
+                             "20 to 24 for L1 to L5) beside their CTs NAME.nii.gz, or of JSON files with reference "
+                             "boxes")
     parser.add_argument("--phantoms", type=int, default=0, metavar="N", help="evaluate on N fresh phantoms")
     parser.add_argument("--first-seed", type=int, default=500, metavar="N", help="seed of the first phantom")
     parser.add_argument("--negatives", nargs="+", default=[], metavar="CT",

@@ -117,7 +117,7 @@ def _import(source, case, split, output, geometry, count):
     import numpy as np
     import SimpleITK as sitk
 
-    from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+    from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
     from CervicalSpineDetectionLib.Training.Dataset import writeSlices
 
     name = _fileName(case)
@@ -131,7 +131,7 @@ def _import(source, case, split, output, geometry, count):
             whole = sitk.Cast(sitk.Round(sitk.Cast(ct, sitk.sitkFloat32)), sitk.sitkInt16)
             for image, suffix in ((whole, ""), (labels, "_labels")):
                 sitk.WriteImage(image, str(output / HELD_OUT / split / f"{name}{suffix}.nii.gz"), useCompression=True)
-        outcome["levels"] = [LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(labels)) if code]
+        outcome["levels"] = [SPINE_LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(labels)) if code]
     except InputError as error:
         outcome["reason"] = str(error)
     path = output / "cases" / f"{name}.json"

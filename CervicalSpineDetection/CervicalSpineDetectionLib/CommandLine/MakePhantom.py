@@ -8,7 +8,8 @@ from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
 def addArguments(parser):
     parser.add_argument("--output", required=True, metavar="FILE", help="image file, e.g. ct.nii.gz")
     parser.add_argument("--seed", type=int, default=17, help="the same number gives the same phantom")
-    parser.add_argument("--labels", metavar="FILE", help="also write the label map (1: C1 ... 7: C7, 8: T1 ... 11: T4)")
+    parser.add_argument("--labels", metavar="FILE",
+                        help="also write the label map (1 to 7: C1 to C7, 8 to 19: T1 to T12, 20 to 24: L1 to L5)")
     parser.add_argument("--truth", metavar="FILE", help="also write the true boxes as JSON")
 
 

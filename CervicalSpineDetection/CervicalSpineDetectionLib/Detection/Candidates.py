@@ -48,7 +48,10 @@ def candidatesOf(detections):
         [d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])]
     parts = [continuous(body.track) for body in _merged(seen, len(detections))]
     bodies = TrackGrid([body for body in parts if len(body.slices) >= MINIMUM_BODY_SLICES], len(detections))
-    tracks = linkTracks([d.boxes for d in detections], [d.scores for d in detections])
+    # What looks most like a vertebra below the levels is none of them.
+    named = [np.flatnonzero(d.scores.argmax(axis=1) < len(LEVELS)) for d in detections]
+    tracks = linkTracks([d.boxes[kept] for d, kept in zip(detections, named, strict=True)],
+                        [d.scores[kept, :len(LEVELS)] for d, kept in zip(detections, named, strict=True)])
     candidates = _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks], len(detections))
     return [candidate for candidate in candidates
             if len(candidate.track.slices) >= MINIMUM_SLICES and candidate.track.evidence >= MINIMUM_EVIDENCE]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections
+from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections, classIndices
 from CervicalSpineDetectionLib.Detection.Precision import PRECISIONS, choosePrecision
 from CervicalSpineDetectionLib.Detection.SliceChoice import firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.Detection.Ultralytics import decodeInSinglePrecision, detectionModel
@@ -48,9 +48,14 @@ def loadDetector(weights=None, device="auto", batchSize=16, everySlice=False, pr
     """
     path = findWeights(weights)
     card, state = loadWeights(path)
-    if tuple(card["classes"]) != CLASS_NAMES or card["plane"] != "sagittal":
+    try:
+        classIndices(card["classes"])
+        known = card["plane"] == "sagittal"
+    except ValueError:
+        known = False
+    if not known:
         raise InputError(f"{path.name} was trained for other classes or another plane; use weights of this program.")
-    model = detectionModel(card["architecture"], len(CLASS_NAMES))
+    model = detectionModel(card["architecture"], len(card["classes"]))
     try:
         model.load_state_dict(state)
     except RuntimeError:
@@ -63,7 +68,7 @@ class YoloDetector:
     """See ``Detector.SliceDetector``.
 
     :param model: ultralytics detection network with its weights.
-    :param card: model card with "pixelSize", "sliceSpacing", "window", "name", "sha256".
+    :param card: model card with "classes", "pixelSize", "sliceSpacing", "window", "name", "sha256".
     :param device: torch device.
     :param everySlice: look at the whole of every slice, for pictures that are not the slices of one scan in order, and
         for boxes far beside the spine (ribs); else only where the spine can be, see ``SliceChoice``.
@@ -74,6 +79,7 @@ class YoloDetector:
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
+        self._classes = classIndices(card["classes"])
         self.device = device
         self.batchSize = batchSize
         self.everySlice = everySlice
@@ -126,12 +132,18 @@ class YoloDetector:
     def _detectBatch(self, batch):
         pictures = batch.to(self.device, self._type, memory_format=torch.channels_last) / 255
         predictions = self._network(pictures)[0].float().cpu().transpose(1, 2)
-        return [_suppressed(prediction) for prediction in predictions]
+        return [_suppressed(prediction, self._classes) for prediction in predictions]
 
 
-def _suppressed(prediction):
-    """Best boxes of one picture. :param prediction: shape (anchors, 4 + classes), boxes as centre and size."""
-    centre, size, scores = prediction[:, :2], prediction[:, 2:4], prediction[:, 4:]
+def _suppressed(prediction, classes):
+    """Best boxes of one picture.
+
+    :param prediction: shape (anchors, 4 + n), boxes as centre and size.
+    :param classes: index into ``CLASS_NAMES`` of each of the n classes.
+    """
+    centre, size = prediction[:, :2], prediction[:, 2:4]
+    scores = prediction.new_zeros(len(prediction), len(CLASS_NAMES))
+    scores[:, classes] = prediction[:, 4:]
     corners = torch.cat([centre - size / 2, centre + size / 2], dim=1)
     whole = _keep(corners, scores[:, :BODY_CLASS].amax(dim=1), SAME_VERTEBRA_IOU)
     bodies = _keep(corners, scores[:, BODY_CLASS], SAME_BODY_IOU)

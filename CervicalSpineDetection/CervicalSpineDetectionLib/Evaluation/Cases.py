@@ -31,7 +31,7 @@ class Case:
 
     :param image: sitk CT.
     :param references: level -> Reference.
-    :param labels: sitk label map, 1 to 11 for C1 to T4, or None where the truth is boxes only.
+    :param labels: sitk label map, codes as in ``Anatomy.SPINE_LEVELS``, or None where the truth is boxes only.
     :param slivers: levels of which so little is in view that they need not be found, and may be.
     """
 
@@ -46,8 +46,9 @@ def casesIn(folder):
     """Cases of a folder, by name; each is read when its turn comes.
 
     NAME.json: {"case", "image", "vertebrae": {level: {"min", "max", "centre"}}}, LPS mm, the image named relative to
-    the folder's parent. Or NAME_labels.nii.gz, a label map (1 to 7 for C1 to C7, 8 to 11 for T1 to T4, lower levels as
-    VerSe numbers them, up to 28, are not looked at) beside its CT NAME.nii.gz; NRRD and MetaImage files do as well.
+    the folder's parent. Or NAME_labels.nii.gz, a label map (1 to 7 for C1 to C7, 8 to 19 for T1 to T12,
+    20 to 24 for L1 to L5, as VerSe numbers them; 25 to 28 are not looked at) beside its CT NAME.nii.gz; NRRD and
+    MetaImage files do as well.
 
     :return: yields Case.
     :raises InputError: no such files, or one that can't be used.
@@ -113,7 +114,7 @@ def referencesOf(labels):
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(labels)
     origin, spacing = np.array(labels.GetOrigin()), labels.GetSpacing()[0]
-    for code in statistics.GetLabels():
+    for code in [code for code in statistics.GetLabels() if code <= len(LEVELS)]:
         box = np.array(statistics.GetBoundingBox(code), float)
         first = origin + (box[:3] - 0.5) * spacing
         references.setdefault(LEVELS[code - 1], Reference(None, Bounds(first, first + box[3:] * spacing)))
@@ -144,7 +145,8 @@ def phantomCase(seed):
     phantom = makePhantom(seed)
     references = {v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
                   for v in phantom.vertebrae}
-    inView = {LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(phantom.labels)) if code > 0}
+    codes = np.unique(sitk.GetArrayViewFromImage(phantom.labels))
+    inView = {LEVELS[code - 1] for code in codes if 0 < code <= len(LEVELS)}
     return Case(f"phantom {seed}", phantom.ct, references, phantom.fineLabels, frozenset(inView - references.keys()))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
 from CervicalSpineDetectionLib.Detection.Boxes3D import BODY_HALF_WIDTH_MM
-from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Detection.Detector import BELOW_CLASS, BODY_CLASS
 
 MINIMUM_AREA_MM2 = 20
 MINIMUM_BODY_AREA_MM2 = 60
@@ -23,19 +23,20 @@ AXIS_BODY_FRACTION = 0.52
 def boxesInSlice(labels, sliceX, middles, pixelSize):
     """Boxes of one sagittal slice.
 
-    :param labels: uint8, shape (rows, columns), 1 to 11 for C1 to T4; rows run down, columns run back.
+    :param labels: uint8, shape (rows, columns), codes as in ``Anatomy.SPINE_LEVELS``; rows run down, columns run back.
     :param sliceX: LPS x of the slice in mm.
     :param middles: level code -> LPS x of the canal's middle in mm, see ``middlesOf``.
     :param pixelSize: mm.
-    :return: list of (class, firstColumn, firstRow, lastColumn, lastRow), pixel edges; class 0 to 10 is the level,
-        ``BODY_CLASS`` a vertebral body, or the anterior arch of the atlas, which stands where its body would be.
+    :return: list of (class, firstColumn, firstRow, lastColumn, lastRow), pixel edges; classes as in
+        ``Detector.CLASS_NAMES``: the level or ``BELOW_CLASS``, and ``BODY_CLASS`` for a vertebral body, or the anterior
+        arch of the atlas, which stands where its body would be.
     """
     boxes = []
-    for code in np.unique(labels[(labels > 0) & (labels <= len(LEVELS))]):
+    for code in np.unique(labels[(labels > 0) & (labels <= len(SPINE_LEVELS))]):
         mask = labels == code
         if mask.sum() * pixelSize**2 < MINIMUM_AREA_MM2:
             continue
-        boxes.append((int(code) - 1, *_extent(mask)))
+        boxes.append((min(int(code) - 1, BELOW_CLASS), *_extent(mask)))
         if abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:
             body = _bodyExtent(mask, pixelSize, _minimumBodyArea(code))
             if body is not None:
@@ -55,7 +56,7 @@ def middlesOf(labels, xs, pixelSize):
     :param pixelSize: mm.
     """
     middles = {}
-    for code in np.unique(labels[(labels > 0) & (labels <= len(LEVELS))]):
+    for code in np.unique(labels[(labels > 0) & (labels <= len(SPINE_LEVELS))]):
         counts = (labels == code).sum(axis=(1, 2))
         used = np.flatnonzero(counts)
         canal = [index for index in used if _isCanal(labels[index] == code, pixelSize, _minimumBodyArea(code))]

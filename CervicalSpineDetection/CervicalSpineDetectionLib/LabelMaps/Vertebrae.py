@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, SPINE_LEVELS
 from CervicalSpineDetectionLib.Detection.Boxes3D import BODY_HALF_WIDTH_MM, orientedBoxes
 from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, Vertebra
@@ -18,9 +18,9 @@ MINIMUM_PART = 0.35
 def vertebraeOf(labels, wholeLabels=None):
     """Ground truth of a label image.
 
-    :param labels: sitk image, identity direction, 1 to 11 for C1 to T4.
+    :param labels: sitk image, identity direction, codes as in ``Anatomy.SPINE_LEVELS``.
     :param wholeLabels: the same before the field of view was cut, to tell which vertebrae are complete.
-    :return: list of Vertebra in cranio-caudal order.
+    :return: list of Vertebra from C1 to T4 in cranio-caudal order; what lies below has no place in results.
     """
     voxels = sitk.GetArrayFromImage(labels).T
     whole = np.bincount(sitk.GetArrayViewFromImage(wholeLabels or labels).ravel(), minlength=256)
@@ -44,7 +44,7 @@ def vertebraeOf(labels, wholeLabels=None):
 def vertebraCentres(labels):
     """Centre of each vertebral body of a label image (C1: between the arches; C2: body below the dens).
 
-    :param labels: sitk image, identity direction, 1 to 11 for C1 to T4.
+    :param labels: sitk image, identity direction, codes as in ``Anatomy.SPINE_LEVELS``.
     :return: level -> shape (3,) LPS mm.
     """
     voxels = sitk.GetArrayFromImage(labels)[::-1].transpose(2, 0, 1)
@@ -64,7 +64,7 @@ def vertebraCentres(labels):
     for code, doubled in found.items():
         if doubled:
             column, row = np.median(doubled, axis=0) / 2
-            centres[LEVELS[code - 1]] = np.array(
+            centres[SPINE_LEVELS[code - 1]] = np.array(
                 [middles[code], origin[1] + column * spacing[1], top - row * spacing[2]]
             )
     return centres

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, SPINE_LEVELS
 from CervicalSpineDetectionLib.Phantom import SoftTissue, Tissues, VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Head import Head
 from CervicalSpineDetectionLib.Phantom.Morphometry import randomIndividual
 from CervicalSpineDetectionLib.Phantom.Shapes import Blob, Canvas, randomWobble
-from CervicalSpineDetectionLib.Phantom.Spine import LOWER_LEVELS, randomSpine
+from CervicalSpineDetectionLib.Phantom.Spine import ALL_LEVELS, LOWER_LEVELS, randomSpine
 from CervicalSpineDetectionLib.Phantom.Trunk import ribShapes, shoulderShapes
 
 SIZE_MM = np.array([200.0, 250.0, 340.0])
@@ -23,7 +23,7 @@ def makeAnatomy(random, spacing=1.0):
 
     :param random: ``numpy.random.Generator``; the same state gives the same anatomy bit for bit.
     :param spacing: mm, isotropic.
-    :return: ``TissueMap`` of about 200 x 250 x 340 mm with a random origin; C1 to T4 each one connected piece.
+    :return: ``TissueMap`` of about 200 x 250 x 340 mm with a random origin; C1 to T8 each one connected piece.
     """
     individual = randomIndividual(random)
     spine = randomSpine(individual, random)
@@ -68,7 +68,7 @@ def _fillVertebrae(canvas, spine, random):
             shapes, holes = VertebraShapes.subaxialShapes(size, wear, above, level, random)
         else:
             shapes, holes = VertebraShapes.thoracicShapes(size, wear, above, random)
-        code = Tissues.BONE if level in LOWER_LEVELS else levelIndex(level) + Tissues.FIRST_VERTEBRA
+        code = SPINE_LEVELS.index(level) + Tissues.FIRST_VERTEBRA
         canvas.fillConnected(shapes, holes, code, spine.frames[level], keep=VERTEBRA_CODES,
                              wobble=randomWobble(random, 0.25, 12))
 
@@ -79,6 +79,6 @@ def _tissueMap(canvas, spine, random):
     image.SetSpacing([canvas.spacing] * 3)
     image.SetOrigin((canvas.first + offset).tolist())
     upper = canvas.first + (np.array(canvas.tissues.shape) - 1) * canvas.spacing
-    centres = {level: spine.frames[level].origin + offset for level in LEVELS
+    centres = {level: spine.frames[level].origin + offset for level in ALL_LEVELS
                if np.all(spine.frames[level].origin > canvas.first) and np.all(spine.frames[level].origin < upper)}
     return Tissues.TissueMap(image, centres)

@@ -72,8 +72,12 @@ def paint(tissues, spacing, protocol, random):
     table[Tissues.VESSEL] = random.uniform(30, 60) + protocol.contrast
     table[Tissues.TEETH] = random.uniform(1200, 2800)
     spongy = random.uniform(80, 420)
-    for code in (*range(Tissues.FIRST_VERTEBRA, Tissues.LAST_VERTEBRA + 1), Tissues.BONE):
+    for code in (*range(Tissues.FIRST_VERTEBRA, Tissues.LAST_NAMED_VERTEBRA + 1), Tissues.BONE):
         table[code] = spongy + random.uniform(-60, 60)
+    # A stream of its own: phantoms of necks stay as they were.
+    ownStream = random.spawn(1)[0]
+    for code in range(Tissues.LAST_NAMED_VERTEBRA + 1, Tissues.LAST_VERTEBRA + 1):
+        table[code] = spongy + ownStream.uniform(-60, 60)
     hu = table[codes.long()]
     soft = (codes >= Tissues.DISC) & (codes < Tissues.BONE) & (codes != Tissues.AIRWAY)
     bone = ((codes > 0) & (codes <= Tissues.LAST_VERTEBRA)) | (codes == Tissues.BONE)

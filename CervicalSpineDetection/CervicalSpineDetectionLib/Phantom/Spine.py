@@ -11,7 +11,6 @@ from CervicalSpineDetectionLib.Phantom import VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Morphometry import Degeneration, Individual, VertebraSize
 from CervicalSpineDetectionLib.Phantom.Shapes import Frame, rotation
 
-# Thoracic levels below T4, plain bone in the maps.
 LOWER_LEVELS = ("T5", "T6", "T7", "T8")
 ALL_LEVELS = LEVELS + LOWER_LEVELS
 

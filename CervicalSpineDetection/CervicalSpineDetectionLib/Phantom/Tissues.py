@@ -8,23 +8,24 @@ import numpy as np
 import SimpleITK as sitk
 
 AIR = 0
-# 1 to 7 are C1 to C7 and 8 to 11 are T1 to T4: code = levelIndex + 1.
+# 1 to 24 are C1 to L5: place in ``Anatomy.SPINE_LEVELS`` + 1.
 FIRST_VERTEBRA = 1
-LAST_VERTEBRA = 11
-DISC = 20
-MUSCLE = 21
-FAT = 22
-SOFT_TISSUE = 23
-SKIN = 24
-AIRWAY = 25
-SPINAL_CANAL = 26
-VESSEL = 27
-THYROID = 28
-LUNG = 29
-BONE = 30  # skull, mandible, hyoid, ribs, further vertebrae, shoulder girdle
-TEETH = 31
-BRAIN = 32
-TABLE = 40
+LAST_NAMED_VERTEBRA = 11  # T4
+LAST_VERTEBRA = 24
+DISC = 31
+MUSCLE = 32
+FAT = 33
+SOFT_TISSUE = 34
+SKIN = 35
+AIRWAY = 36
+SPINAL_CANAL = 37
+VESSEL = 38
+THYROID = 39
+LUNG = 40
+BONE = 41  # skull, mandible, hyoid, ribs, shoulder girdle, pelvis
+TEETH = 42
+BRAIN = 43
+TABLE = 50
 
 
 @dataclass(frozen=True)

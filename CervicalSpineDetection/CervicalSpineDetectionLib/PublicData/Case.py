@@ -47,5 +47,8 @@ class Source(Protocol):
         ...
 
     def labels(self, case: Case) -> sitk.Image:
-        """uint8, 1 to 11 for C1 to T4, on the labels' own grid. :raises InputError: they can't be used."""
+        """uint8, codes as in ``Anatomy.SPINE_LEVELS``, on the labels' own grid.
+
+        :raises InputError: they can't be used.
+        """
         ...

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Detection.Detector import BELOW_CLASS, BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.Detection.Slices import windowed
 from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
@@ -20,7 +19,7 @@ def drawCase(ct, labels, geometry, caption):
     """Mid-sagittal slice with the boxes the detector will learn, and coronal slice with the labels' extents.
 
     :param ct: sitk image in HU.
-    :param labels: sitk uint8 image, 1 to 11 for C1 to T4.
+    :param labels: sitk uint8 image, codes as in ``Anatomy.SPINE_LEVELS``.
     :param geometry: Training.Dataset.SliceGeometry.
     :param caption: text above.
     :return: PIL image; left slice: anterior is left; right slice: the patient's right is left.
@@ -39,7 +38,7 @@ def drawCase(ct, labels, geometry, caption):
     for code in middles:
         # As seen from the front, since a bent neck crosses no one plane.
         columns, rows = np.nonzero((levels == code).any(axis=2))
-        coronal.append((code - 1, columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+        coronal.append((min(code - 1, BELOW_CLASS), columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
     halves = [_drawn(pictures[middle], sagittal), _drawn(pictures[:, :, column].T, coronal)]
     sheet = Image.new("RGB", (sum(half.width for half in halves) + 4, halves[0].height + CAPTION_HEIGHT))
     ImageDraw.Draw(sheet).text((4, 3), f"{caption}   sagittal (anterior left) | coronal (patient's right left)",
@@ -59,5 +58,5 @@ def _drawn(picture, boxes):
             draw.rectangle(corners, outline=BODY_COLOUR)
         else:
             draw.rectangle(corners, outline=BOX_COLOUR, width=2)
-            draw.text((corners[2] + 3, (corners[1] + corners[3]) / 2 - 6), LEVELS[kind], fill=TEXT_COLOUR)
+            draw.text((corners[2] + 3, (corners[1] + corners[3]) / 2 - 6), CLASS_NAMES[kind], fill=TEXT_COLOUR)
     return image

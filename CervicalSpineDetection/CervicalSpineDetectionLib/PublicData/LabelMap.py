@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.PublicData.Case import Case
 from CervicalSpineDetectionLib.PublicData.Masks import readMask, renumbered
@@ -23,7 +23,7 @@ class LabelMap:
             self.title, self.licence = mapping["title"], mapping["licence"]
             self.citation, self.address = mapping.get("citation", ""), mapping.get("address", "")
             self._ct, self._labels = mapping["ct"], mapping["labels"]
-            self._numbers = {int(number): LEVELS.index(level) + 1 if level else 0
+            self._numbers = {int(number): SPINE_LEVELS.index(level) + 1 if level else 0
                              for number, level in mapping["numbers"].items()}
             self._patient = re.compile(mapping["patient"]) if "patient" in mapping else None
         except (OSError, KeyError, TypeError, ValueError, AttributeError, re.error) as error:

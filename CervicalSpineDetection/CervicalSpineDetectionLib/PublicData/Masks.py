@@ -1,16 +1,16 @@
-"""Label files: read, renumbered to 1 to 11 for C1 to T4, checked against their CT."""
+"""Label files: read, renumbered to the codes of ``Anatomy.SPINE_LEVELS``, checked against their CT."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Files.HeaderChecks import checkHeader
 
 # 1-7: C1-C7, 8-19: T1-T12, 20-25: L1-L6, 26: sacrum, 27: coccyx, 28: T13 (README of github.com/anjany/verse).
-VERSE_NUMBERS = {number: number if number <= len(LEVELS) else 0 for number in range(1, 29)}
+VERSE_NUMBERS = {number: number if number <= len(SPINE_LEVELS) else 0 for number in range(1, 29)}
 # Bone, even osteoporotic and at 1 mm, is denser than this on average over a whole vertebra; soft tissue is not.
 MINIMUM_MEAN_HU = 80
 # Mirrored labels that fit the CT better by this much are the right ones.
@@ -35,10 +35,10 @@ def readMask(path):
 
 
 def renumbered(mask, numbers):
-    """Labels as codes 1 to 11.
+    """Labels as codes of ``Anatomy.SPINE_LEVELS``.
 
     :param mask: sitk image of whole numbers.
-    :param numbers: number in the mask -> code, 0 for what is known but no level from C1 to T4.
+    :param numbers: number in the mask -> code, 0 for what is known but none of these levels.
     :return: sitk uint8 image.
     :raises InputError: a number that is not in ``numbers``.
     """
@@ -60,7 +60,7 @@ def renumbered(mask, numbers):
 def checkLevels(labels):
     """Refuse labels whose names can't be right.
 
-    :param labels: sitk uint8 image, 1 to 11.
+    :param labels: sitk uint8 image, codes of ``Anatomy.SPINE_LEVELS``.
     :raises InputError: no level, one missing between others, or not from head to foot.
     """
     shapes = sitk.LabelShapeStatisticsImageFilter()
@@ -68,13 +68,13 @@ def checkLevels(labels):
     shapes.Execute(labels)
     codes = sorted(shapes.GetLabels())
     if not codes:
-        raise InputError(f"No vertebra from {LEVELS[0]} to {LEVELS[-1]} is labelled.")
+        raise InputError(f"No vertebra from {SPINE_LEVELS[0]} to {SPINE_LEVELS[-1]} is labelled.")
     for upper, lower in zip(codes, codes[1:], strict=False):
         if lower != upper + 1:
-            raise InputError(f"{LEVELS[upper]} is not labelled, but its neighbours are.")
+            raise InputError(f"{SPINE_LEVELS[upper]} is not labelled, but its neighbours are.")
         if shapes.GetCentroid(upper)[2] <= shapes.GetCentroid(lower)[2]:
-            raise InputError(f"{LEVELS[upper - 1]} lies below {LEVELS[lower - 1]}: the labels are upside down or "
-                             "misnamed.")
+            raise InputError(f"{SPINE_LEVELS[upper - 1]} lies below {SPINE_LEVELS[lower - 1]}: the labels are "
+                             "upside down or misnamed.")
 
 
 def placedOn(ct, labels, headersAgree):

@@ -9,7 +9,7 @@ import csv
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.PublicData.Case import Case
 from CervicalSpineDetectionLib.PublicData.Masks import readMask
@@ -33,7 +33,7 @@ class TotalSegmentator:
 
     def labels(self, case):
         codes, first = None, None
-        for code, level in enumerate(LEVELS, 1):
+        for code, level in enumerate(SPINE_LEVELS, 1):
             mask = readMask(case.mask / f"vertebrae_{level}.nii.gz")
             if codes is None:
                 codes, first = np.zeros(mask.GetSize()[::-1], np.uint8), mask

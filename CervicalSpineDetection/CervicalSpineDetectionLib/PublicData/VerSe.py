@@ -12,7 +12,7 @@ import json
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.PublicData.Case import Case
 from CervicalSpineDetectionLib.PublicData.Masks import VERSE_NUMBERS, readMask, renumbered
@@ -55,7 +55,7 @@ class VerSe:
         labels = renumbered(mask, VERSE_NUMBERS)
         if case.centroids:
             for number, point in readCentroids(case.centroids, mask).items():
-                if number <= len(LEVELS):
+                if number <= len(SPINE_LEVELS):
                     _checkCentroid(labels, number, point)
         return labels
 
@@ -89,4 +89,4 @@ def _checkCentroid(labels, number, point):
     places = labels.GetOrigin() + (voxels * labels.GetSpacing()) @ direction.T
     tolerance = ATLAS_TOLERANCE_MM if number == 1 else CENTROID_TOLERANCE_MM
     if not len(places) or np.linalg.norm(places - point, axis=1).min() > tolerance:
-        raise InputError(f"The centroid of {LEVELS[number - 1]} does not lie in the vertebra of that label.")
+        raise InputError(f"The centroid of {SPINE_LEVELS[number - 1]} does not lie in the vertebra of that label.")

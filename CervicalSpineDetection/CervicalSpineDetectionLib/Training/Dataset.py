@@ -49,8 +49,8 @@ def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300)):
     :param spacing: mm, isotropic.
     :param pivot: shape (3,), index of the neck's middle, about which it bends.
     :param shape: (x, y, z) of the posed field in voxels.
-    :return: (CT, labels), sitk images in one physical frame; labels are 1 to 11 for C1 to T4, void where the field of
-        view is cut.
+    :return: (CT, labels), sitk images in one physical frame; labels are codes of ``Anatomy.SPINE_LEVELS``, void where
+        the field of view is cut.
     """
     pivot = pivot + random.normal(0, [3, 12, 14])
     posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)

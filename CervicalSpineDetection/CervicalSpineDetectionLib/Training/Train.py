@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Detection.Detector import BELOW_CLASS, CLASS_NAMES, classIndices
 from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.Detection.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Errors import InputError
@@ -53,6 +54,7 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     if initial:
         card, state = loadWeights(initial)
         architecture = card["architecture"]
+        state = withAllClasses(state, card["classes"])
         _checkGeometry(card, geometry)
     started = time.time()
 
@@ -112,9 +114,32 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     return target
 
 
+def withAllClasses(state, classes):
+    """Weights for all classes, from weights that may lack the class of vertebrae below the levels.
+
+    The rows of the class head are moved to their places; those of the missing class start as the last level's.
+
+    :param state: state dict of tensors.
+    :param classes: names, in the weights' order.
+    :return: state dict.
+    :raises InputError: other classes.
+    """
+    try:
+        places = classIndices(classes)
+    except ValueError as error:
+        raise InputError(f"The weights to start from have {error}; use weights of this program.") from None
+    sources = [places.index(kind) if kind in places else places.index(BELOW_CLASS - 1)
+               for kind in range(len(CLASS_NAMES))]
+    head = re.compile(r"\.cv3\.\d+\.2\.(weight|bias)$")
+    return {name: tensor[sources].clone() if head.search(name) else tensor for name, tensor in state.items()}
+
+
 def _combine(folders, output):
     """One ``data.yaml`` over all folders. :return: (geometry, sources, whether pictures are held out)."""
     descriptions = [json.loads((folder / "dataset.json").read_text(encoding="utf-8")) for folder in folders]
+    for folder, description in zip(folders, descriptions, strict=True):
+        if tuple(description.get("classes", CLASS_NAMES)) != CLASS_NAMES:
+            raise InputError(f"The data set {folder} was made for other classes; make it anew.")
     if any(description["geometry"] != descriptions[0]["geometry"] for description in descriptions):
         raise InputError("The data sets were cut with different slice geometries; train on those of one geometry.")
     output.mkdir(parents=True, exist_ok=True)
