@@ -26,7 +26,7 @@ def image(array, spacing=(1.0, 1.0, 1.0)):
 
 @pytest.fixture(scope="module")
 def labels():
-    """Two blocks C3 and C4, each body and arch with a canal between; and one of no vertebra with a name (26: sacrum)."""
+    """Two blocks C3 and C4, each body and arch with a canal between; and one of no vertebra (26: sacrum)."""
     array = np.zeros((60, 60, 70), np.uint8)
     for code, z in ((4, 10), (3, 30)):
         array[15:45, 10:50, z : z + 14] = code
