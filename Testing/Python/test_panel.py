@@ -21,9 +21,12 @@ from panelFixtures import (
     ui,
     volumeNode,
 )
-from sceneFixtures import madeResult
+from sceneFixtures import madeImage, madeResult
 
 from CervicalSpineDetectionLib.Detection.Weights import saveWeights, weightsFolder
+from CervicalSpineDetectionLib.Panel import CorrectionPanel
+from CervicalSpineDetectionLib.Panel.ModuleLogic import IDLE_POLL_MILLISECONDS, POLL_MILLISECONDS
+from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished, Progress, Ready
 
 __all__ = ["application", "client", "detected", "errors", "module", "ui", "volumeNode"]
@@ -35,6 +38,25 @@ POLLED = 80
 def test_nothingCanBeDetectedWithoutACt(ui):
     assert not ui.detectButton.enabled
     assert ui.detectButton.toolTip == "Select an input CT."
+
+
+def test_labelMapIsNoCt(module, ui):
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    module.exit()
+    module.enter()
+
+    assert module.widget.logic.getParameterNode().inputVolume is None
+    assert not ui.detectButton.enabled
+
+
+def test_ctIsChosenBesideALabelMap(module, ui):
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    module.exit()
+    node = volumeNodeFromImage(slicer.mrmlScene, madeImage(), "CT")
+    module.enter()
+
+    assert ui.inputSelector.currentNode() is node
+    assert ui.detectButton.enabled
 
 
 def test_detectHandsTheChosenCtAndDeviceToTheWorker(module, ui, client):
@@ -198,6 +220,53 @@ def test_weightsOfOnesOwnAreOfferedBesideTheShippedOnes(ui, client, volumeNode, 
     ui.weightsFolderEdit.currentPath = ""
 
 
+@pytest.fixture
+def libraryKept(monkeypatch):
+    """Other tests go on with the library as they imported it."""
+    for name in [name for name in sys.modules if name.startswith("CervicalSpineDetection")]:
+        monkeypatch.setitem(sys.modules, name, sys.modules[name])
+
+
+def test_clearedWeightsFolderIsForgotten(libraryKept, module, ui, tmp_path):
+    ui.weightsFolderEdit.currentPath = str(tmp_path)
+    ui.weightsFolderEdit.currentPath = ""
+    module.reload()
+
+    assert module.widget.ui.weightsFolderEdit.currentPath == ""
+
+
+def test_resultThatComesWhileAnotherModuleIsShownLeavesItsViewsAlone(module, ui, client, detected, monkeypatch):
+    jumps = []
+    monkeypatch.setattr(CorrectionPanel, "jumpTo", lambda *arguments: jumps.append(arguments))
+    module.widget.correctionPanel.selectMiddle()
+    click(ui.detectButton)
+    module.exit()
+    jumps.clear()
+    client.say(Finished(madeResult(("C3", "C4", "C5"))))
+    settle(POLLED)
+
+    assert jumps == [] and not any(box.GetDisplayNode().GetHandlesInteractive() for box in boxNodes(detected))
+    module.enter()
+    middle = boxNodes(detected)[1]
+    assert [nodeId for *_, nodeId in jumps] == [middle.GetID()]
+    assert middle.GetDisplayNode().GetHandlesInteractive()
+    module.exit()
+    module.enter()
+    assert len(jumps) == 1
+
+
+def test_idleWorkerIsAskedSeldom(module, ui, client, volumeNode):
+    timer = module.widget.pollTimer
+    click(ui.detectButton)
+    assert timer.isActive() and timer.interval == POLL_MILLISECONDS
+    client.say(Finished(madeResult(("C3",))))
+    settle(POLLED)
+    assert timer.isActive() and timer.interval == IDLE_POLL_MILLISECONDS >= 1000
+    client.isAlive = False
+    module.widget._poll()
+    assert not timer.isActive()
+
+
 def test_runGoesOnWhileAnotherModuleIsShown(module, ui, client, volumeNode):
     click(ui.detectButton)
     module.exit()
@@ -255,13 +324,6 @@ def test_sceneIsSavedAndLoadedWithVertebraeAndChoices(module, ui, detected, tmp_
     assert levelsInTable(ui) == ["C2", "C3", "C4", "C5", "C6"]
     assert ui.inputSelector.currentNode().GetName() == "CT"
     assert ui.deviceComboBox.currentIndex == 2
-
-
-@pytest.fixture
-def libraryKept(monkeypatch):
-    """Other tests go on with the library as they imported it."""
-    for name in [name for name in sys.modules if name.startswith("CervicalSpineDetection")]:
-        monkeypatch.setitem(sys.modules, name, sys.modules[name])
 
 
 def test_reloadedModuleShowsTheSameAndStopsTheOldWorker(libraryKept, module, ui, client, detected):

@@ -29,6 +29,48 @@ def test_unknownSignalRaises(application):
         button.connect("clicked(int)", print)
 
 
+def test_signalsThatSlicerNeverEmitsRaise(application):
+    from SlicerStandIn.Views import layoutManager
+
+    with pytest.raises(ValueError, match="no signal"):
+        layoutManager().connect("layoutChanged()", print)
+
+
+def test_timersThatSlicerNeverFreesRaise(application):
+    import qt
+
+    with pytest.raises(TypeError):
+        qt.QTimer.singleShot(0, print)
+
+
+def test_pathEditTellsValidPathsOnly(application, tmp_path):
+    import ctk
+
+    edit, told = ctk.ctkPathLineEdit(), []
+    edit.connect("currentPathChanged(QString)", told.append)
+    edit.connect("validInputChanged(bool)", told.append)
+    edit.currentPath = str(tmp_path)
+    edit.currentPath = ""
+
+    assert told == [str(tmp_path), True, False]
+
+
+def test_sampleDataWithoutAddressesRaises(application):
+    import SampleData
+
+    with pytest.raises(TypeError):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(sampleName="a", customDownloader=print)
+
+
+def test_labelMapIsFoundWhereAScalarVolumeIsLookedFor(application):
+    import slicer
+
+    slicer.mrmlScene.Clear()
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+
+    assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode") is labels
+
+
 def test_unknownPropertyRaises(application):
     import ctk
     import qt

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import slicer
+import vtk
 from panelFixtures import (
     application,
     boxNodes,
@@ -160,7 +161,7 @@ def test_clickInABoxChoosesItsRowAndLeavesTheSlices(module, views, detected, vie
 
 def test_viewsOfANewLayoutAreFollowedToo(module, views, detected):
     module.widget.correctionPanel._picker.removeObservers()
-    slicer.app.layoutManager().layoutChanged.emit()
+    slicer.app.layoutManager().layoutChanged.emit(3)
     box = boxNodes(detected)[3]
     views["Yellow"].click(*views["Yellow"].toPixels(inBox(box, (5, -8, 0))))
     settle()
@@ -210,6 +211,22 @@ def test_missedVertebraIsInsertedWhereTheUserClicks(module, ui, views, detected)
     assert not ui.insertAtButton.checked
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 1
     assert chosen(module) == [boxNodes(detected)[2].GetID()]
+
+
+def test_pointToPlaceIsHiddenBeforeTheDataTreeSeesIt(ui, views, detected):
+    added = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def look(caller, event, node):
+        if node.IsA("vtkMRMLMarkupsFiducialNode"):
+            added.append(node.GetHideFromEditors())
+
+    tag = slicer.mrmlScene.AddObserver(slicer.mrmlScene.NodeAddedEvent, look)
+    click(ui.insertAtButton)
+    slicer.mrmlScene.RemoveObserver(tag)
+    click(ui.insertAtButton)
+
+    assert added == [1]
 
 
 def test_placeModeIsLeftWithoutAVertebra(application, ui, views, detected):

@@ -175,6 +175,19 @@ def test_itemsThatSlicerMakesByItselfAreMovedIntoTheFolder(scene):
     assert hierarchy.GetNumberOfItems() == 3 + len(nodes)
 
 
+def test_nodeThatAUserPutUnderABoxStaysInTheTree(scene, volumeNode):
+    hierarchy = hierarchyOf(scene)
+    nodes = addVertebrae(scene, madeResult(), volumeNode)
+    box = hierarchy.GetItemByDataNode(nodes[0])
+    own = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", "Measurement")
+    hierarchy.CreateItem(box, own)
+
+    addVertebrae(scene, madeResult(()), volumeNode)
+
+    item = hierarchy.GetItemByDataNode(own)
+    assert item and hierarchy.GetItemName(hierarchy.GetItemParent(item)) == FOLDER_NAME
+
+
 def test_boxesOfARemovedCtStay(scene, volumeNode):
     removedVolume = volumeNodeFromImage(scene, madeImage(size=(6, 6, 6)), "Removed CT")
     nodes = addVertebrae(scene, madeResult(), removedVolume)

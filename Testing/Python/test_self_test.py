@@ -1,8 +1,14 @@
 """The self test Slicer runs, here under the stand-in, with the real network in a real worker."""
 
+import io
+import re
 import unittest
 
-from panelFixtures import MODULE_SCRIPT, ModuleRepresentation, application, errors
+import pytest
+import slicer
+from panelFixtures import MODULE_SCRIPT, REPOSITORY, ModuleRepresentation, application, errors
+
+from CervicalSpineDetectionLib.Panel.Packages import Packages
 
 __all__ = ["application", "errors"]
 
@@ -17,6 +23,34 @@ def test_moduleSelfTestPasses(application, errors):
 
     assert result.testsRun == 1 and result.skipped == []
     assert result.wasSuccessful(), result.errors + result.failures
+
+
+def test_skippedSelfTestIsNotShownAsFailed(application, errors, monkeypatch):
+    module = ModuleRepresentation(MODULE_SCRIPT)
+    told = []
+    monkeypatch.setattr(slicer.util, "infoDisplay", told.append)
+    monkeypatch.setattr(Packages, "missing", lambda self: ["torch>=2.2"])
+    try:
+        module.script.CervicalSpineDetectionTest().runTest()
+    except unittest.SkipTest:
+        pytest.fail("Slicer shows an exception as a failed test.")
+    module.unload()
+
+    assert len(told) == 1 and told[0].startswith("The test was skipped: Python packages are missing")
+
+
+def test_selfTestWithoutPackagesIsNoSuccessForCTest(application, errors, monkeypatch):
+    """Slicer runs it with unittest; CTest looks for what that prints."""
+    module = ModuleRepresentation(MODULE_SCRIPT)
+    monkeypatch.setattr(Packages, "missing", lambda self: ["torch>=2.2"])
+    printed = io.StringIO()
+    suite = unittest.TestLoader().loadTestsFromName("CervicalSpineDetection")
+    unittest.TextTestRunner(stream=printed, verbosity=2).run(suite)
+    module.unload()
+    cmake = (REPOSITORY / "CervicalSpineDetection" / "CMakeLists.txt").read_text(encoding="utf-8")
+    (skipped,) = re.findall(r'py_\$\{MODULE_NAME\} PROPERTIES SKIP_REGULAR_EXPRESSION "(.*)"', cmake)
+
+    assert re.search(skipped.replace("\\\\", "\\"), printed.getvalue())
 
 
 def test_selfTestRunsAsReloadAndTestStartsIt(application, errors, monkeypatch):

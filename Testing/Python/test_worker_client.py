@@ -257,6 +257,25 @@ def test_aWorkerThatWasKilledWhileIdleIsStartedAgain(client, polled):
     assert isinstance(outcome(client)[0], Finished)
 
 
+def test_anIdleWorkerSaysNothing(client):
+    """A thread of the application's wakes up for every word, and needs the interpreter for it."""
+    outcome(client)
+    time.sleep(1.5 * Server.HEARTBEAT_SECONDS)
+    heard = client._process.lastHeard
+    time.sleep(2.5 * Server.HEARTBEAT_SECONDS)
+
+    assert client._process.lastHeard == heard
+
+
+def test_aLongPauseBetweenDetectionsIsNoSilence(client):
+    outcome(client)
+    client.silenceLimit = 50
+    client._process.lastHeard -= 100
+
+    client.detect(neck())
+    assert client.poll() and client.isBusy
+
+
 def test_aFrozenApplicationDoesNotTakeTheWorkerForHanging(client):
     client.detect(neck(), device="slow")
     reaches(client, "Detecting")

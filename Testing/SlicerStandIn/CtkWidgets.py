@@ -49,8 +49,11 @@ class ctkCollapsibleButton(qt.QWidget):
 
 
 class ctkPathLineEdit(qt.QWidget):
+    """An empty path is not valid, and ``currentPathChanged`` tells valid ones only."""
+
     currentPathChanged = Signal(str)
-    _signatures = {"currentPathChanged(QString)"}
+    validInputChanged = Signal(bool)
+    _signatures = {"currentPathChanged(QString)", "validInputChanged(bool)"}
     Dirs = 0x001
     Files = 0x002
 
@@ -59,13 +62,21 @@ class ctkPathLineEdit(qt.QWidget):
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._edit = QtWidgets.QLineEdit()
-        self._edit.textChanged.connect(self.currentPathChanged)
+        self._edit.textChanged.connect(self._onText)
+        self._hasValidInput = False
         self._browse = QtWidgets.QToolButton()
         self._browse.setText("...")
         self._browse.clicked.connect(self._choose)
         self._filters = self.Files
         layout.addWidget(self._edit)
         layout.addWidget(self._browse)
+
+    def _onText(self, text):
+        before, self._hasValidInput = self._hasValidInput, bool(text)
+        if self._hasValidInput:
+            self.currentPathChanged.emit(text)
+        if self._hasValidInput != before:
+            self.validInputChanged.emit(self._hasValidInput)
 
     def _choose(self):
         path = QtWidgets.QFileDialog.getExistingDirectory(self)

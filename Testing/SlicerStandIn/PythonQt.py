@@ -14,8 +14,8 @@ from types import MethodType
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
-# Virtual functions that C++ calls (as attributes they would break the layout), and a static function.
-KEPT = {"sizeHint", "minimumSizeHint", "singleShot"}
+# Virtual functions that C++ calls: as attributes they would break the layout.
+KEPT = {"sizeHint", "minimumSizeHint"}
 SIGNATURE = re.compile(r"^(\w+)\((.*)\)$")
 # What stands in for Slicer's classes; panels may not add attributes of their own to instances of them.
 SEALED = ("PySide6.", "SlicerStandIn.CtkWidgets", "SlicerStandIn.MrmlWidgets")

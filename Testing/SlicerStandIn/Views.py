@@ -250,7 +250,8 @@ def layoutManager():
 class LayoutManager(QtCore.QObject):
     """``slicer.app.layoutManager()``: Slicer's "four-up" layout."""
 
-    layoutChanged = QtCore.Signal()
+    # ctkLayoutManager declares one without an argument too and never emits it.
+    layoutChanged = QtCore.Signal(int)
 
     def __init__(self):
         super().__init__()

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Panel.Later import Later
 from CervicalSpineDetectionLib.Panel.VertebraTable import VertebraTable
 from CervicalSpineDetectionLib.Panel.ViewClicks import BoxPicker, PointPlacer
 from CervicalSpineDetectionLib.Scene.Corrections import Corrections
@@ -39,7 +40,8 @@ class CorrectionPanel:
         self.volumeNode = None
         self._rows = []
         self._jumps = True
-        self._refreshing = False
+        self._ownsViews = False
+        self._refreshLater = Later(self.refresh)
         self.table = VertebraTable(ui.vertebraTable, self._onSelection, self._onLevel, self._onFlag)
         self._picker = BoxPicker(lambda: [row.nodeId for row in self._rows], self._onPicked)
         self._placer = PointPlacer(self._onPlaced, lambda: ui.insertAtButton.setChecked(False))
@@ -69,13 +71,16 @@ class CorrectionPanel:
         self.volumeNode = volumeNode
         self.corrections = Corrections(slicer.mrmlScene, volumeNode) if volumeNode else None
         if self.corrections:
-            self.corrections.observe(self._scheduleRefresh)
+            # Many changes in a row are shown once.
+            self.corrections.observe(self._refreshLater.start)
         self.refresh()
 
     def watchViews(self):
         """Follow clicks in the views of the present layout."""
+        self._ownsViews = True
         self._picker.release()
         self._picker.watch()
+        self._showHandles()
 
     def leaveViews(self):
         """Let go of the views: another module is shown."""
@@ -83,6 +88,7 @@ class CorrectionPanel:
         self._picker.release()
         if self.corrections:
             self.corrections.showHandles(None)
+        self._ownsViews = False
 
     def cleanup(self):
         self.setVolume(None)
@@ -90,7 +96,7 @@ class CorrectionPanel:
 
     def refresh(self):
         """Table, buttons and conflicts as the scene is now."""
-        self._refreshing = False
+        self._refreshLater.stop()
         self._rows = self.corrections.rows() if self.corrections else []
         selected = self.table.selectedIds()
         self.table.show(self._rows)
@@ -183,12 +189,16 @@ class CorrectionPanel:
     # What follows
 
     def _onSelection(self):
+        self._showHandles()
         selected = self.table.selectedIds()
-        if self.corrections:
-            self.corrections.showHandles(selected[0] if len(selected) == 1 else None)
-            if len(selected) == 1 and self._jumps:
-                jumpTo(slicer.mrmlScene, self.volumeNode, selected[0])
+        if self.corrections and self._ownsViews and self._jumps and len(selected) == 1:
+            jumpTo(slicer.mrmlScene, self.volumeNode, selected[0])
         self._updateButtons()
+
+    def _showHandles(self):
+        selected = self.table.selectedIds()
+        if self.corrections and self._ownsViews:
+            self.corrections.showHandles(selected[0] if len(selected) == 1 else None)
 
     def _onPicked(self, nodeId):
         # The views show it already where the user clicked.
@@ -229,16 +239,6 @@ class CorrectionPanel:
     def _selectedRow(self):
         (selected,) = self.table.selectedIds()
         return next(row for row in self._rows if row.nodeId == selected)
-
-    def _scheduleRefresh(self):
-        """Many changes in a row are shown once."""
-        if not self._refreshing:
-            self._refreshing = True
-            qt.QTimer.singleShot(0, self._refreshIfDue)
-
-    def _refreshIfDue(self):
-        if self._refreshing:
-            self.refresh()
 
     def _updateButtons(self):
         selected = self.table.selectedIds()

@@ -10,8 +10,9 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Panel.Packages import pythonSlicer
 from CervicalSpineDetectionLib.Panel.ParameterNode import CervicalSpineDetectionParameterNode, ComputeDevice
 
-# How often the worker is asked for news.
+# How often the worker is asked for news, and where none are expected.
 POLL_MILLISECONDS = 10
+IDLE_POLL_MILLISECONDS = 1000
 
 
 class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):

@@ -10,7 +10,11 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Panel.ModuleLogic import POLL_MILLISECONDS, CervicalSpineDetectionLogic
+from CervicalSpineDetectionLib.Panel.ModuleLogic import (
+    IDLE_POLL_MILLISECONDS,
+    POLL_MILLISECONDS,
+    CervicalSpineDetectionLogic,
+)
 from CervicalSpineDetectionLib.Panel.Packages import Packages, PackagesMissing, slicerIsTooOld
 from CervicalSpineDetectionLib.Panel.ParameterNode import ComputeDevice
 
@@ -30,6 +34,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self._parameterNode = None
         self._parameterNodeGuiTag = None
         self._deviceInUse = ""
+        # A detection ended while another module was shown.
+        self._resultIsNew = False
 
     def setup(self) -> None:
         """Called when the user opens the module the first time and the widget is initialized."""
@@ -50,7 +56,6 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.modelChoice = ModelChoice(self.ui.modelComboBox, self._onModelChosen)
 
         self.pollTimer = qt.QTimer()
-        self.pollTimer.setInterval(POLL_MILLISECONDS)
         self.pollTimer.connect("timeout()", self._poll)
 
         scene = slicer.mrmlScene
@@ -60,6 +65,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         self.ui.detectButton.connect("clicked()", self.onDetectButton)
         self.ui.weightsFolderEdit.connect("currentPathChanged(QString)", self.onWeightsFolderChanged)
+        # An emptied edit only says that it is not valid.
+        self.ui.weightsFolderEdit.connect("validInputChanged(bool)", self.onWeightsFolderChanged)
         self.ui.installButton.connect("clicked()", self.onInstallButton)
         self.ui.installOfflineButton.connect("clicked()", self.onInstallOfflineButton)
         self.ui.offlineHelpButton.connect("clicked()", self.onOfflineHelpButton)
@@ -67,6 +74,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self._showPackages()
         # Needed for module reload
         self.initializeParameterNode()
+        if self.parent.isEntered:
+            self.correctionPanel.watchViews()
 
     def cleanup(self) -> None:
         """Called when the application closes and the module widget is destroyed."""
@@ -80,10 +89,11 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """Called each time the user opens this module."""
         self.initializeParameterNode()
         self.correctionPanel.watchViews()
+        self._showResult()
         if not self.packages.missing() and self._parameterNode.inputVolume:
             # The first click then starts at once.
             self.logic.warmUp()
-            self.pollTimer.start()
+            self._pollOften()
 
     def exit(self) -> None:
         """Called each time the user opens a different module. A running detection goes on."""
@@ -131,9 +141,11 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """Ensure parameter node exists and observed."""
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
-            firstVolumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if firstVolumeNode:
-                self._parameterNode.inputVolume = firstVolumeNode
+            # By class name: label maps are scalar volumes too.
+            volumeNodes = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+                           if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()]
+            if volumeNodes:
+                self._parameterNode.inputVolume = volumeNodes[0]
 
     def setParameterNode(self, inputParameterNode) -> None:
         """Set and observe parameter node, so that the GUI follows its changes.
@@ -176,8 +188,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         if self._parameterNode:
             self._parameterNode.weights = path
 
-    def onWeightsFolderChanged(self, path) -> None:
-        qt.QSettings().setValue(WEIGHTS_FOLDER_SETTING, path)
+    def onWeightsFolderChanged(self) -> None:
+        qt.QSettings().setValue(WEIGHTS_FOLDER_SETTING, self.ui.weightsFolderEdit.currentPath)
         self._onParametersModified()
 
     # Detection
@@ -203,7 +215,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.progressBar.setRange(0, 0)
         self.ui.progressBar.visible = True
         self._poll()
-        self.pollTimer.start()
+        self._pollOften()
 
     def _poll(self) -> None:
         """Show what the worker did since the last time."""
@@ -211,7 +223,13 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             getattr(self, "_on" + type(event).__name__)(event)
         self._updateDetectButton()
         if self.logic.isIdle:
-            self.pollTimer.stop()
+            # Still so often that its threads, which need Slicer's Python for it, can say that the worker ended.
+            self.pollTimer.setInterval(IDLE_POLL_MILLISECONDS)
+            if not self.logic.client.isAlive:
+                self.pollTimer.stop()
+
+    def _pollOften(self):
+        self.pollTimer.start(POLL_MILLISECONDS)
 
     def _onReady(self, event):
         if self._parameterNode and self._parameterNode.device == ComputeDevice.AUTO:
@@ -228,7 +246,15 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
     def _onFinished(self, event):
         self._showIdle(_summary(event.result, self.logic.elapsed))
         self.correctionPanel.refresh()
-        self.correctionPanel.selectMiddle()
+        self._resultIsNew = True
+        if self.parent.isEntered:
+            self._showResult()
+
+    def _showResult(self):
+        """The views belong to the user, or to another module, but once after each detection."""
+        if self._resultIsNew:
+            self._resultIsNew = False
+            self.correctionPanel.selectMiddle()
 
     def _onFailed(self, event):
         self._showIdle(_("Not detected. The scene is as it was."))

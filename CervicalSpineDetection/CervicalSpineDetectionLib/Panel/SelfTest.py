@@ -1,8 +1,10 @@
 """The test that Slicer runs in itself, by *Reload and Test* and by CTest."""
 
 import os
+import unittest
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 from CervicalSpineDetectionLib.Panel.ModuleLogic import CervicalSpineDetectionLogic
@@ -33,6 +35,9 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         self.setUp()
         try:
             self.test_phantomIsDetectedCorrectedAndSaved()
+        except unittest.SkipTest as reason:
+            # "Reload and Test" would call it a failure; CTest, which runs the test itself, knows what a skipped one is.
+            slicer.util.infoDisplay(_("The test was skipped: {reason}").format(reason=reason))
         finally:
             self.tearDown()
 
@@ -113,9 +118,8 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         self.assertTrue(slicer.util.saveScene(path))
         slicer.mrmlScene.Clear()
         slicer.util.loadScene(path)
-        loaded = vertebraeFromNodes(
-            slicer.mrmlScene, slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-        )
+        (loadedVolumeNode,) = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        loaded = vertebraeFromNodes(slicer.mrmlScene, loadedVolumeNode)
         self.assertEqual([vertebra.level for vertebra in loaded], [vertebra.level for vertebra in saved])
         for one, other in zip(loaded, saved):  # noqa: B905
             np.testing.assert_allclose(one.bounds.minimum, other.bounds.minimum, rtol=0, atol=0.01)

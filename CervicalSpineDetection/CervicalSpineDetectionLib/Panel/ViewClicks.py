@@ -1,11 +1,12 @@
 """Clicks in Slicer's views: which box was picked, where a vertebra is to be inserted."""
 
 import numpy as np
-import qt
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from CervicalSpineDetectionLib.Panel.Later import Later
 from CervicalSpineDetectionLib.Scene.ViewSelection import boxAlong, boxAt
 
 # Further apart, press and release are a drag.
@@ -24,7 +25,9 @@ class BoxPicker(VTKObservationMixin):
     def __init__(self, nodeIds, onPick):
         VTKObservationMixin.__init__(self)
         self._nodeIds, self._onPick = nodeIds, onPick
-        self._pressed = None
+        self._pressed = self._picked = None
+        # Not inside the view's event: it may still be working on it.
+        self._tellLater = Later(lambda: self._onPick(self._picked))
         self._layoutManager = None
 
     def watch(self):
@@ -32,13 +35,13 @@ class BoxPicker(VTKObservationMixin):
         self._layoutManager = slicer.app.layoutManager()
         # Slicer may run without a main window.
         if self._layoutManager is not None:
-            self._layoutManager.connect("layoutChanged()", self._watchViews)
+            self._layoutManager.connect("layoutChanged(int)", self._watchViews)
             self._watchViews()
 
     def release(self):
         self.removeObservers()
         if self._layoutManager is not None:
-            self._layoutManager.disconnect("layoutChanged()", self._watchViews)
+            self._layoutManager.disconnect("layoutChanged(int)", self._watchViews)
             self._layoutManager = None
 
     def _watchViews(self):
@@ -56,10 +59,9 @@ class BoxPicker(VTKObservationMixin):
             pressed, self._pressed = self._pressed, None
             released = np.array(caller.GetEventPosition())
             if pressed is not None and np.abs(released - pressed).max() <= CLICK_PIXELS:
-                nodeId = find(view, released)
-                if nodeId:
-                    # Not inside the view's event: it may still be working on it.
-                    qt.QTimer.singleShot(0, lambda: self._onPick(nodeId))
+                self._picked = find(view, released)
+                if self._picked:
+                    self._tellLater.start()
 
         def onPress(caller, event):
             interactionNode = slicer.app.applicationLogic().GetInteractionNode()
@@ -88,13 +90,19 @@ class PointPlacer(VTKObservationMixin):
     def __init__(self, onPlaced, onEnded):
         VTKObservationMixin.__init__(self)
         self._onPlaced, self._onEnded = onPlaced, onEnded
+        # Views may still work on the event, so that the node is removed after it.
+        self._finishLater = Later(self._finish)
         self._node = None
 
     def start(self):
         scene = slicer.mrmlScene
-        self._node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Vertebra to insert")
+        self._node = scene.CreateNodeByClass("vtkMRMLMarkupsFiducialNode")
+        self._node.UnRegister(None)
+        self._node.SetName(_("Vertebra to insert"))
+        # Before the node is in the scene: the Data tree looks only then.
         self._node.SetHideFromEditors(True)
         self._node.SetSaveWithScene(False)
+        scene.AddNode(self._node)
         self._node.CreateDefaultDisplayNodes()
         self._node.GetDisplayNode().SetSaveWithScene(False)
         logic = slicer.app.applicationLogic()
@@ -103,8 +111,7 @@ class PointPlacer(VTKObservationMixin):
         interactionNode = logic.GetInteractionNode()
         interactionNode.SetPlaceModePersistence(0)
         interactionNode.SetCurrentInteractionMode(interactionNode.Place)
-        later = lambda *_: qt.QTimer.singleShot(0, self._finish)  # noqa: E731
-        # Views may still work on the event, so that the node is removed after it.
+        later = lambda *_: self._finishLater.start()  # noqa: E731
         self.addObserver(self._node, self._node.PointPositionDefinedEvent, later)
         self.addObserver(interactionNode, interactionNode.InteractionModeChangedEvent, later)
 

@@ -23,14 +23,15 @@ def removeNode(scene, node):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = hierarchy.GetItemByDataNode(node)
     folder = hierarchy.GetItemParent(item)
-    hierarchy.RemoveItem(item, False)
+    # The item alone: nodes that the user put under it keep theirs. Slicer's own logic does the same.
+    hierarchy.RemoveItem(item, False, False)
     for companion in (node.GetDisplayNode(), node.GetStorageNode()):
         if companion:
             scene.RemoveNode(companion)
     scene.RemoveNode(node)
     # The user may have put other nodes into it, or ours elsewhere.
     if hierarchy.GetItemName(folder) == FOLDER_NAME and hierarchy.GetNumberOfItemChildren(folder) == 0:
-        hierarchy.RemoveItem(folder)
+        hierarchy.RemoveItem(folder, False, False)
 
 
 def _folder(scene, hierarchy, volumeNode, besides):

@@ -67,6 +67,7 @@ class Server:
         self._answering = threading.Lock()
         self._commands = queue.SimpleQueue()
         self._detectors = {}
+        self._working = threading.Event()
 
     def run(self):
         """Handle commands, in this thread, until the client is gone."""
@@ -74,7 +75,9 @@ class Server:
         for target in (self._readRequests, self._beat):
             threading.Thread(target=target, daemon=True).start()
         while True:
+            self._working.clear()
             command, block = self._commands.get()
+            self._working.set()
             if command["command"] == "warm":
                 self._warm(command)
             else:
@@ -97,9 +100,10 @@ class Server:
             os._exit(0)
 
     def _beat(self):
-        while True:
-            time.sleep(HEARTBEAT_SECONDS)
+        """While there is work: whoever hears it must wake up for it."""
+        while self._working.wait():
             self._answer("alive")
+            time.sleep(HEARTBEAT_SECONDS)
 
     def _answer(self, event, **fields):
         line = encode({"event": event, **fields})

@@ -142,7 +142,8 @@ class WorkerClient:
         except OSError as error:
             self._events.append(Failed(NO_ROOM.format(reason=error.strerror)))
             return
-        self._lastProgress = time.monotonic()
+        # An idle worker says nothing.
+        self._lastProgress = self._process.lastHeard = time.monotonic()
         self._process.send(_jobMessages(
             self._voxels, {**self._settings, "confirmed": vertebraeToMessage(confirmed)}, self._process.messages,
         ))
