@@ -1,6 +1,7 @@
 """Corrections through the panel's table, buttons and keys."""
 
 import csv
+import dataclasses
 import json
 import zipfile
 
@@ -258,6 +259,22 @@ def test_vertebraIsHiddenAndShown(ui, detected):
     for visible in (False, True):
         clickCell(ui.vertebraTable, 2, VISIBLE, onTick=True)
         assert bool(boxNodes(detected)[2].GetDisplayVisibility()) is visible
+
+
+def test_longRemarksStayInsideANarrowTable(module, ui, detected, monkeypatch):
+    panel = module.widget.correctionPanel
+    rows = [dataclasses.replace(row, remark="The upper end of C1 was not seen: the levels may be wrong.")
+            for row in panel.corrections.rows()]
+    monkeypatch.setattr(panel.corrections, "rows", lambda: rows)
+    module.panel.resize(560, 1000)
+    panel.refresh()
+    settle(30)
+
+    table = ui.vertebraTable
+    width = table.columnWidth(REMARK)
+    assert width > 60 and table.columnViewportPosition(REMARK) + width <= table.viewport().width
+    assert not table.horizontalScrollBar().isVisible()
+    assert "The upper end" in table.item(0, REMARK).toolTip()
 
 
 def test_conflictIsShownWithTheWayToMendItAndGoesWhenMended(ui, detected):

@@ -37,7 +37,8 @@ class VertebraTable:
         widget.verticalHeader().hide()
         widget.setWordWrap(False)
         widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        widget.horizontalHeader().setStretchLastSection(True)
+        # What is left, whatever the remarks; all of them stand in the tool tip.
+        widget.horizontalHeader().setSectionResizeMode(REMARK, qt.QHeaderView.Stretch)
         widget.setMinimumHeight(240)
         widget.connect("itemSelectionChanged()", onSelection)
         widget.connect("cellChanged(int,int)", self._onCellChanged)
