@@ -266,6 +266,11 @@ def test_longRemarksStayInsideANarrowTable(module, ui, detected, monkeypatch):
     rows = [dataclasses.replace(row, remark="The upper end of C1 was not seen: the levels may be wrong.")
             for row in panel.corrections.rows()]
     monkeypatch.setattr(panel.corrections, "rows", lambda: rows)
+    # Slicer's letters may be larger than those here.
+    font = ui.vertebraTable.font
+    font.setPointSizeF(1.2 * font.pointSizeF())
+    ui.vertebraTable.font = font
+    ui.vertebraTable.horizontalHeader().font = font
     module.panel.resize(560, 1000)
     panel.refresh()
     settle(30)
