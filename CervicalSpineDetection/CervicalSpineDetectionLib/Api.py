@@ -28,13 +28,13 @@ def detectVertebrae(image, weights=None, device="auto", progress=None, confirmed
     :return: DetectionResult in the image's physical space (LPS mm); empty where no cervical vertebra was found.
     :raises InputError: image, weights or device can't be used.
     """
-    from CervicalSpineDetectionLib.Detection import Pipeline
+    from CervicalSpineDetectionLib import Pipeline
 
     return Pipeline.detectVertebrae(image, _detector(weights, device), progress, confirmed)
 
 
 @lru_cache(maxsize=1)
 def _detector(weights, device):
-    from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     return loadDetector(weights, device)

@@ -2,11 +2,16 @@
 
 Folders, from the inside out:
 
-- ``Detection``: volume -> slices -> 2D boxes -> 3D tracks -> levels -> vertebrae (numpy, torch, SimpleITK).
-- ``Files``: images in, results out.
-- ``LabelMaps``: ground truth of labelled CTs.
+- ``Spine``: levels, vertebrae, boxes.
+- ``Imaging``: CTs in, the canonical sagittal grid and its slices.
+- ``SliceDetector``: slices -> 2D boxes (torch, ultralytics).
+- ``Fusion``: 2D boxes -> 3D tracks -> candidates -> levels -> vertebrae (numpy).
+- ``Pipeline``: CT in, vertebrae out: all of the above.
+- ``Results``: JSON, tables, DICOM objects, label maps.
+- ``Truth``: ground truth of label maps, public data sets.
 - ``Phantom``, ``Training``: made CTs with exact ground truth, data sets, training.
-- ``Cohort``: many CTs.
+- ``Evaluation``, ``Benchmark``: figures against ground truth, time.
+- ``Worker``: detection in a process of its own. ``Cohort``: many CTs.
 - ``Scene``: MRML nodes (``slicer``, ``vtk``; no Qt).
 - ``CommandLine``: the ``cervical-spine`` command.
 
@@ -18,7 +23,7 @@ import importlib
 __version__ = "0.1.0"
 
 # Name -> its file. Imported when asked for: the command line must not wait for libraries it may not need.
-_PUBLIC = {"detectVertebrae": "Api", "readImage": "Files.ReadImage", "toDataFrame": "Files.ResultTable"}
+_PUBLIC = {"detectVertebrae": "Api", "readImage": "Imaging.ReadImage", "toDataFrame": "Results.ResultTable"}
 
 
 def __getattr__(name):

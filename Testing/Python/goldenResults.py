@@ -22,9 +22,9 @@ TOLERANCE_CONFIDENCE = 0.02
 
 def detected(case, detector):
     """Result on a case as JSON, without what differs from run to run."""
-    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
-    from CervicalSpineDetectionLib.Files.ResultJson import toJson
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+    from CervicalSpineDetectionLib.Results.ResultJson import toJson
 
     document = toJson(detectVertebrae(readImage(GOLDEN / f"{case}.nrrd"), detector))
     weights = {key: document["model"][key] for key in ("name", "sha256")}
@@ -57,7 +57,7 @@ def differences(before, after):
 
 
 def renew():
-    from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     detector = loadDetector(device="cpu", precision="single")
     for case in CASES:

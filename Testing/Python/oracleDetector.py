@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, SliceDetections
-from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetections
+from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 
 
 class OracleDetector:
-    """See ``Detection.Detector.SliceDetector``.
+    """See ``SliceDetector.Detector.SliceDetector``.
 
     :param ct: the image the pipeline will be given.
     :param labels: its label map, on any grid.

@@ -22,11 +22,11 @@ from test_files_images import nrrd
 
 from CervicalSpineDetectionLib.CommandLine import Detect
 from CervicalSpineDetectionLib.CommandLine.Main import main
-from CervicalSpineDetectionLib.Detection import YoloDetector
-from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES, SliceDetections
-from CervicalSpineDetectionLib.Detection.Weights import saveWeights
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files import ResultJson
+from CervicalSpineDetectionLib.Results import ResultJson
+from CervicalSpineDetectionLib.SliceDetector import YoloDetector
+from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES, SliceDetections
+from CervicalSpineDetectionLib.SliceDetector.Weights import saveWeights
 
 RESULTS = {name: f"earlier {name}".encode() for name in Detect.RESULT_FILES}
 
@@ -338,7 +338,7 @@ VOLUMES = {
 @pytest.mark.parametrize("wrong", VOLUMES)
 def test_badVolumesOfTheSceneAreRefusedAndTheSceneIsUntouched(wrong):
     pytest.importorskip("slicer", reason="needs slicer-core")
-    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
     from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
     from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
 
@@ -355,7 +355,7 @@ def test_badVolumesOfTheSceneAreRefusedAndTheSceneIsUntouched(wrong):
 
 KILLED = """
 import os, signal, sys
-from CervicalSpineDetectionLib.Files import AtomicFolder
+from CervicalSpineDetectionLib.Results import AtomicFolder
 output, stage, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 calls = 0
 def killing(function):
@@ -381,7 +381,7 @@ STAGES = range(1, 14)
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_killedWhileWritingLeavesAllEarlierOrAllNewResultsToTheNextRun(folder, earlier, stage):
-    from CervicalSpineDetectionLib.Files.AtomicFolder import finishLeftovers
+    from CervicalSpineDetectionLib.Results.AtomicFolder import finishLeftovers
 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     names = list(Detect.RESULT_FILES)
@@ -397,7 +397,7 @@ def test_killedWhileWritingLeavesAllEarlierOrAllNewResultsToTheNextRun(folder, e
 
 def test_fileThatMayGrowNoFurtherKeepsEarlierResults(earlier):
     """As on a full disk: the system itself stops the writing."""
-    from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder
+    from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracleDetector import OracleDetector
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 
 PIXEL, SLICE = 1.5, 3.0
 GRID = np.array([SLICE, PIXEL, PIXEL])
@@ -202,10 +202,10 @@ def test_transformsAboveTheVolumeMoveTheBoxesAsTheyMoveTheCt(kind):
     pytest.importorskip("slicer", reason="needs slicer-core")
     import vtk
 
-    from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
     from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
     from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraeFromNodes
     from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, imageFromVolumeNode, volumeNodeFromImage
+    from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
     with headlessScene() as (scene, _):
         volumeNode = volumeNodeFromImage(scene, CT, "CT")

@@ -8,8 +8,8 @@ import copy
 import pytest
 from goldenResults import CASES, detected, differences, stored
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 
 
 @pytest.fixture(scope="module")

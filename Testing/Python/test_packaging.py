@@ -42,7 +42,7 @@ EXTRAS = {
     "Benchmark": ["slicer"],
     "Cohort": ["cohort"],
     "CommandLine": ["slicer", "cohort"],
-    "Files": ["dicom", "cohort"],
+    "Results": ["dicom", "cohort"],
     "Scene": ["slicer"],
 }
 
@@ -267,7 +267,8 @@ def test_numericsDoNotReachOutward(folder):
     assert reached == set()
 
 
-@pytest.mark.parametrize("path", librarySources("Detection", "Files", "Scene", "CommandLine"), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [LIBRARY / "Pipeline.py", *librarySources(
+    "Imaging", "SliceDetector", "Fusion", "Results", "Scene", "CommandLine")], ids=lambda p: p.name)
 def test_noPickleIsReadOnTheWayFromCtToResult(path):
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     imported = importedModules(path)

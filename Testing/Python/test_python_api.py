@@ -12,8 +12,8 @@ from oracleDetector import OracleDetector
 import CervicalSpineDetectionLib
 from CervicalSpineDetectionLib import Api, detectVertebrae, readImage, toDataFrame
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.ResultCsv import COLUMNS, writeCsv
 from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+from CervicalSpineDetectionLib.Results.ResultCsv import COLUMNS, writeCsv
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def loaded(monkeypatch):
         loaded.append((weights, device))
         return loaded[-1]
 
-    monkeypatch.setattr("CervicalSpineDetectionLib.Detection.YoloDetector.loadDetector", loadDetector)
+    monkeypatch.setattr("CervicalSpineDetectionLib.SliceDetector.YoloDetector.loadDetector", loadDetector)
     Api._detector.cache_clear()
     yield loaded
     Api._detector.cache_clear()
@@ -43,14 +43,14 @@ def test_theDocumentedExampleRuns(tmp_path, monkeypatch):
 
 
 def test_theResultIsThatOfThePipeline(loaded, monkeypatch):
-    monkeypatch.setattr("CervicalSpineDetectionLib.Detection.Pipeline.detectVertebrae", lambda *given: given)
+    monkeypatch.setattr("CervicalSpineDetectionLib.Pipeline.detectVertebrae", lambda *given: given)
 
     assert detectVertebrae("image", "mine", "cpu", "progress", "settled") == (
         "image", ("mine", "cpu"), "progress", "settled")
 
 
 def test_theNetworkIsLoadedOnceForOneChoice(loaded, monkeypatch):
-    monkeypatch.setattr("CervicalSpineDetectionLib.Detection.Pipeline.detectVertebrae", lambda *given: given)
+    monkeypatch.setattr("CervicalSpineDetectionLib.Pipeline.detectVertebrae", lambda *given: given)
     for _ in range(2):
         detectVertebrae("image")
     detectVertebrae("image", device="cpu")
@@ -91,6 +91,6 @@ def test_importingThePackageWaitsForNoLibrary():
 
 def test_publicNamesAreListedAndOthersAreNone():
     assert {"detectVertebrae", "readImage", "toDataFrame", "__version__"} <= set(dir(CervicalSpineDetectionLib))
-    assert readImage.__module__ == "CervicalSpineDetectionLib.Files.ReadImage"
+    assert readImage.__module__ == "CervicalSpineDetectionLib.Imaging.ReadImage"
     with pytest.raises(AttributeError, match="no attribute 'divine'"):
         CervicalSpineDetectionLib.divine  # noqa: B018

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
-from CervicalSpineDetectionLib.Files.ResultJson import fromJson
+from CervicalSpineDetectionLib.Results.ResultJson import fromJson
 
 CASES = {"pycerr_hn": "pycerr_hn/dicom", "slicer_cthead": "slicer_cthead/dicom"}
 
@@ -80,7 +80,7 @@ def test_theNiftiAndTheDicomOfOneScanGiveTheSameBoxes(sharedData, tmp_path):
 
 
 def test_theCommandReadsOneFileOfTheSeriesAsTheWholeSeries(sharedData):
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 
     folder = sharedData / "pycerr_hn" / "dicom"
     whole, one = readImage(folder), readImage(sorted(folder.iterdir())[40])

@@ -10,12 +10,12 @@ import torch
 from goldenResults import GOLDEN
 
 from CervicalSpineDetectionLib import __version__
-from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-from CervicalSpineDetectionLib.Detection.Precision import choosePrecision
-from CervicalSpineDetectionLib.Detection.Weights import findWeights, readCard
-from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
-from CervicalSpineDetectionLib.Files.ReadImage import readImage
-from CervicalSpineDetectionLib.Files.ResultJson import SCHEMA_FILE, toJson
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE, toJson
+from CervicalSpineDetectionLib.SliceDetector.Precision import choosePrecision
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
 CT = GOLDEN / "straight.nrrd"
 

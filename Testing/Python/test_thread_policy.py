@@ -29,7 +29,7 @@ def loaded(monkeypatch):
         settings.append(os.environ.get(SPINS))
         return Detector()
 
-    monkeypatch.setattr("CervicalSpineDetectionLib.Detection.YoloDetector.loadDetector", loadDetector)
+    monkeypatch.setattr("CervicalSpineDetectionLib.SliceDetector.YoloDetector.loadDetector", loadDetector)
     monkeypatch.setenv(SPINS, "kept for the end of the test")
     return settings
 

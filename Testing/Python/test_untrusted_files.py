@@ -24,13 +24,14 @@ from test_files_dicom import writeFrames, writeSeries
 from test_files_results import RESULT, document, madeResult, madeVertebra
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
-from CervicalSpineDetectionLib.Detection.Weights import loadWeights, readCard, saveWeights
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files import HeaderChecks, SceneBundle
-from CervicalSpineDetectionLib.Files.ReadImage import readImage
-from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
-from CervicalSpineDetectionLib.Files.ResultJson import fromJson, readJson, toJson, writeJson
-from CervicalSpineDetectionLib.Files.SceneBundle import unpackBundle
+from CervicalSpineDetectionLib.Imaging import HeaderChecks
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
+from CervicalSpineDetectionLib.Results.ResultJson import fromJson, readJson, toJson, writeJson
+from CervicalSpineDetectionLib.Scene import SceneBundle
+from CervicalSpineDetectionLib.Scene.SceneBundle import unpackBundle
+from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, readCard, saveWeights
 
 LIBRARY = Path(__file__).resolve().parents[2] / "CervicalSpineDetection" / "CervicalSpineDetectionLib"
 # Not on the way from a CT to its result: these train and compare networks of other programs.

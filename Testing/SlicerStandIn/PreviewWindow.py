@@ -6,7 +6,7 @@ import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.ReadImage import readImage
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 from SlicerStandIn.Application import ModuleRepresentation
 from SlicerStandIn.Views import ViewPane, layoutManager

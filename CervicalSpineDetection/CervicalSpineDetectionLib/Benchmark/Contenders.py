@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from CervicalSpineDetectionLib.Detection import Pipeline
-from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
-from CervicalSpineDetectionLib.Detection.Weights import findWeights, loadWeights
-from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE, loadDetector
-from CervicalSpineDetectionLib.Files.ReadImage import readImage
+from CervicalSpineDetectionLib import Pipeline
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
 
 BATCH = 32
 DEFAULT_SIZE = 640  # ultralytics' own

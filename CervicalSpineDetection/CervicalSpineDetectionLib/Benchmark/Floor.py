@@ -7,10 +7,10 @@ import torch.nn.functional as functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from CervicalSpineDetectionLib.Benchmark.Processes import bestSeconds
-from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
-from CervicalSpineDetectionLib.Detection.Precision import PRECISIONS
-from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel
-from CervicalSpineDetectionLib.Detection.YoloDetector import STRIDE
+from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE
 
 # (channels, pixels along a side) of 3 x 3 convolutions that processors are good at; the best one counts.
 CONVOLUTIONS = ((64, 64), (128, 64), (256, 32), (512, 16))
@@ -22,7 +22,7 @@ RUNS = 20
 def machine(device, precisions):
     """Measured on this machine now, best of ``RUNS``.
 
-    :param precisions: names, see ``Detection.Precision``.
+    :param precisions: names, see ``SliceDetector.Precision``.
     :return: dict: "flops" (precision -> floating point operations a second in convolutions, a multiply-add is two;
         "single" on CUDA is TF32, torch's default), "bandwidth" (bytes a second read and written by a large copy).
     """

@@ -6,9 +6,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Benchmark.Processes import medianSeconds
-from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
-from CervicalSpineDetectionLib.Files.ReadImage import readImage
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
 SIZES = (0.25, 0.5, 1.0)
 SCANS = (1, 2, 4)

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS, levelIndex
-from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
+from CervicalSpineDetectionLib.Fusion.LevelChain import SPACING_MM
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, levelIndex
 
 # A neighbour nearer or further than the usual distance by this factor is no neighbour: posture, disc height and
 # stature together change it by less (``LevelChain.SPACING_DEVIATION``).

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.AtomicFolder import newFolder
-from CervicalSpineDetectionLib.Files.ResultJson import readJson
+from CervicalSpineDetectionLib.Results.AtomicFolder import newFolder
+from CervicalSpineDetectionLib.Results.ResultJson import readJson
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 RESULT_FILE = "vertebrae.json"
 FAILURE_FILE = "failure.json"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pydicom
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.DicomSeries import isDicom
-from CervicalSpineDetectionLib.Files.ReadImage import IMAGE_SUFFIXES
+from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom
+from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES
 
 HEADER_TAGS = ["ImageType", "Modality", "SeriesInstanceUID"]
 LONGEST_NAME = 60

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
-from CervicalSpineDetectionLib.Files.ResultCsv import COLUMNS, csvCell, rowsOf
+from CervicalSpineDetectionLib.Results.ResultCsv import COLUMNS, csvCell, rowsOf
 
 SCAN_COLUMNS = (
     "scan", "status", "doubt", "lowestConfidence", "levels", "inferred", "incomplete", "conflicts", "remarks", "model",

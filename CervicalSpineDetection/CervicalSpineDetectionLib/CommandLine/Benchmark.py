@@ -11,7 +11,7 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
-from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
+from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 
 def addArguments(parser):
@@ -26,7 +26,7 @@ def addArguments(parser):
 
 def run(arguments):
     """:return: exit status. :raises InputError: CT, weights, devices or output folder can't be used."""
-    from CervicalSpineDetectionLib.Detection.Weights import findWeights, readCard
+    from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
 
     output = Path(arguments.output)
     ensureWritable(output)
@@ -34,7 +34,7 @@ def run(arguments):
     import torch
 
     from CervicalSpineDetectionLib.Benchmark.Report import picture, table
-    from CervicalSpineDetectionLib.Detection.YoloDetector import chooseDevice
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import chooseDevice
 
     devices = arguments.devices or ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:
@@ -56,7 +56,7 @@ def measure(arguments, card, devices, temporary):
     from CervicalSpineDetectionLib.Benchmark.Growth import growth
     from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
     from CervicalSpineDetectionLib.Benchmark.SampleCt import writeSampleCt
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 
     figures = {"machine": machineDescription(), "weights": f"{card['name']} {card['sha256'][:12]}",
                "repeats": arguments.repeats}
@@ -125,7 +125,7 @@ def handoverSeconds(path, weights, device, repeats):
     """Median seconds from the click to the result, without those of the detection itself: the CT goes from the scene to
     the warm worker process, the result comes back. The panel asks for it every 10 ms, this function every millisecond.
     """
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
     from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
     from CervicalSpineDetectionLib.Scene.VolumeNodes import arrayFromVolumeNode, volumeNodeFromImage
     from CervicalSpineDetectionLib.Worker.WorkerClient import WorkerClient
@@ -165,7 +165,7 @@ def nodesAndPicture(path, result, repeats):
     """
     import numpy as np
 
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
     from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
     from CervicalSpineDetectionLib.Scene.OffscreenViews import SliceView
     from CervicalSpineDetectionLib.Scene.Preview import slicePlanes

@@ -13,8 +13,8 @@ from pathlib import Path
 from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable, removeUnfinished
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
+from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable, removeUnfinished
 
 SCANS_FOLDER = "scans"
 PAGE = "index.html"
@@ -46,7 +46,7 @@ def run(arguments):
     from filelock import FileLock, Timeout
 
     from CervicalSpineDetectionLib.Cohort.Scans import findScans
-    from CervicalSpineDetectionLib.Detection.Weights import findWeights, readCard
+    from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
 
     root, output = Path(arguments.input), Path(arguments.output).absolute()
     if not root.is_dir():
@@ -131,8 +131,8 @@ def analyseScan(scan, folder, weights, device, scene, preview):
 
     from CervicalSpineDetectionLib.Cohort.Page import writeThumbnail
     from CervicalSpineDetectionLib.CommandLine.Detect import writeFiles
-    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-    from CervicalSpineDetectionLib.Files.ReadImage import readImageWithWarnings
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 
     with quietLibraries():
         started = time.perf_counter()
@@ -149,7 +149,7 @@ def analyseScan(scan, folder, weights, device, scene, preview):
 def _detector(weights, device):
     """Once a process."""
     tuneProcess()
-    from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     return loadDetector(weights, device)
 
@@ -170,7 +170,7 @@ def _sameAsBefore(output, settings):
 
 def _writeSources(path, scans, root):
     """Which scan is which: for the owner of the data, not to be passed on with the results."""
-    from CervicalSpineDetectionLib.Files.ResultCsv import csvCell
+    from CervicalSpineDetectionLib.Results.ResultCsv import csvCell
 
     temporary = path.with_suffix(".part")
     with open(temporary, "w", newline="", encoding="utf-8") as file:

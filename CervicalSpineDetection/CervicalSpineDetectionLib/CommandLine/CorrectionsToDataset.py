@@ -10,7 +10,7 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable, newFolder
+from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable, newFolder
 
 SCENE_SUFFIXES = (".mrb", ".mrml")
 RESULT_NAME = "vertebrae.json"
@@ -54,7 +54,7 @@ def run(arguments):
     """:return: exit status. :raises InputError: an input can't be used, or the folder is there already."""
     import numpy as np
 
-    from CervicalSpineDetectionLib.Detection.Weights import findWeights
+    from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 
     output = Path(arguments.output).absolute()
     if output.exists():
@@ -65,7 +65,7 @@ def run(arguments):
     findWeights(arguments.weights)
     ensureWritable(output.parent)
     with quietLibraries():
-        from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+        from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
         detector = loadDetector(arguments.weights, arguments.device, everySlice=True)
     with newFolder(output) as folder:
@@ -207,8 +207,8 @@ def _casesOfScene(source):
 
 def _caseOfJson(source):
     """All of its vertebrae are others: it doesn't tell which a person confirmed."""
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
-    from CervicalSpineDetectionLib.Files.ResultJson import readJson
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+    from CervicalSpineDetectionLib.Results.ResultJson import readJson
 
     result = readJson(source.path)
     ct = source.ct or _ctBeside(source.path)
@@ -219,7 +219,7 @@ def _caseOfJson(source):
 
 
 def _ctBeside(path):
-    from CervicalSpineDetectionLib.Files.ReadImage import IMAGE_SUFFIXES
+    from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES
 
     images = [file for file in path.parent.iterdir() if file.name.lower().endswith(IMAGE_SUFFIXES)]
     if len(images) != 1:
@@ -231,7 +231,7 @@ def _ctBeside(path):
 def _checkBelongs(path, result, image):
     import numpy as np
 
-    from CervicalSpineDetectionLib.Detection.Pipeline import imageGeometry
+    from CervicalSpineDetectionLib.Pipeline import imageGeometry
 
     for name, value in imageGeometry(image).items():
         if not np.allclose(value, result.image.get(name, np.nan), rtol=0, atol=1e-3):
@@ -243,7 +243,7 @@ def _patientOf(ct):
     """DICOM patient ID of a CT, None for other files."""
     import pydicom
 
-    from CervicalSpineDetectionLib.Files.DicomSeries import isDicom
+    from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom
 
     files = sorted(ct.iterdir()) if ct.is_dir() else [ct]
     path = next((file for file in files if file.is_file() and isDicom(file)), None)

@@ -10,7 +10,7 @@ from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
+from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 # The JSON is put in place last: where it is new, all others are.
 RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")
@@ -35,8 +35,8 @@ def addArguments(parser):
 
 def run(arguments):
     """:return: exit status. :raises InputError: input, weights, device or output folder can't be used."""
-    from CervicalSpineDetectionLib.Detection.Weights import findWeights
-    from CervicalSpineDetectionLib.Files.ReadImage import readImageWithWarnings
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
+    from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 
     started = time.perf_counter()
     # A path need not be text the terminal can show.
@@ -75,8 +75,8 @@ def detect(image, arguments):
     """DetectionResult of an image. torch is imported here and no sooner: bad input is told at once."""
     print("Loading the network", flush=True)
     with quietLibraries():
-        from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-        from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+        from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+        from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
         detector = loadDetector(arguments.weights, arguments.device, arguments.batch,
                                 precision=arguments.precision)
@@ -109,9 +109,9 @@ def writeFiles(folder, result, image, name, oriented=True, scene=True, preview=T
     :return: notes for the user.
     :raises OSError: a file can't be written.
     """
-    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
-    from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
-    from CervicalSpineDetectionLib.Files.ResultJson import writeJson
+    from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset
+    from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
+    from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 
     with quietLibraries():
         writeJson(folder / "vertebrae.json", result)

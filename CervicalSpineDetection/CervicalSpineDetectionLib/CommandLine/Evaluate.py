@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
+from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable
 
 
 def addArguments(parser):
@@ -38,9 +38,9 @@ def run(arguments):
         raise InputError("--workers and --phantoms take positive numbers; correct them.")
     output = Path(arguments.output)
     ensureWritable(output)
-    from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
     from CervicalSpineDetectionLib.Evaluation.Cases import casesIn, phantomCases
     from CervicalSpineDetectionLib.Evaluation.Report import figuresOf, table, writeReport
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     detector = loadDetector(arguments.weights, arguments.device, everySlice=arguments.every_slice,
                             precision=arguments.precision)
@@ -61,11 +61,11 @@ def evaluateCases(cases, detector):
     :return: (list of CaseScore, list of slice statistics of the cases with a label map, list of CasePicture, worst
         first).
     """
-    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
     from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase
     from CervicalSpineDetectionLib.Evaluation.Pictures import picture
     from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
     from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, scoreSlices
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 
     detector = RememberingDetector(detector)
     scores, slices, pictures = [], [], []
@@ -83,8 +83,8 @@ def evaluateCases(cases, detector):
 
 def evaluateNegative(path, detector):
     """:return: (name, level -> confidence of what was found; None where the scan was refused as no CT of use)."""
-    from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 
     name = Path(path).name
     if not Path(path).exists():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
+from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 # Format -> (file, what it is).
 FORMATS = {
@@ -31,10 +31,10 @@ def addArguments(parser):
 
 
 def run(arguments):
-    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
-    from CervicalSpineDetectionLib.Files.DicomSourceImages import sourceImages
-    from CervicalSpineDetectionLib.Files.LabelMapExport import checkGrid
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset
+    from CervicalSpineDetectionLib.Results.DicomSourceImages import sourceImages
+    from CervicalSpineDetectionLib.Results.LabelMapExport import checkGrid
 
     wanted = _wanted(arguments.formats)
     _checkPackages(wanted)
@@ -64,8 +64,8 @@ def run(arguments):
 def _write(folder, names, result, image, headers):
     import SimpleITK as sitk
 
-    from CervicalSpineDetectionLib.Files.LabelMapExport import boneMask, boxMap
-    from CervicalSpineDetectionLib.Files.TerminologyJson import writeTerminology
+    from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap
+    from CervicalSpineDetectionLib.Results.TerminologyJson import writeTerminology
 
     if "labelmap" in names:
         sitk.WriteImage(boxMap(result.vertebrae, image), str(folder / names["labelmap"]), useCompression=True)
@@ -78,11 +78,11 @@ def _write(folder, names, result, image, headers):
 
         writeSegmentationFile(folder / names["segmentation"], mask)
     if "seg" in names:
-        from CervicalSpineDetectionLib.Files.DicomSegmentation import writeSegmentation
+        from CervicalSpineDetectionLib.Results.DicomSegmentation import writeSegmentation
 
         writeSegmentation(folder / names["seg"], mask, headers, result.model)
     if "sr" in names:
-        from CervicalSpineDetectionLib.Files.DicomReport import writeReport
+        from CervicalSpineDetectionLib.Results.DicomReport import writeReport
 
         writeReport(folder / names["sr"], result, headers)
     if "terminology" in names:
@@ -109,6 +109,6 @@ def _checkPackages(wanted):
 
 
 def _readResult(path):
-    from CervicalSpineDetectionLib.Files.ResultJson import readJson
+    from CervicalSpineDetectionLib.Results.ResultJson import readJson
 
     return readJson(path / "vertebrae.json" if path.is_dir() else path)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.AtomicFolder import atomicFolder, ensureWritable
+from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 LABEL_MAP = "labelmap"
 SPLITS = ("train", "val", "test")
@@ -31,7 +31,7 @@ within the case's name, may be left out where each case is another patient.
 
 
 def addArguments(parser):
-    from CervicalSpineDetectionLib.PublicData.Registry import SOURCES
+    from CervicalSpineDetectionLib.Truth.DataSets.Registry import SOURCES
 
     parser.add_argument("--format", required=True, choices=(*SOURCES, LABEL_MAP), help="the data set")
     parser.add_argument("--input", required=True, metavar="DIR", help="its folder, unpacked as published")
@@ -44,8 +44,8 @@ def addArguments(parser):
 
 
 def run(arguments):
-    from CervicalSpineDetectionLib.PublicData.Split import splitByPatient
     from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
+    from CervicalSpineDetectionLib.Truth.DataSets.Split import splitByPatient
 
     source = _source(arguments)
     folder, output = Path(arguments.input), Path(arguments.output)
@@ -85,8 +85,8 @@ def _earlier(folder):
 
 
 def _source(arguments):
-    from CervicalSpineDetectionLib.PublicData.LabelMap import LabelMap
-    from CervicalSpineDetectionLib.PublicData.Registry import findSource
+    from CervicalSpineDetectionLib.Truth.DataSets.LabelMap import LabelMap
+    from CervicalSpineDetectionLib.Truth.DataSets.Registry import findSource
 
     if arguments.format != LABEL_MAP:
         return findSource(arguments.format)
@@ -97,9 +97,9 @@ def _source(arguments):
 
 def _read(source, case):
     """:return: (CT in HU, labels on its grid, notes). :raises InputError: the case can't be used."""
-    from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
-    from CervicalSpineDetectionLib.PublicData.Masks import checkLevels, placedOn
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset
+    from CervicalSpineDetectionLib.Truth.Masks import checkLevels, placedOn
 
     # The labels first: most CTs of the spine show no neck.
     labels = source.labels(case)
@@ -117,7 +117,7 @@ def _import(source, case, split, output, geometry, count):
     import numpy as np
     import SimpleITK as sitk
 
-    from CervicalSpineDetectionLib.Detection.Anatomy import SPINE_LEVELS
+    from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
     from CervicalSpineDetectionLib.Training.Dataset import writeSlices
 
     name = _fileName(case)
@@ -143,8 +143,8 @@ def _import(source, case, split, output, geometry, count):
 
 def _finish(source, cases, done, output, geometry):
     """The card and the picture, or word that nothing came of it."""
-    from CervicalSpineDetectionLib.PublicData.FirstCase import drawCase
     from CervicalSpineDetectionLib.Training.Dataset import writeDescription
+    from CervicalSpineDetectionLib.Truth.DataSets.FirstCase import drawCase
 
     used = {name: outcome for name, outcome in done.items() if not outcome["reason"]}
     skipped = {name: outcome["reason"] for name, outcome in done.items() if outcome["reason"]}

@@ -5,7 +5,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
+from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable
 
 SLICES_PER_VOLUME = 16
 SLICES_PER_SCAN = 26
@@ -73,8 +73,8 @@ def _writeTaught(output, path, teacher):
         return "there already"
     import numpy as np
 
-    from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
-    from CervicalSpineDetectionLib.Files.ReadImage import readImage
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
     from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writePictures
     from CervicalSpineDetectionLib.Training.SelfTraining import teach
 

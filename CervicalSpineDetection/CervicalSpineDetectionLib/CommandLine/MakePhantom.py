@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Files.AtomicFolder import ensureWritable
+from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable
 
 
 def addArguments(parser):
@@ -17,10 +17,10 @@ def run(arguments):
     ensureWritable(Path(arguments.output).parent)
     import SimpleITK as sitk
 
-    from CervicalSpineDetectionLib.Detection.Pipeline import imageGeometry
-    from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
-    from CervicalSpineDetectionLib.Files.ResultJson import writeJson
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+    from CervicalSpineDetectionLib.Pipeline import imageGeometry
+    from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+    from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
     phantom = makePhantom(arguments.seed)
     sitk.WriteImage(phantom.ct, arguments.output, useCompression=True)

@@ -41,7 +41,7 @@ def run(arguments):
             raise InputError(f"{folder} is no data set; make one with `cervical-spine dataset`.")
     if arguments.install and not arguments.initial:
         raise InputError("--install compares with the weights training began with; name them with --init.")
-    from CervicalSpineDetectionLib.Detection.Weights import checkInstallName, findWeights
+    from CervicalSpineDetectionLib.SliceDetector.Weights import checkInstallName, findWeights
 
     if arguments.install:
         checkInstallName(arguments.name)
@@ -63,7 +63,7 @@ def run(arguments):
 
 def _compare(arguments, initial, weights):
     """Old and new weights on held-out patients; install the new ones where that was asked and they are better."""
-    from CervicalSpineDetectionLib.Detection.Weights import installWeights
+    from CervicalSpineDetectionLib.SliceDetector.Weights import installWeights
     from CervicalSpineDetectionLib.Training.Comparison import compareWeights, isBetter
 
     device = f"cuda:{arguments.device}" if arguments.device.isdigit() else arguments.device

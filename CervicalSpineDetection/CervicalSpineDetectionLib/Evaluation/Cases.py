@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.Boxes3D import VOID_HU
-from CervicalSpineDetectionLib.Detection.Vertebra import Bounds
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
-from CervicalSpineDetectionLib.Files.ReadImage import IMAGE_SUFFIXES, readImage
-from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraeOf
-from CervicalSpineDetectionLib.PublicData.Masks import VERSE_NUMBERS, checkLevels, readMask, renumbered
+from CervicalSpineDetectionLib.Fusion.Placement import VOID_HU
+from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES, readImage
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Spine.Vertebra import Bounds
+from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, checkLevels, readMask, renumbered
+from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 
 LABELS_SUFFIX = "_labels"
 

@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Detection.Slices import windowed
-from CervicalSpineDetectionLib.Detection.Volume import correctHuOffset, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Slices import windowed
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 
 WINDOW = (-250.0, 1100.0)
 MARGIN_MM = 25

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Vertebra import UNCERTAIN_CONFIDENCE
 from CervicalSpineDetectionLib.Evaluation.Metrics import VERSE_RADIUS_MM
+from CervicalSpineDetectionLib.Spine.Vertebra import UNCERTAIN_CONFIDENCE
 
 BIN_EDGES = (0.0, UNCERTAIN_CONFIDENCE, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 

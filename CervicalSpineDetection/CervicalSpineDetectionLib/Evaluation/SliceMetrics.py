@@ -15,13 +15,13 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS, CLASS_NAMES
-from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, slicesFor
-from CervicalSpineDetectionLib.Detection.Ultralytics import importUltralytics
-from CervicalSpineDetectionLib.Detection.Volume import resampleLabels
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts, candidatesOf
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels
+from CervicalSpineDetectionLib.Pipeline import chainOf, slicesFor
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import importUltralytics
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 
 MINIMUM_SCORE = 0.01
 IOU_THRESHOLDS = torch.linspace(0.5, 0.95, 10)
@@ -79,7 +79,7 @@ def scoreSlices(image, labels, detector):
 
 
 def trueBoxes(labels, volume):
-    """Boxes of a label map on the slices of a SagittalVolume, see ``LabelMaps.SliceBoxes.boxesInSlice``."""
+    """Boxes of a label map on the slices of a SagittalVolume, see ``Truth.SliceBoxes.boxesInSlice``."""
     levels = resampleLabels(labels, volume)
     xs = volume.origin[0] + np.arange(len(levels)) * volume.sliceSpacing
     middles = middlesOf(levels, xs, volume.pixelSize)

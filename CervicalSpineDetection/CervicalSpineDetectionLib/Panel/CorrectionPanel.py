@@ -7,7 +7,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Panel.Later import Later
 from CervicalSpineDetectionLib.Panel.VertebraTable import VertebraTable
@@ -15,6 +14,7 @@ from CervicalSpineDetectionLib.Panel.ViewClicks import BoxPicker, PointPlacer
 from CervicalSpineDetectionLib.Scene.Corrections import Corrections
 from CervicalSpineDetectionLib.Scene.SceneExport import addBoneSegmentation, exportScene
 from CervicalSpineDetectionLib.Scene.ViewSelection import jumpTo
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 SHORTCUTS = {
     "Alt+Up": "selectPrevious", "Alt+Down": "selectNext", "Ctrl+Shift+Up": "shiftUp", "Ctrl+Shift+Down": "shiftDown",

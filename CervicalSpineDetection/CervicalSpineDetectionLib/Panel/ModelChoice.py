@@ -4,8 +4,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from CervicalSpineDetectionLib.Detection.Weights import DEFAULT_WEIGHTS, readCard, userWeightsFolder, weightsFolder
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector.Weights import DEFAULT_WEIGHTS, readCard, userWeightsFolder, weightsFolder
 
 
 def weightsFiles(ownFolder=None):

@@ -115,7 +115,7 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
     def detect(self, inputVolume, **settings):
         """As ``startDetection``, and wait; for scripts. The application goes on meanwhile.
 
-        :return: ``Detection.Vertebra.DetectionResult``, coordinates in LPS mm.
+        :return: ``Spine.Vertebra.DetectionResult``, coordinates in LPS mm.
         :raises InputError: the volume can't be used, or the detection failed or was cancelled.
         """
         from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished

@@ -75,9 +75,9 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
     def checkDetection(self, phantom, volumeNode):
         import numpy as np
 
-        from CervicalSpineDetectionLib.Detection.Anatomy import CERVICAL_LEVELS
         from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou
         from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes
+        from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 
         found = {vertebra.level: vertebra for vertebra in vertebraeFromNodes(slicer.mrmlScene, volumeNode)}
         whole = [truth for truth in phantom.vertebrae if truth.complete and truth.level in CERVICAL_LEVELS]

@@ -3,7 +3,7 @@
 import qt
 from slicer.i18n import tr as _
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 COLOUR, LEVEL, CONFIDENCE, VISIBLE, CONFIRMED, LOCKED, SIZE, REMARK = range(8)
 FLAGS = {VISIBLE: "visible", CONFIRMED: "confirmed", LOCKED: "locked"}

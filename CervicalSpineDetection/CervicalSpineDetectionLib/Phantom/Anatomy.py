@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, SPINE_LEVELS
 from CervicalSpineDetectionLib.Phantom import SoftTissue, Tissues, VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Head import Head
 from CervicalSpineDetectionLib.Phantom.Morphometry import randomIndividual
 from CervicalSpineDetectionLib.Phantom.Shapes import Blob, Canvas, randomWobble
 from CervicalSpineDetectionLib.Phantom.Spine import ALL_LEVELS, LOWER_LEVELS, randomSpine
 from CervicalSpineDetectionLib.Phantom.Trunk import ribShapes, shoulderShapes
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS
 
 SIZE_MM = np.array([200.0, 250.0, 340.0])
 TOP_ABOVE_ATLAS_MM = 72.0

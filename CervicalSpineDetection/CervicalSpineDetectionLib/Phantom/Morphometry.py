@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 
 @dataclass(frozen=True)

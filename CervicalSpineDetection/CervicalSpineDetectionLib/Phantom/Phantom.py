@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Vertebra import Vertebra
-from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraeOf
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
+from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 
 FIELD_MM = (190, 240, 320)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
 from CervicalSpineDetectionLib.Phantom import VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Morphometry import Degeneration, Individual, VertebraSize
 from CervicalSpineDetectionLib.Phantom.Shapes import Frame, rotation
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 LOWER_LEVELS = ("T5", "T6", "T7", "T8")
 ALL_LEVELS = LEVELS + LOWER_LEVELS

@@ -6,11 +6,11 @@ import numpy as np
 import slicer
 import vtk
 
-from CervicalSpineDetectionLib.Detection.Vertebra import OrientedBox
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE
 from CervicalSpineDetectionLib.Scene.VertebraState import boxFromNumbers
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox
 
 CODE_ATTRIBUTE = slicer.vtkSlicerTerminologiesModuleLogic.GetTerminologyEntryAttributeName()
 # Grey, for a box whose name names no vertebra.

@@ -7,8 +7,8 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
 from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, levelOfName
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
 
 # A centre point this far outside its box no longer belongs to it.
 APART_MM = 1.0

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import vtk
 
-from CervicalSpineDetectionLib.Detection.Vertebra import Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.CentrePoints import strayPoints
 from CervicalSpineDetectionLib.Scene.Conflicts import Conflict, conflicts, contradictions
@@ -31,6 +30,7 @@ from CervicalSpineDetectionLib.Scene.StateEdits import (
 from CervicalSpineDetectionLib.Scene.VertebraRow import Row, rowOf
 from CervicalSpineDetectionLib.Scene.VertebraState import stateOf
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
 class Corrections:

@@ -1,7 +1,7 @@
 """How a vertebral level is coloured and coded in a scene."""
 
-from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
-from CervicalSpineDetectionLib.Files.LevelCodes import COLOURS, SNOMED_CODES
+from CervicalSpineDetectionLib.Spine.LevelCodes import COLOURS, SNOMED_CODES
+from CervicalSpineDetectionLib.Spine.Levels import levelIndex
 
 # The published Slicer terminology that lists single vertebrae; the codes stand by themselves where it isn't loaded.
 TERMINOLOGY = "Segmentation category and type - Total Segmentator"

@@ -11,13 +11,13 @@ import vtk
 from PIL import Image, ImageDraw, ImageFont
 from vtk.util.numpy_support import numpy_to_vtk
 
-from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour
 from CervicalSpineDetectionLib.Scene.OffscreenViews import SliceView, ThreeDView
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, label
 from CervicalSpineDetectionLib.Scene.VertebraState import boxCorners
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeFromImage
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 WIDTH, HEIGHT = 1500, 900
 VIEW_SIZE = (498, 844)

@@ -9,12 +9,12 @@ from pathlib import Path
 import SimpleITK as sitk
 import slicer
 
-from CervicalSpineDetectionLib.Detection.Vertebra import Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.SceneBundle import unpackBundle
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+from CervicalSpineDetectionLib.Scene.SceneBundle import unpackBundle
 from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates, vertebraeFromNodes
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Pipeline import imageGeometry
-from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Files.LabelMapExport import boneMask, boxMap
-from CervicalSpineDetectionLib.Files.ResultCsv import writeCsv
-from CervicalSpineDetectionLib.Files.ResultJson import writeJson
+from CervicalSpineDetectionLib.Pipeline import imageGeometry
+from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap
+from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
+from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes
 from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups
@@ -22,6 +21,7 @@ from CervicalSpineDetectionLib.Scene.SegmentationNode import addSegmentation
 from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates, vertebraeFromNodes, writeStates
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 
 def resultFromScene(scene, volumeNode) -> DetectionResult:
@@ -53,7 +53,7 @@ def exportScene(scene, volumeNode, path) -> None:
     """Write the vertebrae; the format follows from the name.
 
     :param path: ends in .mrk.json (Slicer markups), .json, .csv, .nii.gz (boxes as a label map on the CT's grid, see
-        ``Files.LabelMapExport.boxMap``) or .mrb (a scene of this CT and its vertebrae only, for
+        ``Results.LabelMapExport.boxMap``) or .mrb (a scene of this CT and its vertebrae only, for
         ``cervical-spine corrections``).
     :raises InputError: see ``resultFromScene``, or the name ends otherwise.
     :raises OSError: the file can't be written.

@@ -10,10 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 
-from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeFromImage
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 MARKUPS_SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"

@@ -8,10 +8,10 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from CervicalSpineDetectionLib.Files.LevelCodes import levelOfLabel
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.LevelCodes import levelOfLabel
 
 
 def addSegmentation(scene, labels, name, volumeNode=None):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Detection.LevelChain import SPACING_MM
-from CervicalSpineDetectionLib.Detection.Vertebra import OrientedBox, Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Fusion.LevelChain import SPACING_MM
 from CervicalSpineDetectionLib.Scene.VertebraState import hull
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox, Vertebra
 
 # Distance of each level from C1 along a usual spine; the person's own scale comes from the neighbours.
 USUAL_PLACE = np.concatenate([[0], np.cumsum(SPACING_MM)])

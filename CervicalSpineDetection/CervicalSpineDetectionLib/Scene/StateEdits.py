@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Detection.Vertebra import OrientedBox, Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, boxCorners, hull, stateOf
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox, Vertebra
 
 SUPERIOR = 2
 

@@ -18,8 +18,6 @@ from contextlib import contextmanager, nullcontext
 
 import slicer
 
-from CervicalSpineDetectionLib.Detection.Anatomy import levelIndex
-from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult, Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.BoxNode import boxFromRoi, makeBox, writeBox
 from CervicalSpineDetectionLib.Scene.CentrePoints import makeCentres, removePoint, writePoint
@@ -29,6 +27,8 @@ from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE, centresNodeOf, nodesO
 from CervicalSpineDetectionLib.Scene.VertebraFolder import joinToCt, removeNode
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, VertebraState, boxNumbers, stateOf
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Levels import levelIndex
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 
 def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True):

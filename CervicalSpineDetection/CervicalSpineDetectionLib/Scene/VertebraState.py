@@ -30,9 +30,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS
-from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, OrientedBox, Vertebra
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, OrientedBox, Vertebra
 
 PREFIX = "CervicalSpineDetection."
 # How many numbers an attribute holds.

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
-from CervicalSpineDetectionLib.LabelMaps.Vertebrae import vertebraCentres
 from CervicalSpineDetectionLib.Phantom import Tissues
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraCentres
 
 POINTS_PER_SQUARE_MM = 6
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("vertices", "<f4", (3, 3)), ("attribute", "<u2")])

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.SliceMetrics import averagePrecision, detectorBoxes, matched
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
 CHUNK = 64
 # A figure that differs by less has not changed.

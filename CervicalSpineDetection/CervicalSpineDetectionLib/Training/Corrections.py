@@ -13,13 +13,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Anatomy import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Detection.Boxes3D import BODY_HALF_WIDTH_MM, centreOf
-from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
-from CervicalSpineDetectionLib.Detection.Pipeline import SAME_VERTEBRA_MM, slicesFor
-from CervicalSpineDetectionLib.Detection.Tracks import runningMedian
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts, candidatesOf
+from CervicalSpineDetectionLib.Fusion.Placement import BODY_HALF_WIDTH_MM, centreOf
+from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
+from CervicalSpineDetectionLib.Pipeline import SAME_VERTEBRA_MM, slicesFor
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
 
 # Whole vertebra, from its middle to the tips at its sides: front, top, back and bottom of the box of a slice, as parts
 # of depth and height of the 3D box. Medians of 37 to 816 slices of six phantoms (seeds 600 to 605, their exact label

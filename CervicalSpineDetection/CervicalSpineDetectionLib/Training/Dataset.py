@@ -9,13 +9,13 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from CervicalSpineDetectionLib.Detection.Detector import CLASS_NAMES
-from CervicalSpineDetectionLib.Detection.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Detection.Volume import resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.LabelMaps.SliceBoxes import boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Implants import addPlate
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 
 IMPLANT_PART = 0.06  # of the made necks
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Boxes3D import boundsOf, isComplete, vertebraeFrom
-from CervicalSpineDetectionLib.Detection.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Detection.Detector import BODY_CLASS
-from CervicalSpineDetectionLib.Detection.Pipeline import chainOf, slicesFor
-from CervicalSpineDetectionLib.Detection.Tracks import CLEAR_SCORE, SPINOUS_TIP, runningMedian
+from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts, candidatesOf
+from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, isComplete, vertebraeFrom
+from CervicalSpineDetectionLib.Fusion.Tracks import CLEAR_SCORE, SPINOUS_TIP, runningMedian
+from CervicalSpineDetectionLib.Pipeline import chainOf, slicesFor
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 
 MINIMUM_LEVELS = 6
 MINIMUM_CONFIDENCE = 0.6

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from CervicalSpineDetectionLib.Detection.Detector import BELOW_CLASS, CLASS_NAMES, classIndices
-from CervicalSpineDetectionLib.Detection.Ultralytics import detectionModel, importUltralytics
-from CervicalSpineDetectionLib.Detection.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, CLASS_NAMES, classIndices
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
+from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Curves import writeCurves
 
 FINISHED = "finished"  # a file of this name in the run's folder says so

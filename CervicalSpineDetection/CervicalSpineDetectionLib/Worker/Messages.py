@@ -11,7 +11,7 @@ import json
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Detection.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
 
 # Eleven vertebrae with their boxes take about 10 kB.
 MAXIMUM_LINE_BYTES = 1_000_000

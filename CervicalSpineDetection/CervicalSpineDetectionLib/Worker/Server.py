@@ -12,9 +12,9 @@ import time
 import traceback
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Detection.Pipeline import detectVertebrae
-from CervicalSpineDetectionLib.Detection.Weights import findWeights
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages, vertebraeFromMessage
 from CervicalSpineDetectionLib.Worker.SharedVoxels import openVoxels, takeImage
 
@@ -32,7 +32,7 @@ UNEXPECTED = "The detection failed ({reason}); detect again, and see the log if 
 def serve(loadDetector, describeDevice):
     """Answer commands on standard input until it is closed; never returns.
 
-    :param loadDetector: called with (weights, device), gives a ``Detection.Detector.SliceDetector``.
+    :param loadDetector: called with (weights, device), gives a ``SliceDetector.Detector.SliceDetector``.
     :param describeDevice: called with that detector, gives a text for the user.
     """
     requests, answers = _takeStandardStreams()

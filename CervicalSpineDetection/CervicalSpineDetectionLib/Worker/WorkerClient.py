@@ -8,7 +8,7 @@ import queue
 import time
 from dataclasses import dataclass
 
-from CervicalSpineDetectionLib.Detection.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Worker.Messages import resultFromMessage, vertebraeToMessage
 from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels, VoxelArray
 from CervicalSpineDetectionLib.Worker.WorkerProcess import WorkerProcess
@@ -120,7 +120,7 @@ class WorkerClient:
         :param image: 3D scalar sitk image or VoxelArray in HU; not to be changed by the caller afterwards.
         :param device: "auto", "cpu", "cuda" or "mps".
         :param weights: path of a safetensors file, name of shipped weights, or None for the default.
-        :param confirmed: Vertebra objects that a person settled, see ``Detection.Pipeline.detectVertebrae``.
+        :param confirmed: Vertebra objects that a person settled, see ``Pipeline.detectVertebrae``.
         :raises RuntimeError: a detection runs already.
         """
         if self.isBusy:

@@ -5,11 +5,11 @@ from CervicalSpineDetectionLib.Worker.Server import serve
 
 
 def loadDetector(weights, device):
-    """See ``Detection.YoloDetector.loadDetector``; torch is imported here, after the client was greeted."""
+    """See ``SliceDetector.YoloDetector.loadDetector``; torch is imported here, after the client was greeted."""
     tuneProcess()
     import numpy as np
 
-    from CervicalSpineDetectionLib.Detection.YoloDetector import loadDetector
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     detector = loadDetector(weights, device)
     # Imports and GPU kernels that load at the first picture would make the first detection a second slower.

@@ -1,0 +1,1 @@
+"""2D boxes of all slices -> 3D tracks -> candidates -> levels -> vertebrae (numpy only)."""

@@ -1,0 +1,90 @@
+"""CT images from disk, refused where something would make the result silently wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom, readDicomSeries
+from CervicalSpineDetectionLib.Imaging.HeaderChecks import (
+    METAIMAGE_SUFFIXES,
+    NIFTI_SUFFIXES,
+    NRRD_SUFFIXES,
+    checkHeader,
+    checkSafe,
+)
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SHEARED, checkGrid, checkValues
+
+IMAGE_SUFFIXES = NIFTI_SUFFIXES + NRRD_SUFFIXES + METAIMAGE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """A CT that was read.
+
+    :param image: 3D scalar sitk image in LPS mm, values as stored (DICOM: rescaled to HU, float32).
+    :param warnings: sentences for the user.
+    """
+
+    image: sitk.Image
+    warnings: list[str]
+
+
+def readImage(path):
+    """The image of ``readImageWithWarnings`` alone."""
+    return readImageWithWarnings(path).image
+
+
+def readImageWithWarnings(path):
+    """Read a CT: DICOM folder, one DICOM file of a series (the whole series is read), NIfTI, NRRD or MetaImage.
+
+    :param path: str or Path.
+    :return: ReadResult.
+    :raises InputError: missing, damaged or incomplete; not a straight 3D grid of grey values; not CT (DICOM says so).
+    """
+    path = Path(path)
+    try:
+        str(path).encode()
+        image, warnings = _read(path)
+        image = _checkedGrid(image)
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path} can't be read (its name is not valid text); rename it.") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path} can't be read ({reason}); check the path and the permissions.") from error
+    except RuntimeError as error:
+        # ITK's messages run over several lines of its own internals.
+        if "orthonormal" in str(error):
+            raise InputError(SHEARED) from error
+        raise InputError(f"{path} is damaged or incomplete; copy or export it again.") from error
+    checkValues(image)
+    if image.GetPixelID() in (sitk.sitkUInt8, sitk.sitkInt8):
+        raise InputError(f"{path} holds an 8-bit picture, whose values can't be HU; give the original CT.")
+    return ReadResult(image, warnings)
+
+
+def _read(path):
+    if path.is_dir() or (path.is_file() and isDicom(path)):
+        return readDicomSeries(path)
+    # Raises FileNotFoundError where there is nothing.
+    path.stat()
+    name = path.name.lower()
+    if not name.endswith(IMAGE_SUFFIXES):
+        raise InputError(f"{path} is no image that can be read; give DICOM or one of {', '.join(IMAGE_SUFFIXES)}.")
+    checkSafe(path)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    warnings = checkHeader(path, reader)
+    return reader.Execute(), warnings
+
+
+def _checkedGrid(image):
+    """:return: the image, without a fourth axis of one entry. :raises InputError: not a straight 3D grid in mm."""
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[:, :, :, 0]
+    checkGrid(image)
+    return image

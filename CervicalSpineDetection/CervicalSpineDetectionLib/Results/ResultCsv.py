@@ -1,0 +1,54 @@
+"""The result as a table for spreadsheets: one row a vertebra, LPS mm.
+
+The axes of the oriented box are in the JSON only.
+"""
+
+from __future__ import annotations
+
+import csv
+
+from CervicalSpineDetectionLib.Results.ResultJson import toJson
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+VECTORS = {
+    "centre": lambda vertebra: vertebra["centre"],
+    "min": lambda vertebra: vertebra["bounds"]["min"],
+    "max": lambda vertebra: vertebra["bounds"]["max"],
+    "orientedBoxCentre": lambda vertebra: vertebra["orientedBox"]["centre"],
+}
+COLUMNS = (
+    ["level", "confidence", "inferred", "complete"]
+    + [f"{name}{axis}_mm" for name in VECTORS for axis in "LPS"]
+    + ["orientedBoxWidth_mm", "orientedBoxDepth_mm", "orientedBoxHeight_mm"]
+)
+
+
+def rowsOf(result):
+    """Values in the order of ``COLUMNS``, one list a vertebra.
+
+    :param result: DetectionResult.
+    """
+    return [
+        [vertebra["level"], vertebra["confidence"], vertebra["inferred"], vertebra["complete"],
+         *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"]]
+        for vertebra in toJson(result)["vertebrae"]
+    ]
+
+
+def csvCell(value):
+    """A value as it may stand in a table. Spreadsheets run text that starts like a formula; an apostrophe stops that
+    (OWASP, CSV injection). Numbers stay as they are, truth values are "true" and "false"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def writeCsv(path, result):
+    """:param result: DetectionResult. Columns: ``COLUMNS``."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rowsOf(result):
+            writer.writerow(map(csvCell, row))

@@ -1,0 +1,34 @@
+"""A terminology for Slicer that lists the vertebral levels, with codes and colours.
+
+Slicer reads such a file in its Terminologies module; segments named by it keep their codes into DICOM.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Spine.LevelCodes import COLOURS, SNOMED_CODES, levelLabel
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+
+SCHEMA = "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/schemas/segment-context-schema.json#"
+NAME = "Cervical spine detection"
+# As in Slicer's own terminologies.
+CATEGORY_CODE = "123037004"
+
+
+def terminology():
+    """The document, plain dicts and lists."""
+    types = [
+        {"CodingSchemeDesignator": "SCT", "CodeValue": code, "CodeMeaning": f"{level} vertebra", "cid": "7603",
+         "recommendedDisplayRGBValue": list(colour), "3dSlicerLabel": level, "3dSlicerIntegerLabel": levelLabel(level)}
+        for level, code, colour in zip(LEVELS, SNOMED_CODES, COLOURS, strict=True)
+    ]
+    category = {"CodingSchemeDesignator": "SCT", "CodeValue": CATEGORY_CODE, "CodeMeaning": "Anatomical Structure",
+                "showAnatomy": False, "Type": types}
+    return {"SegmentationCategoryTypeContextName": NAME, "@schema": SCHEMA,
+            "SegmentationCodes": {"Category": [category]}}
+
+
+def writeTerminology(path):
+    Path(path).write_text(json.dumps(terminology(), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,166 @@
+"""YOLOv5 as a slice detector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections, classIndices
+from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, choosePrecision
+from CervicalSpineDetectionLib.SliceDetector.SliceChoice import firstLook, holdsSpine, spineRegion
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision, detectionModel
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights
+
+STRIDE = 32  # pixels; the network halves the picture five times
+SCORE_THRESHOLD = 0.05
+# Two whole vertebrae beside each other overlap by about 0.3, two bodies hardly at all.
+SAME_VERTEBRA_IOU = 0.5
+SAME_BODY_IOU = 0.3
+NOTHING = SliceDetections(np.zeros((0, 4), np.float32), np.zeros((0, BODY_CLASS), np.float32),
+                          np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+
+def chooseDevice(device="auto"):
+    """torch device for "auto" (cuda, then mps, then cpu) or a name.
+
+    :raises InputError: the named device is not there.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        device = next(name for name, there in available.items() if there)
+    if not available.get(device.split(":")[0], False):
+        raise InputError(f"Device {device} is not available on this computer; use auto or cpu.")
+    return torch.device(device)
+
+
+def loadDetector(weights=None, device="auto", batchSize=16, everySlice=False, precision="auto"):
+    """A detector from weights on disk.
+
+    :param weights: path of a safetensors file, name of shipped weights, or None for the default.
+    :param device: "auto", "cuda", "mps" or "cpu".
+    :param batchSize: slices at a time; halved by itself where memory is short.
+    :param everySlice: see ``YoloDetector``.
+    :param precision: "single" for the same boxes on every processor, else see ``Precision.choosePrecision``.
+    :raises InputError: no such weights, device or precision, or weights for another network.
+    """
+    path = findWeights(weights)
+    card, state = loadWeights(path)
+    try:
+        classIndices(card["classes"])
+        known = card["plane"] == "sagittal"
+    except ValueError:
+        known = False
+    if not known:
+        raise InputError(f"{path.name} was trained for other classes or another plane; use weights of this program.")
+    model = detectionModel(card["architecture"], len(card["classes"]))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError:
+        raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
+                         "again.") from None
+    return YoloDetector(model, card, chooseDevice(device), batchSize, everySlice, precision)
+
+
+class YoloDetector:
+    """See ``Detector.SliceDetector``.
+
+    :param model: ultralytics detection network with its weights.
+    :param card: model card with "classes", "pixelSize", "sliceSpacing", "window", "name", "sha256".
+    :param device: torch device.
+    :param everySlice: look at the whole of every slice, for pictures that are not the slices of one scan in order, and
+        for boxes far beside the spine (ribs); else only where the spine can be, see ``SliceChoice``.
+    :param precision: see ``Precision.choosePrecision``.
+    """
+
+    def __init__(self, model, card, device, batchSize=16, everySlice=False, precision="auto"):
+        self.pixelSize = card["pixelSize"]
+        self.sliceSpacing = card["sliceSpacing"]
+        self.window = tuple(card["window"])
+        self._classes = classIndices(card["classes"])
+        self.device = device
+        self.batchSize = batchSize
+        self.everySlice = everySlice
+        precision = choosePrecision(precision, device)
+        self._type = PRECISIONS[precision]
+        self.model = {
+            "name": card["name"], "sha256": card.get("sha256", ""), "pixelSize": self.pixelSize,
+            "sliceSpacing": self.sliceSpacing, "window": list(self.window), "device": device.type,
+            "precision": precision,
+        }
+        network = model.eval().requires_grad_(False).fuse(verbose=False)
+        self._network = decodeInSinglePrecision(network.to(device, self._type, memory_format=torch.channels_last))
+
+    def detect(self, slices, progress=None):
+        """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
+        count, _, rows, columns = slices.shape
+        padded = np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
+        middle, sides = (np.arange(count), []) if self.everySlice else firstLook(count, self.sliceSpacing)
+        found = dict(zip(middle, self._look(padded[middle], 0, count, progress), strict=True))
+        if len(sides) and not holdsSpine(list(found.values())):
+            found.update(zip(sides, self._look(padded[sides], len(middle), count, progress), strict=True))
+        looked = np.sort(list(found))
+        region = spineRegion([found[index] for index in looked], looked, count, self.pixelSize, self.sliceSpacing,
+                             STRIDE)
+        rest = [index for index in region.slices if index not in found]
+        cut = padded[rest, :, region.rows, region.columns]
+        for index, detections in zip(rest, self._look(cut, count - len(rest), count, progress), strict=True):
+            found[index] = _moved(detections, region.columns.start, region.rows.start)
+        return [found.get(index, NOTHING) for index in range(count)]
+
+    def _look(self, pictures, done, total, progress):
+        """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""
+        pictures = torch.from_numpy(pictures)
+        found = []
+        while len(found) < len(pictures):
+            batch = pictures[len(found) : len(found) + self.batchSize]
+            try:
+                found += self._detectBatch(batch)
+            except torch.cuda.OutOfMemoryError:
+                if self.batchSize == 1:
+                    raise
+                self.batchSize //= 2
+                torch.cuda.empty_cache()
+                continue
+            if progress:
+                progress("Detecting", done + len(found), total)
+        return found
+
+    @torch.inference_mode()
+    def _detectBatch(self, batch):
+        pictures = batch.to(self.device, self._type, memory_format=torch.channels_last) / 255
+        predictions = self._network(pictures)[0].float().cpu().transpose(1, 2)
+        return [_suppressed(prediction, self._classes) for prediction in predictions]
+
+
+def _suppressed(prediction, classes):
+    """Best boxes of one picture.
+
+    :param prediction: shape (anchors, 4 + n), boxes as centre and size.
+    :param classes: index into ``CLASS_NAMES`` of each of the n classes.
+    """
+    centre, size = prediction[:, :2], prediction[:, 2:4]
+    scores = prediction.new_zeros(len(prediction), len(CLASS_NAMES))
+    scores[:, classes] = prediction[:, 4:]
+    corners = torch.cat([centre - size / 2, centre + size / 2], dim=1)
+    whole = _keep(corners, scores[:, :BODY_CLASS].amax(dim=1), SAME_VERTEBRA_IOU)
+    bodies = _keep(corners, scores[:, BODY_CLASS], SAME_BODY_IOU)
+    return SliceDetections(
+        corners[whole].numpy(), scores[whole, :BODY_CLASS].numpy(),
+        corners[bodies].numpy(), scores[bodies, BODY_CLASS].numpy(),
+    )
+
+
+def _moved(detections, columns, rows):
+    """The same in a picture that starts so much further to the left and above."""
+    offset = np.array([columns, rows, columns, rows], np.float32)
+    return replace(detections, boxes=detections.boxes + offset, bodyBoxes=detections.bodyBoxes + offset)
+
+
+def _keep(corners, score, sameObjectIou):
+    from torchvision.ops import nms
+
+    candidates = torch.nonzero(score > SCORE_THRESHOLD)[:, 0]
+    return candidates[nms(corners[candidates], score[candidates], sameObjectIou)]

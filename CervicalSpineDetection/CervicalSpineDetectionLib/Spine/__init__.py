@@ -1,0 +1,1 @@
+"""What everyone knows of the spine: levels, vertebrae, boxes."""

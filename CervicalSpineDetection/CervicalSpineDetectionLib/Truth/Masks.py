@@ -1,0 +1,122 @@
+"""Label files: read, renumbered to the codes of ``Anatomy.SPINE_LEVELS``, checked against their CT."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.HeaderChecks import checkHeader
+from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
+
+# 1-7: C1-C7, 8-19: T1-T12, 20-25: L1-L6, 26: sacrum, 27: coccyx, 28: T13 (README of github.com/anjany/verse).
+VERSE_NUMBERS = {number: number if number <= len(SPINE_LEVELS) else 0 for number in range(1, 29)}
+# Bone, even osteoporotic and at 1 mm, is denser than this on average over a whole vertebra; soft tissue is not.
+MINIMUM_MEAN_HU = 80
+# Mirrored labels that fit the CT better by this much are the right ones.
+MIRROR_HU = 20
+
+
+def readMask(path):
+    """:return: 3D sitk image. :raises InputError: missing, damaged, or no 3D image."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    if not path.is_file():
+        raise InputError(f"The label file {path} is missing; get the complete data set.")
+    try:
+        reader.ReadImageInformation()
+        checkHeader(path, reader)
+        mask = reader.Execute()
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"The label file {path} is damaged or incomplete; download it again.") from error
+    if mask.GetDimension() != 3 or mask.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(f"The label file {path} is no 3D image of one number a voxel; get the original.")
+    return mask
+
+
+def renumbered(mask, numbers):
+    """Labels as codes of ``Anatomy.SPINE_LEVELS``.
+
+    :param mask: sitk image of whole numbers.
+    :param numbers: number in the mask -> code, 0 for what is known but none of these levels.
+    :return: sitk uint8 image.
+    :raises InputError: a number that is not in ``numbers``.
+    """
+    voxels = sitk.GetArrayViewFromImage(mask)
+    present = np.unique(voxels)
+    unknown = [number for number in present if number != 0 and number not in numbers]
+    if unknown:
+        listed = ", ".join(f"{number:g}" for number in unknown[:5])
+        raise InputError(f"The labels hold {listed}, which the data set's numbering does not have; check the format.")
+    codes = np.zeros(voxels.shape, np.uint8)
+    for number in present[present != 0]:
+        if numbers[int(number)]:
+            codes[voxels == number] = numbers[int(number)]
+    labels = sitk.GetImageFromArray(codes)
+    labels.CopyInformation(mask)
+    return labels
+
+
+def checkLevels(labels):
+    """Refuse labels whose names can't be right.
+
+    :param labels: sitk uint8 image, codes of ``Anatomy.SPINE_LEVELS``.
+    :raises InputError: no level, one missing between others, or not from head to foot.
+    """
+    shapes = sitk.LabelShapeStatisticsImageFilter()
+    shapes.ComputePerimeterOff()
+    shapes.Execute(labels)
+    codes = sorted(shapes.GetLabels())
+    if not codes:
+        raise InputError(f"No vertebra from {SPINE_LEVELS[0]} to {SPINE_LEVELS[-1]} is labelled.")
+    for upper, lower in zip(codes, codes[1:], strict=False):
+        if lower != upper + 1:
+            raise InputError(f"{SPINE_LEVELS[upper]} is not labelled, but its neighbours are.")
+        if shapes.GetCentroid(upper)[2] <= shapes.GetCentroid(lower)[2]:
+            raise InputError(f"{SPINE_LEVELS[upper - 1]} lies below {SPINE_LEVELS[lower - 1]}: the labels are "
+                             "upside down or misnamed.")
+
+
+def placedOn(ct, labels, headersAgree):
+    """The labels where they belong in the CT.
+
+    :param ct: sitk image in HU.
+    :param labels: sitk uint8 image.
+    :param headersAgree: False: the labels' header may be wrong, their axes are those of the CT.
+    :return: (labels on a grid along LPS axes, list of notes).
+    :raises InputError: they don't fit, by size, by place, or because they don't lie on bone.
+    """
+    ct, labels = sitk.DICOMOrient(ct, "LPS"), sitk.DICOMOrient(labels, "LPS")
+    if ct.GetSize() != labels.GetSize():
+        raise InputError(f"The labels have {_times(labels.GetSize())} voxels, the CT {_times(ct.GetSize())} (both "
+                         "along left, posterior, superior).")
+    notes = []
+    distance = _distance(ct, labels)
+    if distance > max(labels.GetSpacing()) / 2:
+        if headersAgree:
+            raise InputError(f"The labels' header places them {distance:.1f} mm from the CT.")
+        labels.CopyInformation(ct)
+        notes.append(f"The labels' header places them {distance:.1f} mm off; their voxels were put on those of the CT.")
+    _checkOnBone(sitk.GetArrayViewFromImage(ct), sitk.GetArrayViewFromImage(labels) > 0)
+    return labels, notes
+
+
+def _distance(ct, labels):
+    """Largest distance between the same corner of both, mm."""
+    corners = [[(size - 1) * bit for size, bit in zip(ct.GetSize(), bits, strict=True)] for bits in np.ndindex(2, 2, 2)]
+    places = [np.array([image.TransformIndexToPhysicalPoint(corner) for corner in corners]) for image in (ct, labels)]
+    return np.linalg.norm(places[0] - places[1], axis=1).max()
+
+
+def _checkOnBone(hu, mask):
+    own = hu[mask].mean()
+    # Left and right can't be told apart so: a neck is its own mirror image.
+    for axis, name in ((0, "upside down"), (1, "back to front")):
+        if hu[np.flip(mask, axis)].mean() > own + MIRROR_HU:
+            raise InputError(f"The labels fit the CT better {name}; their orientation is wrong.")
+    if own < MINIMUM_MEAN_HU:
+        raise InputError(f"The labels don't lie on bone ({own:.0f} HU on average); they belong to another CT or grid.")
+
+
+def _times(numbers):
+    return " x ".join(map(str, numbers))

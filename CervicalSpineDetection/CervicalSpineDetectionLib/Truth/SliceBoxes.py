@@ -1,0 +1,103 @@
+"""What the detector learns: the boxes of vertebrae and vertebral bodies in one sagittal slice of a label map."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Fusion.Placement import BODY_HALF_WIDTH_MM
+from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
+
+MINIMUM_AREA_MM2 = 20
+MINIMUM_BODY_AREA_MM2 = 60
+MINIMUM_ARCH_AREA_MM2 = 20  # the atlas' anterior arch
+# The canal is about 15 mm deep, the foramina of the transverse processes 5 mm.
+MINIMUM_CANAL_MM = 7
+MAXIMUM_RUN_GAP_MM = 4
+# The axis' body is the part of its anterior column below the dens (about half of its height:
+# Doherty and Heggeness 1995, Quantitative anatomy of the second cervical vertebra, Spine 20(5)).
+AXIS_BODY_FRACTION = 0.52
+
+
+def boxesInSlice(labels, sliceX, middles, pixelSize):
+    """Boxes of one sagittal slice.
+
+    :param labels: uint8, shape (rows, columns), codes as in ``Anatomy.SPINE_LEVELS``; rows run down, columns run back.
+    :param sliceX: LPS x of the slice in mm.
+    :param middles: level code -> LPS x of the canal's middle in mm, see ``middlesOf``.
+    :param pixelSize: mm.
+    :return: list of (class, firstColumn, firstRow, lastColumn, lastRow), pixel edges; classes as in
+        ``Detector.CLASS_NAMES``: the level or ``BELOW_CLASS``, and ``BODY_CLASS`` for a vertebral body, or the anterior
+        arch of the atlas, which stands where its body would be.
+    """
+    boxes = []
+    for code in np.unique(labels[(labels > 0) & (labels <= len(SPINE_LEVELS))]):
+        mask = labels == code
+        if mask.sum() * pixelSize**2 < MINIMUM_AREA_MM2:
+            continue
+        boxes.append((min(int(code) - 1, BELOW_CLASS), *_extent(mask)))
+        if abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:
+            body = _bodyExtent(mask, pixelSize, _minimumBodyArea(code))
+            if body is not None:
+                if code == 2:
+                    body[1] = body[3] - AXIS_BODY_FRACTION * (body[3] - body[1])
+                boxes.append((BODY_CLASS, *body))
+    return boxes
+
+
+def middlesOf(labels, xs, pixelSize):
+    """Level code -> LPS x of the middle of each vertebra's canal (of its voxels, where no slice shows the canal).
+
+    In a turned neck the body lies to the side of the vertebra's middle; the canal is beside it.
+
+    :param labels: shape (slices, rows, columns).
+    :param xs: LPS x of each slice in mm.
+    :param pixelSize: mm.
+    """
+    middles = {}
+    for code in np.unique(labels[(labels > 0) & (labels <= len(SPINE_LEVELS))]):
+        counts = (labels == code).sum(axis=(1, 2))
+        used = np.flatnonzero(counts)
+        canal = [index for index in used if _isCanal(labels[index] == code, pixelSize, _minimumBodyArea(code))]
+        # The foramina of the transverse processes can part them too: the canal is the longest run.
+        runs = np.split(canal, np.flatnonzero(np.diff(xs[canal]) > MAXIMUM_RUN_GAP_MM) + 1) if canal else []
+        middles[int(code)] = float(np.mean(xs[max(runs, key=len)]) if runs else np.average(xs, weights=counts))
+    return middles
+
+
+def _extent(mask):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+
+
+def _minimumBodyArea(code):
+    return MINIMUM_BODY_AREA_MM2 if code > 1 else MINIMUM_ARCH_AREA_MM2
+
+
+def _isCanal(mask, pixelSize, minimumArea):
+    parts = _partsFrontToBack(mask, pixelSize)
+    if len(parts) < 2 or parts[0].sum() * pixelSize**2 < minimumArea:
+        return False
+    front, back = (np.argwhere(part) for part in parts[:2])
+    # The nearest points, for a canal seen slantwise is as wide.
+    gap = np.sqrt(((front[:, None] - back[None]) ** 2).sum(axis=-1).min()) * pixelSize
+    return gap >= MINIMUM_CANAL_MM
+
+
+def _bodyExtent(mask, pixelSize, minimumArea):
+    """Extent of the anterior part where the canal parts it from the arch, else None."""
+    parts = _partsFrontToBack(mask, pixelSize)
+    if len(parts) < 2:
+        return None
+    body = _extent(parts[0])
+    large = parts[0].sum() * pixelSize**2 >= minimumArea
+    return body if large and _extent(parts[1])[0] >= body[0] + 6 / pixelSize else None
+
+
+def _partsFrontToBack(mask, pixelSize):
+    """Masks of the pieces that are more than specks."""
+    components = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True))
+    parts = [components == label for label in range(1, components.max() + 1)]
+    parts = [part for part in parts if part.sum() * pixelSize**2 >= MINIMUM_AREA_MM2 / 2]
+    return sorted(parts, key=lambda part: np.nonzero(part)[1].mean())

@@ -1,0 +1,1 @@
+"""Ground truth of label maps: masks, boxes per slice, vertebrae in 3D (codes: ``Spine.Levels``)."""

@@ -1,0 +1,401 @@
+"""Cohorts: every scan done once, whatever is killed; bad ones told; the same on one process and on two."""
+
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from cohortFixtures import (
+    analyse,
+    analysed,
+    dieAlways,
+    dieOnce,
+    madeResult,
+    madeScans,
+    madeVertebra,
+    refuse,
+    writeDicom,
+)
+from pydicom.uid import generate_uid
+
+from CervicalSpineDetectionLib.Cohort import Schedule
+from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, outcomeOf, process
+from CervicalSpineDetectionLib.CommandLine.Cohort import CohortBar, runCohort
+from CervicalSpineDetectionLib.CommandLine.Main import main
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Results.AtomicFolder import TEMPORARY_PREFIX, newFolder
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
+
+COUNT = 6
+
+
+@pytest.fixture
+def scans(tmp_path):
+    return madeScans(tmp_path / "in", COUNT)
+
+
+@pytest.fixture
+def output(tmp_path):
+    (tmp_path / "out" / "scans").mkdir(parents=True)
+    return tmp_path / "out"
+
+
+def cohort(scans, output, analysis=analyse, **options):
+    return runCohort(scans, scans[0].path.parent, output, analysis, **options)
+
+
+def table(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def statuses(output):
+    return {row["scan"]: row["status"] for row in table(output / "scans.csv")}
+
+
+def assertAllDoneAndWhole(output):
+    assert statuses(output) == {f"scan{number:02d}": "done" for number in range(COUNT)}
+    assert {path.name for path in (output / "scans").iterdir()} == set(statuses(output))
+    for folder in (output / "scans").iterdir():
+        assert [path.name for path in folder.iterdir()] == ["vertebrae.json"]
+    assert {row["scan"] for row in table(output / "vertebrae.csv")} == set(statuses(output))
+
+
+def test_eachScanGetsItsFolderAndItsRow(scans, output, capsys):
+    assert cohort(scans, output) == 0
+
+    assertAllDoneAndWhole(output)
+    assert "6 done" in capsys.readouterr().out
+    assert [row["source"] for row in table(output / "sources.csv")] == [scan.path.name for scan in scans]
+
+
+def test_whatIsDoneIsNotDoneAgain(scans, output, capsys):
+    cohort(scans[:4], output)
+    before = {path: path.stat().st_mtime_ns for path in (output / "scans").glob("*/*")}
+
+    cohort(scans, output)
+
+    assertAllDoneAndWhole(output)
+    assert [name for name, _ in analysed(scans[0].path.parent)] == [scan.name for scan in scans]
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert "4 of them done before" in capsys.readouterr().out
+
+
+def test_aScanThatAnotherProcessDidMeanwhileIsNotDoneAgain(scans, output):
+    """Dask does a task again where the process that had its result died."""
+    for _ in range(2):
+        assert process(scans[0], output / "scans", analyse).status == "done"
+
+    assert len(analysed(scans[0].path.parent)) == 1
+
+
+def killedRun(scans, output):
+    code = ("import sys; from pathlib import Path; import cohortFixtures as f; "
+            "from CervicalSpineDetectionLib.CommandLine.Cohort import runCohort; "
+            f"i, o = map(Path, sys.argv[1:]); runCohort(f.madeScans(i, {COUNT}), i, o, f.dieOnce)")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    run = subprocess.run([sys.executable, "-c", code, str(scans[0].path.parent), str(output)], env=environment,
+                         capture_output=True, text=True)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_aKilledRunLeavesNothingHalfWrittenAndTheNextGoesOn(scans, output):
+    killedRun(scans, output)
+
+    names = {path.name for path in (output / "scans").iterdir()}
+    assert {name for name in names if not name.startswith(TEMPORARY_PREFIX)} == {"scan00", "scan01"}
+    assert len(names) == 3  # the half-written one under its temporary name
+
+    cohort(scans, output, dieOnce)
+
+    assertAllDoneAndWhole(output)
+    assert sorted(name for name, _ in analysed(scans[0].path.parent)) == sorted(
+        [scan.name for scan in scans] + ["scan02"])
+
+
+def test_aBadScanIsListedWithItsReasonAndTheRestGoesOn(scans, output, capsys):
+    def analysis(scan, folder):
+        (refuse if scan.name == "scan01" else analyse)(scan, folder)
+
+    assert cohort(scans, output, analysis) == 0
+
+    assert statuses(output) == {scan.name: "failed" if scan.name == "scan01" else "done" for scan in scans}
+    assert table(output / "scans.csv")[1]["remarks"] == "The scan is damaged; copy it again."
+    assert "Could not be used: scan01: The scan is damaged" in capsys.readouterr().out
+    assert "The scan is damaged; copy it again." in (output / "index.html").read_text(encoding="utf-8")
+
+
+def test_aBugIsToldAndCostsOneScanOnly(scans, output):
+    def analysis(scan, folder):
+        return 1 / 0 if scan.name == "scan01" else analyse(scan, folder)
+
+    cohort(scans, output, analysis)
+
+    assert list(statuses(output).values()).count("done") == COUNT - 1
+    assert "ZeroDivisionError" in table(output / "scans.csv")[1]["remarks"]
+
+
+def test_aBadScanIsTriedAgainOnlyWhenAsked(scans, output):
+    cohort(scans, output, refuse)
+    cohort(scans, output)
+    assert set(statuses(output).values()) == {"failed"}
+
+    cohort(scans, output, retryFailed=True)
+    assertAllDoneAndWhole(output)
+
+
+def test_aFullDiskStopsTheRunAndIsNoFaultOfTheScan(scans, output):
+    def analysis(scan, folder):
+        if scan.name == "scan03":
+            raise OSError(28, "No space left on device")
+        analyse(scan, folder)
+
+    with pytest.raises(InputError, match="No space left"):
+        cohort(scans, output, analysis)
+
+    assert statuses(output) == {f"scan{number:02d}": "done" for number in range(3)}
+    cohort(scans, output)
+    assertAllDoneAndWhole(output)
+
+
+def test_anInterruptedRunHasItsTablesSoFar(scans, output):
+    def analysis(scan, folder):
+        if scan.name == "scan02":
+            raise KeyboardInterrupt
+        analyse(scan, folder)
+
+    with pytest.raises(KeyboardInterrupt):
+        cohort(scans, output, analysis)
+
+    assert statuses(output) == {"scan00": "done", "scan01": "done"}
+    assert {path.name for path in (output / "scans").iterdir()} == {"scan00", "scan01"}
+
+
+def test_aFolderThatAnotherProcessMadeMeanwhileStays(tmp_path):
+    with newFolder(tmp_path / "scan") as folder:
+        (folder / "mine.txt").touch()
+        (tmp_path / "scan").mkdir()
+        (tmp_path / "scan" / "theirs.txt").touch()
+
+    assert [path.name for path in tmp_path.rglob("*.txt")] == ["theirs.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["scan"]
+
+
+def test_aResultThatWasTamperedWithIsNotTakenForOne(scans, output):
+    cohort(scans, output)
+    (output / "scans" / "scan01" / "vertebrae.json").write_text("{}")
+
+    assert outcomeOf(scans[1], output / "scans").status == FAILED
+
+
+def test_reasonsNameNeitherPathsNorFiles(tmp_path):
+    folder = tmp_path / "Doe Jane"
+    (scan,) = madeScans(folder, 1)
+    (folder / "Doe_Jane_MRN4711.dcm").touch()
+
+    def analysis(scan, folder):
+        raise InputError(f"{scan.path} and {scan.path.parent} and Doe_Jane_MRN4711.dcm can't be read.")
+
+    reason = process(scan, tmp_path, analysis).reason
+    assert reason == "The scan and its folder and (a file) can't be read."
+
+
+@pytest.mark.parametrize("columns", [["scan", "status", "doubt"], ["scan", "level", "confidence", "centreL_mm"]])
+def test_parquetHoldsTheSameAsCsv(scans, output, columns):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    cohort(scans, output)
+    name = "scans" if "status" in columns else "vertebrae"
+
+    rows = parquet.read_table(output / f"{name}.parquet").select(columns).to_pylist()
+    assert [[str(value) for value in row.values()] for row in rows] == [
+        [row[column] for column in columns] for row in table(output / f"{name}.csv")]
+
+
+# Several processes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_twoProcessesOneKilledGiveTheSameAsOne(scans, output, tmp_path):
+    pytest.importorskip("distributed")
+    alone = tmp_path / "alone"
+    (alone / "scans").mkdir(parents=True)
+    cohort(scans, alone)
+    (tmp_path / "in" / "analysed.txt").unlink()
+
+    cohort(scans, output, dieOnce, workers=2)
+
+    assertAllDoneAndWhole(output)
+    for path in (alone / "scans").glob("*/vertebrae.json"):
+        assert (output / path.relative_to(alone)).read_bytes() == path.read_bytes()
+    calls = analysed(tmp_path / "in")
+    assert sorted(name for name, _ in calls) == sorted([scan.name for scan in scans] + ["scan02"])
+    # The main process, and so the test, did none of them; the killed one was followed by another.
+    assert len({number for _, number in calls} - {str(os.getpid())}) == len({number for _, number in calls}) >= 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_aScanThatKillsItsProcessIsABadScan(scans, output):
+    pytest.importorskip("distributed")
+    cohort(scans, output, dieAlways, workers=2)
+
+    assert statuses(output) == {scan.name: "failed" if scan.name == "scan02" else "done" for scan in scans}
+    assert "process" in table(output / "scans.csv")[2]["remarks"]
+
+
+@pytest.fixture
+def threadVariables(monkeypatch):
+    """Dask sets them in this process too: as they were, afterwards."""
+    for name in Schedule.THREAD_VARIABLES:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def threadsOfItsProcess(scan):
+    return {name: os.environ.get(name) for name in Schedule.THREAD_VARIABLES}, (
+        sitk.ProcessObject.GetGlobalDefaultNumberOfThreads())
+
+
+def test_processesShareTheCores(threadVariables, monkeypatch):
+    system = pytest.importorskip("dask.system")
+    monkeypatch.setattr(system, "CPU_COUNT", 6)
+    monkeypatch.setenv("VTK_SMP_MAX_THREADS", "5")  # what the user set stays
+
+    (_, (variables, itkThreads)), = Schedule.outcomes(threadsOfItsProcess, ["scan"], workers=2)
+
+    assert variables == {**dict.fromkeys(Schedule.THREAD_VARIABLES, "3"), "VTK_SMP_MAX_THREADS": "5"}
+    assert itkThreads == 3
+
+
+@pytest.mark.parametrize("workers, threads", [(1, 4), (3, 1), (4, 1), (9, 1)])
+def test_everyProcessHasAThread(workers, threads, monkeypatch):
+    system = pytest.importorskip("dask.system")
+    monkeypatch.setattr(system, "CPU_COUNT", 4)
+    assert Schedule.threadsEach(workers) == threads
+
+
+# The command
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """``cervical-spine cohort`` with a detector that finds one vertebra, and without pictures and scenes."""
+    module = "CervicalSpineDetectionLib.CommandLine.Cohort"
+    monkeypatch.setattr(f"{module}._detector", lambda weights, device: "detector")
+    monkeypatch.setattr("CervicalSpineDetectionLib.Pipeline.detectVertebrae",
+                        lambda image, detector: madeResult(madeVertebra()))
+
+    def run(*options):
+        return main(["cohort", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--no-previews",
+                     "--no-scenes", *options])
+
+    return run
+
+
+def writeCt(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(1000, dtype=np.int16).reshape(10, 10, 10)), str(path))
+
+
+def test_theCommandRunsATreeOfDicomAndFiles(command, tmp_path):
+    writeCt(tmp_path / "in" / "neck.nrrd")
+    series = generate_uid()
+    for number in range(4):
+        writeDicom(tmp_path / "in" / "Doe_Jane" / f"Doe{number}.dcm", series, number,
+                   PixelData=np.arange(number, number + 16, dtype=np.int16).tobytes())
+    writeDicom(tmp_path / "in" / "Doe_Jane" / "plan.dcm", generate_uid(), Modality="RTPLAN")
+    (tmp_path / "in" / "bad.mha").write_text("no image")
+
+    assert command() == 0
+
+    assert sorted(statuses(tmp_path / "out").values()) == ["done", "done", "failed", "left out"]
+    files = {path.name for path in (tmp_path / "out" / "scans").glob("neck-*/*")}
+    assert files == {"vertebrae.json", "vertebrae.csv", "vertebrae.mrk.json"}
+    # Identifiers, names and places are in sources.csv alone.
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "sources.csv"):
+        content = path.read_bytes()
+        for identifier in ("Doe", "Jane", "MRN4711", series, str(tmp_path)):
+            assert identifier.encode() not in content, path
+    assert "Doe_Jane/Doe0.dcm" in (tmp_path / "out" / "sources.csv").read_text(encoding="utf-8")
+
+
+def test_resultsOfTwoKindsAreNotMixed(command, tmp_path, capsys):
+    writeCt(tmp_path / "in" / "neck.nrrd")
+    weights = findWeights()
+    for suffix in (".safetensors", ".json"):
+        (tmp_path / f"other{suffix}").write_bytes(weights.with_suffix(suffix).read_bytes())
+    card = tmp_path / "other.json"
+    card.write_text(card.read_text(encoding="utf-8").replace('"sha256": "', '"sha256": "00'), encoding="utf-8")
+    command()
+
+    assert command("--weights", str(tmp_path / "other.safetensors")) == 2
+    assert "other weights" in capsys.readouterr().err
+
+
+def test_twoRunsAtATimeAreNot(command, tmp_path, capsys):
+    from filelock import FileLock
+
+    writeCt(tmp_path / "in" / "neck.nrrd")
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".lock"):
+        assert command() == 2
+    assert "Another run" in capsys.readouterr().err
+    assert command() == 0
+
+
+def test_anAddressWithoutASchedulerIsTold(scans, output, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Schedule.CONNECT_TIMEOUT", "0.2s")
+
+    with pytest.raises(InputError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
+        cohort(scans, output, scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("options", [["--workers", "0"], ["--workers", "-2"], ["--weights", "none"]])
+def test_badOptionsAreOneLine(command, tmp_path, capsys, options):
+    writeCt(tmp_path / "in" / "neck.nrrd")
+
+    assert command(*options) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_aTreeWithoutACtIsTold(command, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "letter.txt").write_text("no CT")
+
+    assert command() == 2
+    assert "No CT was found" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_theBarOnATerminalIsOneLine():
+    stream = Terminal()
+    bar = CohortBar(4, stream)
+    for failed in (False, True, False, False):
+        bar(failed)
+    bar.close()
+
+    assert stream.getvalue().count("\n") == 1
+    last = stream.getvalue().split("\r")[-1]
+    assert last.startswith(f"[{'#' * 24}] 4 of 4 scans, 1 failed")
+
+
+def test_elsewhereTheBarIsNoMoreThanTwentyLines():
+    stream = io.StringIO()
+    bar = CohortBar(400, stream)
+    for _ in range(400):
+        bar(False)
+    bar.close()
+
+    lines = stream.getvalue().splitlines()
+    assert len(lines) <= 20 and lines[-1].startswith("400 of 400")

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Fusion.BodySpacing import SEEN_MM, UNSEEN_MM
+from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
+from CervicalSpineDetectionLib.Fusion.Placement import (
+    WIDTH_MM,
+    centreOf,
+    isComplete,
+    orientedBoxes,
+    withEvenSpacing,
+    withPlausibleWidths,
+)
+from CervicalSpineDetectionLib.Fusion.Tracks import Track
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
+from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
+from CervicalSpineDetectionLib.Spine.Levels import levelIndex
+from CervicalSpineDetectionLib.Spine.Vertebra import Bounds
+from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
+
+
+def found(scale=1.0, right=None, left=None):
+    """C3 to C6 about x = 5; ``right`` and ``left`` change the half widths of C4."""
+    entries = []
+    for level in (2, 3, 4, 5):
+        half = WIDTH_MM[level] / 2 * scale
+        a, b = (right or half, left or half) if level == 3 else (half, half)
+        centre = np.array([5.0, 0, -18.0 * level])
+        entries.append((level, 0.9, centre, Bounds(centre - [a, 20, 10], centre + [b, 30, 10]), True))
+    return entries
+
+
+def halves(entry):
+    return entry[2][0] - entry[3].minimum[0], entry[3].maximum[0] - entry[2][0]
+
+
+@pytest.mark.parametrize("scale", [0.85, 1.0, 1.15])
+def test_widthsThatFitThePersonStay(scale):
+    for before, after in zip(found(scale), withPlausibleWidths(found(scale)), strict=True):
+        assert np.allclose(halves(after), halves(before))
+
+
+def test_aLostSideIsMended():
+    assert np.allclose(halves(withPlausibleWidths(found(left=8.0))[1]), WIDTH_MM[3] / 2)
+
+
+def test_aSideThatRanIntoTheNeighbourIsMended():
+    mended = withPlausibleWidths(found(1.1, right=60.0))[1]
+    assert np.allclose(halves(mended), 1.1 * WIDTH_MM[3] / 2, rtol=0.02)
+    assert mended[3].minimum[1] == -20 and mended[3].maximum[2] == -18.0 * 3 + 10
+
+
+def test_nothingFoundStaysNothing():
+    assert withPlausibleWidths([]) == []
+
+
+def volume(voxels):
+    return SagittalVolume(voxels, np.ones(voxels.shape, bool), np.array([0.0, 0, 59]), 1.0, 2.0)
+
+
+def test_aBoxInTheMiddleIsComplete():
+    assert isComplete(Bounds(np.array([20.0, 20, 20]), np.array([40.0, 40, 40])), volume(np.zeros((30, 60, 60))))
+
+
+@pytest.mark.parametrize("shift", [(0, 0, -19), (0, 0, 18), (0, 19, 0), (-18, 0, 0)])
+def test_aBoxAtTheImageEdgeIsNot(shift):
+    bounds = Bounds(np.array([20.0, 20, 20]) + shift, np.array([40.0, 40, 40]) + shift)
+    assert not isComplete(bounds, volume(np.zeros((30, 60, 60))))
+
+
+def test_aBoxAtAMaskedRegionIsNot():
+    voxels = np.zeros((30, 60, 60))
+    voxels[:, 40:] = -1024  # z below 19.5
+    assert not isComplete(Bounds(np.array([20.0, 20, 20]), np.array([40.0, 40, 40])), volume(voxels))
+
+
+def test_aBoxTurnsWithTheCurveAndKeepsItsSize():
+    centres = [np.array([0, y, z], float) for y, z in ((0, 40), (7, 20), (14, 0))]
+    bounds = [Bounds(centre - [25, 25, 18], centre + [25, 25, 18]) for centre in centres]
+    box = orientedBoxes(["C3", "C4", "C5"], centres, bounds)[1]
+    assert np.allclose(box.size, [50, 50, 36]) and np.allclose(box.centre, centres[1])
+    assert box.axes[2] @ [0, -7, 20] / np.hypot(7, 20) == pytest.approx(1)
+
+
+def test_theTurnedBoxesOfAPhantomHoldTheirVertebrae():
+    anatomy = makeAnatomy(np.random.default_rng(4), spacing=2.0)
+    labels = sitk.GetArrayFromImage(anatomy.tissues).T
+    for vertebra in vertebraeOf(sitk.Mask(anatomy.tissues, sitk.Cast(anatomy.tissues <= 11, sitk.sitkUInt8))):
+        points = np.argwhere(labels == levelIndex(vertebra.level) + 1) * 2.0 + anatomy.tissues.GetOrigin()
+        box = vertebra.orientedBox
+        inside = (np.abs((points - box.centre) @ box.axes.T) <= box.size / 2).all(axis=1)
+        assert inside.mean() > 0.93, vertebra.level
+
+
+def test_theAtlasTurnsWithTheAxis():
+    centres = [np.array([0, 13.0, 24]), np.array([0, 0.0, 0]), np.array([0, 0, -19.0])]
+    bounds = [Bounds(centre - 10, centre + 10) for centre in centres]
+    first, second, _ = orientedBoxes(["C1", "C2", "C3"], centres, bounds)
+    assert np.allclose(first.axes, second.axes) and first.axes[2, 2] > 0.99
+
+
+def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
+    # Right mass of 8 slices, ring of 7, left mass of 2: the ring's middle is slice 11.
+    columns = [(14, 36)] * 8 + [(5, 50)] * 7 + [(14, 36)] * 2
+    boxes = np.array([(first, 20, last, 30) for first, last in columns], float)
+    track = Track(np.arange(17), boxes, np.full((17, 11), 0.5))
+    centre = centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))
+    assert np.allclose(centre, [22, 27, 59 - 24.5])
+
+
+@pytest.mark.parametrize("border", [31.0, 33.0, 38.9, 39.1])
+def test_theMiddleOfTheAtlasDoesNotJumpWithTheDepthOfASlice(border):
+    depths = np.full(20, 24.0)
+    depths[6:14] = 40, 40, 41, 40, 40, 41, 40, border
+    middles = []
+    for step in (-0.2, 0.2):
+        depths[13] = border + step
+        boxes = np.stack([np.full(20, 10.0), np.full(20, 20.0), 10 + depths, np.full(20, 34.0)], axis=1)
+        track = Track(np.arange(5, 25), boxes, np.eye(11)[[0] * 20])
+        middles.append(centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))[0])
+    assert abs(middles[1] - middles[0]) < 0.1
+
+
+def test_aBodyHardlySeenIsPutIntoLineWithItsNeighbours():
+    entries = found()
+    entries[2][2][0] += 12
+    exactness = dict.fromkeys(range(2, 6), SEEN_MM)
+    assert withEvenSpacing(entries, exactness)[2][2][0] == 17
+    assert withEvenSpacing(entries, {**exactness, 4: UNSEEN_MM})[2][2][0] == pytest.approx(5)
+
+
+def test_aBodyFarFromItsPlaceLowersTheConfidence():
+    entries = found()
+    entries[2][2][2] += 9
+    exactness = dict.fromkeys(range(2, 6), SEEN_MM)
+    confidences = [confidence for _, confidence, *_ in withEvenSpacing(entries, exactness)]
+    assert confidences[2] < 0.5 < min(confidences[0], confidences[3])
+    assert withEvenSpacing(found(), exactness)[2][1] == pytest.approx(0.9, abs=0.001)

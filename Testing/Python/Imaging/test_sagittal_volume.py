@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import AIR_HU, correctHuOffset, resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
+
+
+def ctWithBlock(spacing=(2.0, 2.0, 2.0), size=(60, 60, 60), direction=None, origin=(0, 0, 0)):
+    """Body of 40 HU in air with one block of 800 HU that sits off the middle along every axis."""
+    voxels = np.full(size, -1000, np.int16)
+    voxels[6:-6, 6:-6, 6:-6] = 40
+    voxels[26:38, 20:30, 34:38] = 800
+    image = sitk.GetImageFromArray(voxels.transpose(2, 1, 0))
+    image.SetSpacing(spacing)
+    image.SetDirection((np.eye(3) if direction is None else np.asarray(direction, float)).ravel().tolist())
+    image.SetOrigin(origin)
+    return image
+
+
+def blockCentre(image):
+    middle = [(26 + 37) / 2, (20 + 29) / 2, (34 + 37) / 2]
+    return np.array(image.TransformContinuousIndexToPhysicalPoint(middle))
+
+
+def foundCentre(image):
+    volume = resampleSagittal(image)
+    return volume.toLps(np.argwhere(volume.voxels > 420).mean(axis=0))
+
+
+def turned(degrees):
+    transform = sitk.Euler3DTransform()
+    transform.SetRotation(*np.deg2rad(degrees))
+    return np.array(transform.GetMatrix()).reshape(3, 3)
+
+
+@pytest.mark.parametrize("direction", [
+    np.eye(3), np.diag([-1, -1, 1]), np.diag([1, 1, -1]), np.eye(3)[[2, 0, 1]], np.eye(3)[[1, 0, 2]],
+    turned((15, -20, 30)),
+], ids=["LPS", "RAS", "left-handed", "permuted", "swapped", "oblique"])
+def test_aStructureKeepsItsWorldPositionInAnyOrientation(direction):
+    image = ctWithBlock(direction=direction, origin=(-50, 20, 300))
+    assert np.allclose(foundCentre(image), blockCentre(image), atol=0.6)
+
+
+def test_anisotropicSpacingIsHonoured():
+    image = ctWithBlock(spacing=(0.7, 0.7, 3.0), origin=(5, 6, 7))
+    assert np.allclose(foundCentre(image), blockCentre(image), atol=0.8)
+
+
+def test_slicesShowAnteriorLeftAndSuperiorUp():
+    volume = resampleSagittal(ctWithBlock())
+    step = volume.toLps([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    assert np.allclose(step[1:] - step[0], [[2, 0, 0], [0, 0, -1], [0, 1, 0]])
+
+
+def test_fromLpsUndoesToLps():
+    volume = resampleSagittal(ctWithBlock())
+    points = np.array([[3.5, 40, 12], [0, 0, 0]])
+    assert np.allclose(volume.fromLps(volume.toLps(points)), points)
+
+
+def test_onlyTheBodyIsKept():
+    volume = resampleSagittal(ctWithBlock())
+    low, high = np.sort(volume.toLps([[0, 0, 0], np.array(volume.voxels.shape) - 1]), axis=0)
+    # The body spans 11 to 107 mm (voxel faces) on every axis; the coarse search may add one step of 4 mm.
+    assert (low >= 11 - 8).all() and (high <= 107 + 8).all()
+    assert (low <= 13).all() and (high >= 105).all()
+
+
+def test_aWideBodyIsCutToTheSpineAroundItsBones():
+    voxels = np.full((100, 40, 40), 40, np.int16)
+    voxels[60:64, 15:25] = 900
+    image = sitk.GetImageFromArray(voxels.T)
+    image.SetSpacing((4, 4, 4))
+    volume = resampleSagittal(image)
+    xs = volume.origin[0] + np.arange(len(volume.voxels)) * 2
+    assert xs[0] >= 4 * 61.5 - 72 and xs[-1] <= 4 * 61.5 + 76
+
+
+@pytest.mark.parametrize("border", [0, 6], ids=["cut by the image", "in air"])
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 4.0), (0.5, 0.5, 1.0)])
+def test_theGridDoesNotJumpWhereTheOriginIsRoundedOtherwise(border, spacing):
+    # File formats keep origins with 7 or 16 digits; sizes in whole millimetres lie on every edge there is.
+    image = ctWithBlock(spacing, origin=(-137, -80, 412))
+    image = image[border:-border, border:-border, border:-border] if border else image
+    volume, origin = resampleSagittal(image), np.array(image.GetOrigin())
+    for shift in np.random.default_rng(0).uniform(-1, 1, (8, 3)) * 1e-5:
+        image.SetOrigin((origin + shift).tolist())
+        other = resampleSagittal(image)
+        assert other.voxels.shape == volume.voxels.shape and np.array_equal(other.inside, volume.inside)
+        assert np.abs(other.origin - volume.origin).max() < 2e-5
+        assert np.abs(other.voxels - volume.voxels).max() < 0.1
+
+
+def test_anImageWithoutBodyIsRefused():
+    air = sitk.AdditiveGaussianNoise(sitk.Image(20, 20, 20, sitk.sitkInt16) - 1000, 10)
+    with pytest.raises(InputError, match="no body"):
+        resampleSagittal(air)
+
+
+def test_aFlatImageIsRefused():
+    with pytest.raises(InputError, match="2 dimensions"):
+        resampleSagittal(sitk.Image(20, 20, sitk.sitkInt16))
+
+
+def test_voxelsBeyondATurnedImageAreMarkedAsOutside():
+    image = ctWithBlock(direction=turned((0, 0, 30)))
+    volume = resampleSagittal(image)
+    for index in ([0, 5, 0], [20, 50, 60], [-1, 50, -1]):
+        index = np.array(index) % volume.voxels.shape
+        position = image.TransformPhysicalPointToContinuousIndex(volume.toLps(index).tolist())
+        inImage = bool(np.all(np.array(position) > -0.5) and np.all(np.array(position) < 59.5))
+        assert volume.inside[tuple(index)] == inImage
+
+
+def test_aMissingRescaleInterceptIsCorrectedAndTold():
+    image = ctWithBlock()
+    corrected, warning = correctHuOffset(image + 1024)
+    assert np.array_equal(sitk.GetArrayFromImage(corrected), sitk.GetArrayFromImage(image).astype(np.float32))
+    assert "1024" in warning
+
+
+def test_aRightCtIsNotShifted():
+    image = ctWithBlock()
+    same, warning = correctHuOffset(image)
+    assert same is image and warning is None
+
+
+def test_grayValuesThatAreNoHuAreTold():
+    image = sitk.Cast(ctWithBlock() > 0, sitk.sitkInt16) * 300
+    same, warning = correctHuOffset(image)
+    assert same is image and "may not be a CT" in warning
+
+
+@pytest.mark.parametrize("kind", [sitk.sitkInt8, sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkInt32,
+                                  sitk.sitkUInt32, sitk.sitkInt64, sitk.sitkFloat64])
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (0.5, 0.5, 1.0)], ids=["coarse", "fine"])
+def test_valuesDoNotDependOnThePixelType(kind, spacing):
+    image = sitk.Clamp(ctWithBlock(spacing, direction=turned((0, 0, 30))), sitk.sitkFloat32, 0, 120)
+    volume, other = resampleSagittal(image), resampleSagittal(sitk.Cast(image, kind))
+    assert other.voxels.dtype == np.float32 and np.array_equal(volume.inside, other.inside)
+    # Averages of fine voxels are rounded to whole HU.
+    assert np.abs(volume.voxels - other.voxels).max() <= 0.5
+    assert (volume.voxels[~volume.inside] == AIR_HU).all() and 0 < volume.inside.mean() < 1
+
+
+def test_labelsFallOnTheVoxelsOfTheirStructure():
+    image = ctWithBlock(direction=turned((10, 5, -12)))
+    volume = resampleSagittal(image)
+    labels = resampleLabels(sitk.Cast(image > 420, sitk.sitkUInt8), volume)
+    bright = volume.voxels > 420
+    assert (labels.astype(bool) & bright).sum() / (labels.astype(bool) | bright).sum() > 0.8
+
+
+def test_windowMapsItsEndsToBlackAndWhite():
+    volume = resampleSagittal(ctWithBlock())
+    pictures = windowed(volume, (40, 800))
+    assert pictures[volume.voxels <= 40].max() == 0 and pictures[volume.voxels >= 800].min() == 255
+
+
+def test_theOwnSliceIsTheMiddleChannel():
+    pictures = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    channels = withNeighbours(pictures)[:, :, 0, 0]
+    assert channels.tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]

@@ -1,0 +1,429 @@
+"""Exports: what goes out comes back the same."""
+
+import json
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+import publicDataSets as made
+import pydicom
+import pytest
+import SimpleITK as sitk
+from sceneFixtures import rotation
+
+from CervicalSpineDetectionLib.CommandLine.Main import main
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Pipeline import imageGeometry
+from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, checkGrid
+from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+from CervicalSpineDetectionLib.Spine.LevelCodes import SNOMED_CODES, levelLabel, levelOfLabel
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+
+TILTED = rotation((3, 1, 2), 20)
+
+
+def vertebra(level, centre, size, axes=TILTED, bodyCentre=None, **more):
+    centre, size = np.array(centre, float), np.array(size, float)
+    half = np.abs(axes.T) @ size / 2
+    return Vertebra(level, 0.75, np.array(bodyCentre if bodyCentre is not None else centre, float),
+                    Bounds(centre - half, centre + half), OrientedBox(centre, size, axes), **more)
+
+
+def neckVertebrae():
+    """Boxes of the made neck, a millimetre around the bone."""
+    found = []
+    for code in range(1, made.LEVELS + 1):
+        minimum = made.ORIGIN + made.SPACING * (np.array([13, 10 + code, 88 - 10 * code]) - 0.5) - 1
+        maximum = made.ORIGIN + made.SPACING * (np.array([26, 29 + code, 95 - 10 * code]) + 0.5) + 1
+        found.append(vertebra(LEVELS[code - 1], (minimum + maximum) / 2, maximum - minimum, np.eye(3),
+                              made.bodyCentre(code)))
+    return found
+
+
+def grid(spacing=(1.0, 1.0, 1.0), size=(60, 70, 50), axes="LPS"):
+    image = sitk.Image(size, sitk.sitkInt16) - 1000
+    image.SetSpacing(spacing)
+    image.SetOrigin((-30, -35, -25))
+    return sitk.DICOMOrient(image, axes)
+
+
+def placesOf(labels, label):
+    """LPS mm of a label's voxels."""
+    indices = np.argwhere(sitk.GetArrayFromImage(labels) == label)[:, ::-1]
+    return np.array([labels.TransformIndexToPhysicalPoint(index) for index in indices.tolist()])
+
+
+@pytest.mark.parametrize("axes", ["LPS", "PIR", "RAI"])
+def test_boxComesBackFromItsLabels(axes):
+    box = vertebra("C5", (3.2, -4.1, 1.7), (40, 30, 16))
+
+    labels = boxMap([box], grid(axes=axes))
+
+    places = (placesOf(labels, 5) - box.orientedBox.centre) @ box.orientedBox.axes.T
+    np.testing.assert_allclose(places.mean(axis=0), 0, atol=0.1)
+    # Voxel centres lie within the box, and up to a voxel from its faces.
+    assert (np.abs(places).max(axis=0) <= box.orientedBox.size / 2 + 1e-6).all()
+    assert (np.abs(places).max(axis=0) > box.orientedBox.size / 2 - 1.0).all()
+    assert len(places) == pytest.approx(40 * 30 * 16, rel=0.01)
+    assert labels.GetDirection() == grid(axes=axes).GetDirection()
+
+
+def test_labelsOfAllLevelsFollowTheNumbering():
+    assert [levelLabel(level) for level in LEVELS] == list(range(1, 12))
+    assert [levelOfLabel(label) for label in (1, 7, 8)] == ["C1", "C7", "T1"]
+
+
+def test_overlapGoesToTheNearerBox():
+    upper = vertebra("C3", (0, 0, 6), (30, 30, 16), np.eye(3))
+    lower = vertebra("C4", (0, 0, -6), (30, 30, 16), np.eye(3))
+
+    labels = boxMap([upper, lower], grid())
+
+    assert placesOf(labels, 3)[:, 2].min() > -0.1 and placesOf(labels, 4)[:, 2].max() < 0.1
+    assert len(placesOf(labels, 3)) + len(placesOf(labels, 4)) == pytest.approx(31 * 31 * 29, rel=0.05)
+
+
+def test_boxBeyondTheImageIsCutAtItsEdge():
+    half, outside = vertebra("C1", (0, 0, 30), (30, 30, 30), np.eye(3)), vertebra("C2", (0, 0, 300), (9, 9, 9))
+
+    labels = boxMap([half, outside], grid())
+
+    voxels = sitk.GetArrayFromImage(labels)
+    assert (voxels[-1] == 1).any() and not (voxels == 2).any()
+
+
+def test_boneMaskIsTheBoneOfEachBox():
+    ct, truth = made.madeNeck()
+
+    mask = boneMask(neckVertebrae(), ct)
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(truth))
+
+
+def test_marrowIsFilled():
+    ct, truth = made.madeNeck()
+    voxels = sitk.GetArrayFromImage(ct)
+    labels = sitk.GetArrayFromImage(truth)
+    z = int(np.median(np.nonzero(labels == 5)[0]))
+    voxels[z - 2 : z + 2, 17:21, 17:23] = 60
+    assert (labels[z - 3 : z + 3, 16:22, 16:24] == 5).all()
+
+    mask = sitk.GetArrayFromImage(boneMask(neckVertebrae(), made.placed(voxels)))
+
+    np.testing.assert_array_equal(mask == 5, labels == 5)
+
+
+def test_largerBoneApartFromTheBodyIsLeft():
+    ct, truth = made.madeNeck()
+    voxels = sitk.GetArrayFromImage(ct)
+    body = (sitk.GetArrayFromImage(truth) == 5) & (np.arange(made.SIZE[1])[None, :, None] < 23)
+    voxels[sitk.GetArrayFromImage(truth) == 5] = made.FLESH
+    voxels[body] = made.BONE
+    vertebrae = neckVertebrae()
+    box = vertebrae[4].orientedBox
+    vertebrae[4] = vertebra("C5", box.centre, box.size + (30, 20, 0), np.eye(3), vertebrae[4].centre)
+    slices = np.unique(np.nonzero(body)[0])
+    voxels[slices[0] : slices[-1] + 1, 12:38, 31:36] = made.BONE
+    wide = sitk.GetArrayFromImage(boxMap(vertebrae, made.placed(voxels))) == 5
+    assert (wide & ~body & (voxels == made.BONE)).sum() > body.sum()
+
+    mask = sitk.GetArrayFromImage(boneMask(vertebrae, made.placed(voxels)))
+
+    np.testing.assert_array_equal(mask == 5, body)
+
+
+def test_thinBoneOfPartialVolumeStaysInTheMask():
+    ct, truth = made.madeNeck()
+    voxels = sitk.GetArrayFromImage(ct)
+    labels = sitk.GetArrayFromImage(truth)
+    arch = (labels == 4) & (np.arange(made.SIZE[1])[None, :, None] > 24)
+    voxels[arch] = 260
+
+    mask = sitk.GetArrayFromImage(boneMask(neckVertebrae(), made.placed(voxels)))
+
+    assert (mask[arch] == 4).all()
+
+
+def test_resultOfAnotherCtIsRefused():
+    image = grid()
+    result = DetectionResult([], image=imageGeometry(image))
+    checkGrid(result, image)
+
+    for other in (grid(size=(60, 70, 51)), grid(spacing=(1, 1, 1.2)), grid(axes="RAS")):
+        with pytest.raises(InputError, match="another grid"):
+            checkGrid(result, other)
+
+
+def test_codesAreThoseOfDicom():
+    from pydicom.sr.codedict import codes
+
+    for level, code in zip(LEVELS, SNOMED_CODES, strict=True):
+        assert getattr(codes.cid7603, f"{level}Vertebra").value == code
+
+
+@pytest.fixture(scope="module")
+def dicomCase(tmp_path_factory):
+    """Folder with a made CT as DICOM, its result, and all exports."""
+    pytest.importorskip("highdicom", reason="needs highdicom")
+    pytest.importorskip("slicer", reason="needs slicer-core")
+    folder = tmp_path_factory.mktemp("exports")
+    made.dicomFiles(folder / "ct", made.madeNeck()[0])
+    image = readImage(folder / "ct")
+    vertebrae = neckVertebrae()
+    vertebrae[3] = vertebra("C4", vertebrae[3].orientedBox.centre, vertebrae[3].orientedBox.size,
+                            bodyCentre=vertebrae[3].centre, inferred=True)
+    (folder / "result").mkdir()
+    writeJson(folder / "result" / "vertebrae.json", DetectionResult(
+        vertebrae, image=imageGeometry(image), model={"name": "made", "sha256": "0" * 64}))
+    assert main(["export", str(folder / "result"), "--ct", str(folder / "ct"), "--output", str(folder / "out"),
+                 "--formats", "labelmap,mask,segmentation,seg,sr,terminology"]) == 0
+    return folder, image, vertebrae
+
+
+def test_labelMapFilesLieOnTheCt(dicomCase):
+    folder, image, vertebrae = dicomCase
+
+    for name, labels in (("boxes", boxMap(vertebrae, image)), ("bone", boneMask(vertebrae, image))):
+        read = sitk.ReadImage(str(folder / "out" / f"{name}.nii.gz"))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(labels))
+        np.testing.assert_allclose(read.GetOrigin(), image.GetOrigin(), atol=1e-4)
+        np.testing.assert_allclose(read.GetDirection(), image.GetDirection(), atol=1e-6)
+
+
+def test_slicerSegmentationComesBackWithTerminology(dicomCase):
+    import slicer
+    import vtk
+
+    from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+    from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
+
+    folder, image, vertebrae = dicomCase
+    truth = sitk.GetArrayFromImage(boneMask(vertebrae, image))
+    with headlessScene() as (scene, _):
+        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        node.AddDefaultStorageNode()
+        node.GetStorageNode().SetFileName(str(folder / "out" / "bone.seg.nrrd"))
+        assert node.GetStorageNode().ReadData(node)
+
+        segmentation = node.GetSegmentation()
+        assert [segmentation.GetNthSegment(i).GetName() for i in range(8)] == [v.level for v in vertebrae]
+        for label, level in enumerate((v.level for v in vertebrae), 1):
+            segment = segmentation.GetSegment(level)
+            entry = vtk.reference("")
+            assert segment.GetTag(segment.GetTerminologyEntryTagName(), entry)
+            assert entry == terminologyEntry(level)
+            np.testing.assert_allclose(segment.GetColor(), levelColour(level), atol=0.01)
+            places = segmentPlaces(slicer, node, level)
+            expected = placesOf(boneMask(vertebrae, image), label)
+            assert len(places) == (truth == label).sum()
+            np.testing.assert_allclose(np.sort(places, axis=0), np.sort(expected, axis=0), atol=1e-3)
+
+
+def segmentPlaces(slicer, node, segmentId):
+    """LPS mm of a segment's voxels."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    image = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(segmentId, image)
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    affine = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+    first = np.array(image.GetExtent())[::2]
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    indices = np.argwhere(voxels > 0)[:, ::-1] + first
+    return (indices @ affine[:3, :3].T + affine[:3, 3]) * (-1, -1, 1)
+
+
+def test_dicomSegmentationComesBack(dicomCase):
+    import highdicom
+
+    folder, image, vertebrae = dicomCase
+    segmentation = highdicom.seg.segread(folder / "out" / "bone.seg.dcm")
+
+    volume = segmentation.get_volume(combine_segments=True)
+    truth = boneMask(vertebrae, image)
+    for label, v in enumerate(vertebrae, 1):
+        indices = np.argwhere(volume.array == label)
+        places = indices @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+        np.testing.assert_allclose(np.sort(places, axis=0), np.sort(placesOf(truth, label), axis=0), atol=1e-3)
+        description = segmentation.get_segment_description(label)
+        assert description.segment_label == v.level
+        assert description.segmented_property_type.value == SNOMED_CODES[label - 1]
+    assert segmentation.PatientID == "4711"
+    references = {str(item.ReferencedSOPInstanceUID) for item in segmentation.ReferencedSeriesSequence[0]
+                  .ReferencedInstanceSequence}
+    assert references == {str(pydicom.dcmread(path).SOPInstanceUID) for path in (folder / "ct").iterdir()}
+
+
+def test_reportHoldsBoxesAndCentres(dicomCase):
+    import highdicom
+    from pydicom.sr.codedict import codes
+
+    folder, _, vertebrae = dicomCase
+    report = highdicom.sr.srread(folder / "out" / "report.sr.dcm")
+
+    boxes = report.content.get_volumetric_roi_measurement_groups()
+    centres = report.content.get_planar_roi_measurement_groups()
+    assert len(boxes) == len(centres) == len(vertebrae)
+    frame = pydicom.dcmread(folder / "ct" / "1.dcm").FrameOfReferenceUID
+    for v, box, centre in zip(vertebrae, boxes, centres, strict=True):
+        assert box.tracking_identifier == f"{v.level} box" and centre.tracking_identifier == f"{v.level} centre"
+        assert box.finding_type.value == centre.finding_type.value == SNOMED_CODES[levelLabel(v.level) - 1]
+        surface = box.roi
+        assert surface.frame_of_reference_uid == frame
+        faces = np.array(surface.graphic_data)
+        assert faces.shape == (6, 5, 3)
+        local = (faces - v.orientedBox.centre) @ v.orientedBox.axes.T / v.orientedBox.size
+        # Each face lies on one side of the box, goes around its four corners and closes.
+        np.testing.assert_allclose(np.abs(local), 0.5, atol=1e-3)
+        sides = {(int(axis), float(np.sign(face[0, axis]))) for face in local
+                 for axis in np.flatnonzero(np.ptp(face, axis=0) < 1e-3)}
+        assert len(sides) == 6
+        for face in local:
+            np.testing.assert_allclose(np.abs(np.diff(face, axis=0)).sum(axis=1), 1, atol=1e-3)
+            np.testing.assert_array_equal(face[0], face[-1])
+        np.testing.assert_allclose(centre.roi.value[0], v.centre, atol=0.01)
+        certainty, = box.get_measurements(name=codes.DCM.CertaintyOfFinding)
+        assert certainty.value == 75.0 and certainty.unit == codes.UCUM.Percent
+    assert report.PatientID == "4711" and report.StudyInstanceUID == pydicom.dcmread(
+        folder / "ct" / "1.dcm").StudyInstanceUID
+
+
+def test_dcmqiReadsTheSegmentationAtTheSamePlace(dicomCase, tmp_path):
+    pytest.importorskip("dcmqi", reason="needs dcmqi")
+    folder, image, vertebrae = dicomCase
+    dcmqi("segimage2itkimage", "--inputDICOM", folder / "out" / "bone.seg.dcm", "--outputDirectory", tmp_path,
+          "--outputType", "nrrd", "--mergeSegments")
+
+    read = sitk.Resample(sitk.ReadImage(str(tmp_path / "1.nrrd")), image, sitk.Transform(), sitk.sitkNearestNeighbor)
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(boneMask(vertebrae, image)))
+    segments = json.loads((tmp_path / "meta.json").read_text())["segmentAttributes"]
+    codes = [segment["SegmentedPropertyTypeCodeSequence"]["CodeValue"] for group in segments for segment in group]
+    assert codes == list(SNOMED_CODES[:8])
+
+
+def test_dcmqiReadsTheReport(dicomCase, tmp_path):
+    pytest.importorskip("dcmqi", reason="needs dcmqi")
+    folder, _, vertebrae = dicomCase
+    dcmqi("tid1500reader", "--inputDICOM", folder / "out" / "report.sr.dcm", "--outputMetadata", tmp_path / "sr.json")
+
+    groups = json.loads((tmp_path / "sr.json").read_text())["Measurements"]
+    assert [group["Finding"]["CodeMeaning"] for group in groups if "box" in group["TrackingIdentifier"]] == [
+        f"{v.level} vertebra" for v in vertebrae]
+
+
+def dcmqi(program, *arguments):
+    subprocess.run([Path(sysconfig.get_path("scripts")) / program, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", ["bone.seg.dcm", "report.sr.dcm"])
+def test_dicom3toolsFindNoError(dicomCase, name):
+    if not shutil.which("dciodvfy"):
+        pytest.skip("needs dciodvfy of dicom3tools")
+    folder, _, _ = dicomCase
+
+    words = subprocess.run(["dciodvfy", "-new", folder / "out" / name], capture_output=True, text=True).stderr
+
+    assert "Segmentation" in words or "Comprehensive3DSR" in words
+    assert "Error" not in words
+
+
+def test_whatWasNotSeenIsMarkedInTheReport(dicomCase):
+    import highdicom
+
+    folder, _, _ = dicomCase
+    boxes = highdicom.sr.srread(folder / "out" / "report.sr.dcm").content.get_volumetric_roi_measurement_groups()
+
+    remarks = {box.tracking_identifier: [item.value.meaning for item in box.get_qualitative_evaluations()
+                                         if item.name.value == "remark"] for box in boxes}
+    assert remarks["C4 box"] == ["not seen, placed between its neighbours"]
+    assert remarks["C5 box"] == []
+
+
+def test_terminologyNamesLevelsByTheCodesOfTheSegments(dicomCase):
+    from CervicalSpineDetectionLib.Scene.Levels import terminologyEntry
+
+    folder, _, _ = dicomCase
+    document = json.loads((folder / "out" / "terminology.json").read_text(encoding="utf-8"))
+
+    (category,) = document["SegmentationCodes"]["Category"]
+    assert [kind["CodeMeaning"] for kind in category["Type"]] == [f"{level} vertebra" for level in LEVELS]
+    for level, kind in zip(LEVELS, category["Type"], strict=True):
+        entry = terminologyEntry(level).split("~")
+        assert entry[1] == f"SCT^{category['CodeValue']}^{category['CodeMeaning']}"
+        assert entry[2] == f"SCT^{kind['CodeValue']}^{kind['CodeMeaning']}"
+
+
+def test_nrrdInsteadOfNifti(dicomCase, tmp_path):
+    folder, image, vertebrae = dicomCase
+
+    assert main(["export", str(folder / "result" / "vertebrae.json"), "--ct", str(folder / "ct"), "--output",
+                 str(tmp_path), "--formats", "labelmap", "--nrrd"]) == 0
+
+    read = sitk.ReadImage(str(tmp_path / "boxes.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(boxMap(vertebrae, image)))
+    assert [path.name for path in tmp_path.iterdir()] == ["boxes.nrrd"]
+
+
+def test_dicomExportsNeedTheDicomSlices(dicomCase, tmp_path, capsys):
+    folder, image, _ = dicomCase
+    (tmp_path / "ct").mkdir()
+    sitk.WriteImage(image, str(tmp_path / "ct" / "ct.nrrd"))
+
+    assert main(["export", str(folder / "result"), "--ct", str(tmp_path / "ct" / "ct.nrrd"), "--output",
+                 str(tmp_path / "out"), "--formats", "sr"]) == 2
+
+    assert "give --ct the DICOM folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_missingPackageIsNamedBeforeAnythingIsRead(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    assert main(["export", "nothing", "--ct", "nothing", "--output", str(tmp_path), "--formats", "seg"]) == 2
+
+    assert "pip install highdicom" in capsys.readouterr().err
+
+
+def test_exportThatFailsLeavesEarlierFiles(dicomCase, tmp_path, monkeypatch, capsys):
+    from CervicalSpineDetectionLib.Results import TerminologyJson
+
+    folder, _, _ = dicomCase
+    (tmp_path / "boxes.nii.gz").write_text("earlier")
+
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TerminologyJson, "writeTerminology", full)
+
+    assert main(["export", str(folder / "result"), "--ct", str(folder / "ct"), "--output", str(tmp_path),
+                 "--formats", "labelmap,terminology"]) == 2
+
+    assert "No space left" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("boxes.nii.gz", "earlier")]
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [
+    (["--formats", "stl"], "no format stl"), (["--formats", ""], "no format"),
+])
+def test_unknownFormatsAreRefused(dicomCase, tmp_path, arguments, complaint, capsys):
+    folder, _, _ = dicomCase
+
+    assert main(["export", str(folder / "result"), "--ct", str(folder / "ct"), "--output", str(tmp_path),
+                 *arguments]) == 2
+
+    assert complaint in capsys.readouterr().err
+
+
+def test_whatIsNoResultIsRefused(tmp_path, capsys):
+    (tmp_path / "vertebrae.json").write_text("{")
+
+    assert main(["export", str(tmp_path), "--ct", "ct.nrrd", "--output", str(tmp_path)]) == 2
+
+    assert "vertebrae.json can't be read" in capsys.readouterr().err
