@@ -16,7 +16,7 @@ from CervicalSpineDetectionLib.Panel.ModuleLogic import (
     CervicalSpineDetectionLogic,
 )
 from CervicalSpineDetectionLib.Panel.Packages import Packages, PackagesMissing, slicerIsTooOld
-from CervicalSpineDetectionLib.Panel.ParameterNode import ComputeDevice
+from CervicalSpineDetectionLib.Panel.ParameterNode import ComputeDevice, GuiConnection
 
 WEIGHTS_FOLDER_SETTING = "CervicalSpineDetection/WeightsFolder"
 
@@ -32,7 +32,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         VTKObservationMixin.__init__(self)
         self.logic = None
         self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self._guiConnection = None
         self._deviceInUse = ""
         # A detection ended while another module was shown.
         self._resultIsNew = False
@@ -155,13 +155,14 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self._disconnectParameterNode()
         self._parameterNode = inputParameterNode
         if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self._guiConnection = GuiConnection(self._parameterNode, self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
         self._onParametersModified()
 
     def _disconnectParameterNode(self):
         if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._guiConnection.release()
+            self._guiConnection = None
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
         self._parameterNode = None
 

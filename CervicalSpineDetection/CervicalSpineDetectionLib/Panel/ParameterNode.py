@@ -39,3 +39,32 @@ class CervicalSpineDetectionParameterNode:
     device: ComputeDevice = ComputeDevice.AUTO
     orientedBoxes: bool = True
     weights: str = ""
+
+
+class GuiConnection:
+    """Widgets that follow the parameters, and the other way round, until ``release``.
+
+    Slicer 5.10 never removes its observer of the node (5.12 does), which crashes it after a later garbage collection.
+
+    :param parameters: CervicalSpineDetectionParameterNode.
+    :param ui: widgets by name.
+    """
+
+    def __init__(self, parameters, ui):
+        self._parameters, self._observers = parameters, []
+        addObserver = parameters.AddObserver
+
+        def addAndNote(*arguments):
+            self._observers.append(addObserver(*arguments))
+            return self._observers[-1]
+
+        parameters.AddObserver = addAndNote
+        try:
+            self._tag = parameters.connectGui(ui)
+        finally:
+            del parameters.AddObserver
+
+    def release(self):
+        self._parameters.disconnectGui(self._tag)
+        for tag in self._observers:
+            self._parameters.RemoveObserver(tag)

@@ -1,5 +1,6 @@
 """Detection from the panel: what the user clicks, sees and keeps."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -336,6 +337,22 @@ def test_reloadedModuleShowsTheSameAndStopsTheOldWorker(libraryKept, module, ui,
     assert levelsInTable(module.widget.ui) == ["C2", "C3", "C4", "C5", "C6"]
     assert module.widget.logic.client is not client
     assert not {*old} & {sys.modules[name] for name in names}
+
+
+def test_nothingObservesTheParametersAfterCleanup(application, errors):
+    from panelFixtures import MODULE_SCRIPT, ModuleRepresentation
+
+    # Panels of earlier tests may still look at theirs.
+    for former in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
+        slicer.mrmlScene.RemoveNode(former)
+    representation = ModuleRepresentation(MODULE_SCRIPT)
+    representation.enter()
+    node = representation.widget.logic.getParameterNode().parameterNode
+    assert node.HasObserver("ModifiedEvent")
+    representation.unload()
+    gc.collect()
+
+    assert not node.HasObserver("ModifiedEvent")
 
 
 def test_workerIsStoppedWhenTheApplicationCloses(application, errors, monkeypatch):
