@@ -26,7 +26,7 @@ PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-chec
 CHECK_LIBRARIES = missing="$$($(call MISSING_PACKAGES,$(1)))"; test -z "$$missing" || \
   { echo "System libraries are missing; install them first: apt-get install" $$missing >&2; exit 1; }
 
-.PHONY: detect preview test lint missing-packages
+.PHONY: detect preview test lint preview-ready test-ready missing-packages
 .DELETE_ON_ERROR:
 
 detect: .venv/installed $(if $(CT),,$(SAMPLE))
@@ -35,11 +35,20 @@ detect: .venv/installed $(if $(CT),,$(SAMPLE))
 $(SAMPLE): | .venv/installed
 	.venv/bin/cervical-spine phantom --output $@ --seed $(SAMPLE_SEED)
 
-preview: .venv/installed-preview
+preview: preview-ready .venv/installed-preview
 	PYTHONPATH=Testing .venv/bin/python -m SlicerStandIn $${CT:+"$$CT"}
 
-test: .venv/installed-test
+test: test-ready .venv/installed-test
 	.venv/bin/python -m pytest
+
+# What can be said before GB are downloaded.
+preview-ready:
+	@$(call CHECK_LIBRARIES,$(SYSTEM_LIBRARIES) $(QT_LIBRARIES) $(DESKTOP_LIBRARIES))
+	@test "$$(uname)" != Linux || test -n "$$DISPLAY$$WAYLAND_DISPLAY$$QT_QPA_PLATFORM" || \
+	  { echo "The preview window needs a desktop, and this session has none (DISPLAY is not set)." >&2; exit 1; }
+
+test-ready:
+	@$(call CHECK_LIBRARIES,$(SYSTEM_LIBRARIES) $(QT_LIBRARIES))
 
 lint: .venv/installed-test
 	.venv/bin/ruff check .
@@ -58,12 +67,10 @@ lint: .venv/installed-test
 	@touch $@
 
 .venv/installed-preview: .venv/installed
-	@$(call CHECK_LIBRARIES,$(QT_LIBRARIES) $(DESKTOP_LIBRARIES))
 	$(PIP_INSTALL) --editable ".[slicer,preview]"
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	@$(call CHECK_LIBRARIES,$(QT_LIBRARIES))
 	$(PIP_INSTALL) --editable ".[slicer,test]"
 	@touch $@
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from PySide6.QtCore import QObject, QSettings, Signal
 from PySide6.QtWidgets import QApplication
 
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+from CervicalSpineDetectionLib.Scene.SceneBundle import unpackBundle
 from SlicerStandIn import CtkWidgets, MrmlWidgets, PythonQt, SampleData, SlicerBase
 
 # Slicer's sources.
@@ -36,9 +36,7 @@ class CoreIOManager:
 
     def loadNodes(self, fileType, properties, loadedNodes, messages):
         with tempfile.TemporaryDirectory() as folder:
-            shutil.unpack_archive(properties["fileName"], folder, "zip")
-            (sceneFile,) = Path(folder).glob("*/*.mrml")
-            slicer.mrmlScene.SetURL(str(sceneFile))
+            slicer.mrmlScene.SetURL(str(unpackBundle(properties["fileName"], folder)))
             return slicer.mrmlScene.Import()
 
 
@@ -55,6 +53,7 @@ class Application(QApplication):
         self._testing = True
         self._settings = tempfile.TemporaryDirectory()
         self.setOrganizationName("SlicerStandIn")
+        self.setApplicationName("Cervical Spine Detection")
         QSettings.setDefaultFormat(QSettings.IniFormat)
         QSettings.setPath(QSettings.IniFormat, QSettings.UserScope, self._settings.name)
         self._context = ExitStack()

@@ -15,7 +15,7 @@ from types import MethodType
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 # Virtual functions that C++ calls: as attributes they would break the layout.
-KEPT = {"sizeHint", "minimumSizeHint"}
+KEPT = {"sizeHint", "minimumSizeHint", "QProgressBar.text"}
 SIGNATURE = re.compile(r"^(\w+)\((.*)\)$")
 # What stands in for Slicer's classes; panels may not add attributes of their own to instances of them.
 SEALED = ("PySide6.", "SlicerStandIn.CtkWidgets", "SlicerStandIn.MrmlWidgets")
@@ -26,7 +26,8 @@ def _exposeProperties(cls):
     meta = cls.staticMetaObject
     for index in range(meta.propertyOffset(), meta.propertyCount()):
         name = meta.property(index).name()
-        if name not in KEPT and not isinstance(inspect.getattr_static(cls, name, None), property | QtCore.Property):
+        isKept = name in KEPT or f"{cls.__name__}.{name}" in KEPT
+        if not isKept and not isinstance(inspect.getattr_static(cls, name, None), property | QtCore.Property):
             setattr(cls, name, property(
                 lambda self, name=name: self.property(name),
                 lambda self, value, name=name: self.setProperty(name, value),

@@ -12,11 +12,12 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 # The crosshair's scrolls, pans, zooms and changes the window.
 SLICE_MANAGERS = (
-    "vtkMRMLModelSliceDisplayableManager", "vtkMRMLMarkupsDisplayableManager", "vtkMRMLCrosshairDisplayableManager"
+    "vtkMRMLModelSliceDisplayableManager", "vtkMRMLSegmentationsDisplayableManager2D",
+    "vtkMRMLMarkupsDisplayableManager", "vtkMRMLCrosshairDisplayableManager",
 )
 THREE_D_MANAGERS = (
     "vtkMRMLCameraDisplayableManager", "vtkMRMLViewDisplayableManager", "vtkMRMLModelDisplayableManager",
-    "vtkMRMLMarkupsDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager3D", "vtkMRMLMarkupsDisplayableManager",
 )
 ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 COLOURS = {"Red": "#f34a4b", "Yellow": "#edd54c", "Green": "#6eb04b", "1": "#7a7a9e"}

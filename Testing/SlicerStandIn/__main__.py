@@ -2,7 +2,28 @@
 
 import argparse
 import os
+import subprocess
+import sys
 from pathlib import Path
+
+OPEN_A_WINDOW = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
+NO_DISPLAY = ("The preview window needs a desktop, and this session has none (DISPLAY is not set): start it from a "
+              "desktop, through ssh -X, or with xvfb-run; --screenshots FOLDER writes pictures without one.")
+NO_WINDOW = "The preview window can't be opened here ({reason}): start it from a desktop on which other windows open."
+
+
+def whyNoWindow():
+    """Qt ends the process where it finds no desktop, and then talks of reinstalling.
+
+    :return: a sentence for the user, or None.
+    """
+    if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))):
+        return NO_DISPLAY
+    run = subprocess.run([sys.executable, "-c", OPEN_A_WINDOW], capture_output=True, text=True)
+    if run.returncode == 0:
+        return None
+    # What follows the first line are guesses.
+    return NO_WINDOW.format(reason=(run.stderr.strip().splitlines() or ["Qt does not say why"])[0])
 
 
 def main():
@@ -13,6 +34,9 @@ def main():
     arguments = parser.parse_args()
     if arguments.screenshots:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    reason = whyNoWindow()
+    if reason:
+        sys.exit(reason)
     from SlicerStandIn.Application import start
 
     application = start()
@@ -26,8 +50,10 @@ def main():
     else:
         window.openSample()
     if arguments.screenshots:
+        from SlicerStandIn.PreviewWindow import waitFor
         from SlicerStandIn.Screenshots import takeScreenshots
 
+        waitFor(lambda: not window.sample.isBeingMade, 600)
         takeScreenshots(window, arguments.screenshots)
         window.close()
     else:

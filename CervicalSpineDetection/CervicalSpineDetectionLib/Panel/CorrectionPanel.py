@@ -179,12 +179,17 @@ class CorrectionPanel:
         with errorsShown():
             exportScene(slicer.mrmlScene, self.volumeNode, path)
             qt.QSettings().setValue("CervicalSpineDetection/ExportFolder", os.path.dirname(path))
-            self.ui.statusLabel.text = _("Written: {path}").format(path=path)
+            self._tell(_("Written: {path}").format(path=path))
 
     def addSegmentation(self):
         with errorsShown(), slicer.util.WaitCursor():
             node = addBoneSegmentation(slicer.mrmlScene, self.volumeNode)
-            self.ui.statusLabel.text = _("Added: {name}").format(name=node.GetName())
+            self._tell(_("Added: {name}").format(name=node.GetName()))
+
+    def _tell(self, text):
+        """In the window's status bar too: the label may be scrolled away."""
+        self.ui.statusLabel.text = text
+        slicer.util.showStatusMessage(text)
 
     # What follows
 

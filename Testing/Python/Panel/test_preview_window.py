@@ -1,10 +1,16 @@
 """The preview window: the module's panel beside views one can work in, without Slicer."""
 
+import os
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
-from panelFixtures import LEVELS, FakeClient, WorkerClient, application, boxNodes, errors, settle
+from panelFixtures import LEVELS, REPOSITORY, FakeClient, WorkerClient, application, boxNodes, errors, settle
 from PIL import Image
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets
 from sceneFixtures import madeImage, madeResult
@@ -98,6 +104,206 @@ def test_fileThatIsNoCtIsSaid(window, tmp_path, errors):
     window.openCt(tmp_path / "no.nrrd")
 
     assert len(errors) == 1 and "no.nrrd" in errors[0]
+
+
+class Boxes:
+    """What message boxes said; each is closed at once."""
+
+    def __init__(self):
+        self.texts = []
+        self._timer = QtCore.QTimer()
+        self._timer.setInterval(20)
+        self._timer.timeout.connect(self._close)
+        self._timer.start()
+
+    def _close(self):
+        box = slicer.app.activeModalWidget()
+        if box is not None:
+            self.texts.append(box.text)
+            box.accept()
+
+
+@pytest.fixture
+def genuineErrorDisplay(application):
+    return slicer.util.errorDisplay
+
+
+@pytest.fixture
+def asked(application, monkeypatch):
+    """Questions, and the answer to them."""
+    monkeypatch.setattr(application, "_testing", False)
+    questions = SimpleNamespace(texts=[], answer=QtWidgets.QMessageBox.Cancel)
+
+    def answer(parent, title, text, *buttons):
+        questions.texts.append(text)
+        return questions.answer
+
+    monkeypatch.setattr(QtWidgets.QMessageBox, "warning", staticmethod(answer))
+    yield questions
+
+
+def test_messagesAppearInAWindow(genuineErrorDisplay, window, application, monkeypatch, tmp_path):
+    monkeypatch.setattr(slicer.util, "errorDisplay", genuineErrorDisplay)
+    monkeypatch.setattr(application, "_testing", False)
+    (tmp_path / "no.nrrd").write_text("nothing", encoding="utf-8")
+    boxes, loop = Boxes(), QtCore.QEventLoop()
+
+    def act():
+        window.openCt(tmp_path / "no.nrrd")
+        window.module.widget.onOfflineHelpButton()
+        loop.quit()
+
+    timer = QtCore.QTimer()
+    timer.setSingleShot(True)
+    timer.timeout.connect(act)
+    timer.start()
+    # The boxes are made to be deleted with the events they are shown in.
+    loop.exec()
+
+    assert len(boxes.texts) == 2 and "no.nrrd" in boxes.texts[0] and "PythonSlicer" in boxes.texts[1]
+
+
+def test_windowFitsTheScreenAndThePanelCanBeMadeNarrower(window):
+    from SlicerStandIn.PreviewWindow import PreviewWindow
+
+    other = PreviewWindow()
+    available = window.screen().availableGeometry
+    assert other.width < available.width() and other.height < available.height()
+    (splitter,) = other.findChildren(QtWidgets.QSplitter)
+    splitter.setSizes([320, other.width - 320])
+    assert splitter.sizes()[0] <= 330
+    other.close()
+
+
+def test_writtenFileIsNamedInTheStatusBar(window, detected, monkeypatch, tmp_path):
+    path = tmp_path / "out.json"
+    monkeypatch.setattr(QtWidgets.QFileDialog, "getSaveFileName", staticmethod(lambda *_: (str(path), "")))
+    window.module.widget.correctionPanel.export(".json")
+
+    assert window.statusBar().currentMessage() == f"Written: {path}"
+
+
+def test_segmentationIsSeenInTheViews(window, detected):
+    pane = window.panes["Yellow"]
+    slicer.util.arrayFromVolume(detected)[:, :, 20:70] = 600
+    slicer.util.arrayFromVolumeModified(detected)
+    before = pane.view.picture().astype(int)
+    window.module.widget.correctionPanel.addSegmentation()
+    settle(30)
+
+    assert np.abs(pane.view.picture().astype(int) - before).max() > 30
+
+
+@pytest.mark.parametrize("action", ["Close scene", "Open scene...", "window"])
+def test_vertebraeAreNotDroppedWithoutAQuestion(window, detected, asked, monkeypatch, action):
+    monkeypatch.setattr(QtWidgets.QFileDialog, "getOpenFileName", staticmethod(lambda *_: ("scene.mrb", "")))
+    if action == "window":
+        assert not window.close()
+    else:
+        trigger(window, action)
+
+    assert len(asked.texts) == 1
+    assert len(boxNodes(detected)) == len(LEVELS) and window.isVisible()
+    asked.answer = QtWidgets.QMessageBox.Discard
+    trigger(window, "Close scene")
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode") == 0
+
+
+def test_savedSceneIsClosedWithoutAQuestionUntilItIsCorrected(window, detected, asked, monkeypatch, tmp_path):
+    path = tmp_path / "scene.mrb"
+    monkeypatch.setattr(QtWidgets.QFileDialog, "getSaveFileName", staticmethod(lambda *_: (str(path), "")))
+    asked.answer = QtWidgets.QMessageBox.Save
+    assert window._mayDiscard() and path.is_file()
+    assert window._mayDiscard() and len(asked.texts) == 1
+
+    window.module.widget.correctionPanel.shiftDown()
+    asked.answer = QtWidgets.QMessageBox.Cancel
+    assert not window._mayDiscard() and len(asked.texts) == 2
+
+
+def test_ctWithoutVertebraeIsClosedWithoutAQuestion(window, ctPath, asked):
+    window.openCt(ctPath)
+    trigger(window, "Close scene")
+
+    assert asked.texts == []
+
+
+def test_savedSceneIsOpenedInTheWindow(window, detected, tmp_path):
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    window.module.widget.correctionPanel.shiftDown()
+    window.openScene(tmp_path / "scene.mrb")
+    settle(30)
+
+    node = window.module.widget.ui.inputSelector.currentNode()
+    assert [box.GetName() for box in boxNodes(node)] == list(LEVELS)
+    assert window.layoutManager.views["Red"].picture()[..., :3].max() > 50
+
+
+def test_fileThatIsNoSceneLeavesTheSceneAsItIs(window, detected, errors, tmp_path):
+    (tmp_path / "no.mrb").write_text("nothing", encoding="utf-8")
+    window.openScene(tmp_path / "no.mrb")
+
+    assert len(errors) == 1 and "no.mrb" in errors[0]
+    assert len(boxNodes(detected)) == len(LEVELS)
+
+
+def madeBy(script, monkeypatch, tmp_path):
+    """A sample CT that this Python code makes, and what it told."""
+    from SlicerStandIn import SampleCt
+
+    told = []
+    sample = SampleCt.SampleCt(told.append, told.append, told.append, tmp_path / "sample" / "ct.nii.gz")
+    monkeypatch.setattr(SampleCt, "COMMAND", ["-c", script])
+    sample.get()
+    wait = QtCore.QElapsedTimer()
+    wait.start()
+    while sample.isBeingMade and wait.elapsed() < 20000:
+        settle(20)
+    return sample, told
+
+
+def test_sampleIsMadeOnceWithoutBlockingTheWindow(window, monkeypatch, tmp_path):
+    script = "import pathlib, sys, time; time.sleep(1.2); path = pathlib.Path(sys.argv[2]); " \
+             "path.parent.mkdir(); path.write_text('CT')"
+    sample, told = madeBy(script, monkeypatch, tmp_path)
+    assert told[:2] == [0, 1] and told[-1].read_text() == "CT"
+    sample.get()
+    assert told[-1] == told[-2] and not sample.isBeingMade
+    assert list(told[-1].parent.iterdir()) == [told[-1]]
+
+
+def test_sampleThatCannotBeMadeIsSaid(window, monkeypatch, tmp_path):
+    sample, told = madeBy("import sys; sys.exit('The disk is full.')", monkeypatch, tmp_path)
+
+    assert told == [0, "The disk is full."]
+
+
+def test_lackOfADesktopIsSaidInsteadOfQtsAdvice():
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    environment["PYTHONPATH"] = str(REPOSITORY / "Testing")
+    command = [sys.executable, "-m", "SlicerStandIn"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 1 and "DISPLAY is not set" in run.stderr and "Reinstalling" not in run.stderr
+
+    run = subprocess.run(command, env={**environment, "DISPLAY": ":987"}, capture_output=True, text=True)
+    assert run.returncode == 1 and ":987" in run.stderr and "Reinstalling" not in run.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None or sys.platform != "linux", reason="needs make on Linux")
+def test_makeSaysWhatIsLackingBeforeItDownloads(tmp_path):
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    lacking = ["make", "preview", "DESKTOP_LIBRARIES=libnothere.so.1=libnothere1"]
+    run = subprocess.run(lacking, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode and "apt-get install libnothere1" in run.stderr
+
+    run = subprocess.run([*lacking, "MISSING_PACKAGES=true"], cwd=tmp_path, env=environment, capture_output=True,
+                         text=True)
+    assert run.returncode and "DISPLAY is not set" in run.stderr
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_detectIsClickedInTheWindow(window, ctPath):
