@@ -125,6 +125,15 @@ def test_cmakeResourcesAreTheModulesOtherFiles():
     assert set(resources) == {name for name in moduleFiles() if not name.endswith(".py")}
 
 
+def test_readmeNamesTheSystemLibrariesThatMakeAsksFor():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    packages = re.findall(r"\blib[\w+.-]*\.so[\d.]*=(\S+)", makefile)
+    installed = re.findall(r"^    apt-get install (.*)", (REPOSITORY / "README.md").read_text("utf-8"), re.MULTILINE)
+
+    assert len(packages) > 10
+    assert set(packages) <= set(" ".join(installed).split())
+
+
 def test_cmakeProjectNameIsTheExtensionsName():
     text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
 
