@@ -10,7 +10,6 @@ import argparse
 import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -33,8 +32,8 @@ def makeEnvironment(folder, packages):
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *packages], check=True)
         (site,) = folder.glob("lib/python*/site-packages")
-        own = REPOSITORY / "CervicalSpineDetection"
-        (site / "shared.pth").write_text(f"{own}\n{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+        shared = [str(REPOSITORY / "CervicalSpineDetection"), *(path for path in sys.path if "site-packages" in path)]
+        (site / "shared.pth").write_text("\n".join(shared), encoding="utf-8")
         (folder / "installed").touch()
     return python
 
