@@ -40,10 +40,13 @@ def main():
     from SlicerStandIn.Application import start
 
     application = start()
-    from SlicerStandIn.PreviewWindow import PreviewWindow
+    from SlicerStandIn.PreviewWindow import LARGEST_SIZE, PreviewWindow
 
     application._testing = bool(arguments.screenshots)
     window = PreviewWindow()
+    if arguments.screenshots:
+        # Not bounded by the screen, which is none.
+        window.resize(LARGEST_SIZE)
     window.show()
     if arguments.ct:
         window.openCt(arguments.ct)
