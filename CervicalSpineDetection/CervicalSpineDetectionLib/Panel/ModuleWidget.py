@@ -114,6 +114,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.pollTimer.stop()
         self.logic.stop()
         self.setParameterNode(None)
+        self._resultIsNew = False
         self._showIdle("")
 
     def onSceneEndClose(self, caller, event) -> None:
