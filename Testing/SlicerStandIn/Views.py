@@ -253,6 +253,7 @@ class LayoutManager(QtCore.QObject):
 
     # ctkLayoutManager declares one without an argument too and never emits it.
     layoutChanged = QtCore.Signal(int)
+    _signatures = {"layoutChanged(int)"}
 
     def __init__(self):
         super().__init__()

@@ -14,6 +14,9 @@ from types import ModuleType
 import pytest
 from genuineSources import GenuineSources
 from panelCode import PanelCode, Use
+from panelFixtures import application
+
+__all__ = ["application"]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULE = REPOSITORY / "CervicalSpineDetection"
@@ -99,6 +102,37 @@ def test_theCodeIsReadAsFarAsItsClassesGo(uses):
 ])
 def test_wrongUsesAreFound(genuine, use, fault):
     assert faultOf(genuine, use) == fault
+
+
+def standIns():
+    """Classes of the stand-in for Slicer, and the genuine class of each."""
+    from SlicerStandIn import Application, CtkWidgets, MrmlWidgets, Views
+
+    for module in (CtkWidgets, MrmlWidgets):
+        yield from ((cls, name) for name, cls in vars(module).items() if name.startswith(("ctk", "qMRML")))
+    yield Application.Application, "qSlicerApplication"
+    yield Application.ModuleManager, "qSlicerModuleManager"
+    yield Application.ModulePanel, "qSlicerScriptedLoadableModuleWidget"
+    yield Views.LayoutManager, "qSlicerLayoutManager"
+    yield Views.SliceWidget, "qMRMLSliceWidget"
+    yield Views.ThreeDWidget, "qMRMLThreeDWidget"
+
+
+# What the stand-in has for tests and preview, or has from C++.
+OWN_MEMBERS = {"close", "views", "staticMetaObject"}
+
+
+def test_theStandInHasNothingThatTheGenuineClassesDoNotHave(application, genuine):
+    looked, foreign = 0, []
+    for cls, name in standIns():
+        signatures = vars(cls).get("_signatures", set())
+        signals = {signature.split("(")[0] for signature in signatures}
+        members = {member for member in vars(cls) if not member.startswith("_") and not member.endswith("Event")}
+        foreign += [f"{name}.{member}" for member in members - OWN_MEMBERS - signals if not genuine[name].has(member)]
+        foreign += [f"{name}.{signature}" for signature in signatures if genuine[name].signal(signature) != "emitted"]
+        looked += len(members) + len(signatures)
+
+    assert foreign == [] and looked > 40
 
 
 def functionsOf(path):
