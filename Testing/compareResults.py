@@ -25,7 +25,7 @@ sys.path.insert(0, str(REPOSITORY / "CervicalSpineDetection"))
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage  # noqa: E402
 from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom  # noqa: E402
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae  # noqa: E402
-from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetections  # noqa: E402
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetections  # noqa: E402
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector  # noqa: E402
 
 PHANTOM_SEEDS = range(1000, 1060)
@@ -51,7 +51,10 @@ class StoredDetector:
         stored = np.load(self._path)
         if str(stored["shown"]) != shown:
             raise ValueError("the slices shown to the network differ")
-        parts = [np.split(stored[field], np.cumsum(stored[f"{field}Counts"])[:-1]) for field in FIELDS]
+        # In double precision sums of boxes are exact, so that the order of additions does not matter.
+        parts = [np.split(stored[field].astype(float), np.cumsum(stored[f"{field}Counts"])[:-1]) for field in FIELDS]
+        # What was stored before the class of vertebrae below the levels came is without it.
+        parts[1] = [np.pad(scores, ((0, 0), (0, BODY_CLASS - scores.shape[1]))) for scores in parts[1]]
         return [SliceDetections(*arrays) for arrays in zip(*parts, strict=True)]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetections
 from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracleDetector import OracleDetector
 
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 

@@ -10,11 +10,12 @@ from oracleDetector import OracleDetector
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
+from CervicalSpineDetectionLib.Fusion.Fuse import fuseCandidates
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Phantom import Scanner
 from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
-from CervicalSpineDetectionLib.Pipeline import chainOf, detectVertebrae
+from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetections
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, LEVELS
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
@@ -192,7 +193,7 @@ def seenAs(top, front, back, levels):
     scores = np.zeros((9, len(LEVELS)))
     for level, score in levels.items():
         scores[:, LEVELS.index(level)] = score
-    return Track(np.arange(5, 14), np.tile([front, top, back, top + 20.0], (9, 1)), scores)
+    return Track(np.arange(5, 14), np.tile([front, top, back, top + 20.0], (9, 1)), scores, 2.0)
 
 
 def test_aPartOfAnArchIsNoLevelBetweenTwoBodies():
@@ -202,6 +203,6 @@ def test_aPartOfAnArchIsNoLevelBetweenTwoBodies():
                   for i, opinion in enumerate(opinions)]
     part = Candidate(seenAs(20 + 18 * 2.6, 58, 73, {"C5": 0.8}), None)
     volume = SagittalVolume(np.zeros((20, 160, 120), np.float32), np.ones((20, 160, 120), bool), np.zeros(3), 1.0, 2.0)
-    chosen, links = chainOf([*candidates, part], volume)
-    assert [(LEVELS[link.level], chosen[link.candidate]) for link in links] == list(
-        zip(["C2", "C3", "C4", "C5", "C6"], candidates, strict=True))
+    fused = fuseCandidates([*candidates, part], volume)
+    assert [(link.level, link.candidate.body) for link in fused.links] == [
+        (level, candidate.body) for level, candidate in zip(["C2", "C3", "C4", "C5", "C6"], candidates, strict=True)]

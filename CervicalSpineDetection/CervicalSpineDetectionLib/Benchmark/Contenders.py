@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -38,11 +37,8 @@ def detectionStages(path, weights, device, repeats, precision="auto"):
         started = time.perf_counter()
         image = readImage(path)
         read = time.perf_counter() - started
-        with secondsIn(Pipeline, "chainOf") as levels:
-            result = Pipeline.detectVertebrae(image, detector)
-        timings = dict(result.timings)
-        timings["fusion"] -= levels[0]
-        laps.append({"read": read, **timings, "levels": levels[0]})
+        result = Pipeline.detectVertebrae(image, detector)
+        laps.append({"read": read, **result.timings})
     _, slices, _ = Pipeline.slicesFor(image, detector)
     with FlopCounterMode(display=False) as counter:
         detector.detect(slices)
@@ -54,25 +50,6 @@ def detectionStages(path, weights, device, repeats, precision="auto"):
         "voxels": image.GetSize(), "voxelBytes": image.GetSizeOfPixelComponent(),
         "gpuMemory": cuda if detector.device.type == "cuda" else None,
     }
-
-
-@contextmanager
-def secondsIn(module, name):
-    """Time spent in a function of a module while the block runs; gives a list of one number."""
-    function, total = getattr(module, name), [0.0]
-
-    def timed(*arguments, **named):
-        started = time.perf_counter()
-        try:
-            return function(*arguments, **named)
-        finally:
-            total[0] += time.perf_counter() - started
-
-    setattr(module, name, timed)
-    try:
-        yield total
-    finally:
-        setattr(module, name, function)
 
 
 def predictSeconds(path, weights, device, repeats, batch, size=None):

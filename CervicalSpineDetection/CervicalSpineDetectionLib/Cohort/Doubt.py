@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Fusion.LevelChain import SPACING_MM
-from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
 
 # A neighbour nearer or further than the usual distance by this factor is no neighbour: posture, disc height and
 # stature together change it by less (``LevelChain.SPACING_DEVIATION``).
@@ -22,12 +22,12 @@ def conflictsOf(result):
     """
     conflicts = []
     for upper, lower in pairwise(result.vertebrae):
-        step = levelIndex(lower.level) - levelIndex(upper.level)
+        step = lower.level.order - upper.level.order
         if step > 1:
             conflicts.append(f"Between {upper.level} and {lower.level} a level is missing.")
         if lower.centre[2] >= upper.centre[2]:
             conflicts.append(f"{lower.level} lies above {upper.level}.")
-        usual = SPACING_MM[levelIndex(upper.level) : levelIndex(lower.level)].sum()
+        usual = usualDistance(upper.level.order, lower.level.order)
         distance = np.linalg.norm(lower.centre - upper.centre)
         if not usual / SPACING_TOLERANCE < distance < usual * SPACING_TOLERANCE:
             conflicts.append(f"{upper.level} and {lower.level} are {distance:.0f} mm apart, usual are {usual:.0f} mm.")

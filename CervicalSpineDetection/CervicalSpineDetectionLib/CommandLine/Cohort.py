@@ -139,7 +139,7 @@ def analyseScan(scan, folder, weights, device, scene, preview):
         read = readImageWithWarnings(scan.path)
         seconds = time.perf_counter() - started
         result = detectVertebrae(read.image, _detector(weights, device))
-        result = dataclasses.replace(result, warnings=read.warnings + result.warnings,
+        result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
                                      timings={"read": seconds, **result.timings})
         writeFiles(folder, result, read.image, scan.name, scene=scene, preview=preview)
         writeThumbnail(folder)

@@ -52,9 +52,8 @@ def run(arguments):
     except MemoryError:
         raise InputError("The memory is too small for this CT; close other programs, or cut the CT to the "
                          "neck.") from None
-    result = dataclasses.replace(
-        result, warnings=read.warnings + result.warnings, timings={"read": readSeconds, **result.timings}
-    )
+    result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
+                                 timings={"read": readSeconds, **result.timings})
     print("Writing the results", flush=True)
     writing = time.perf_counter()
     notes = write(result, read.image, arguments)
@@ -109,7 +108,6 @@ def writeFiles(folder, result, image, name, oriented=True, scene=True, preview=T
     :return: notes for the user.
     :raises OSError: a file can't be written.
     """
-    from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset
     from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
     from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 
@@ -122,8 +120,6 @@ def writeFiles(folder, result, image, name, oriented=True, scene=True, preview=T
         except ImportError as error:
             return [f"scene.mrb, vertebrae.mrk.json and preview.png need slicer-core ({error}) and were not written: "
                     "pip install slicer-core vtk"]
-        # In HU, as the detector saw it.
-        image, _ = correctHuOffset(image)
         writeMarkups(folder / "vertebrae.mrk.json", result)
         if scene:
             writeScene(folder / "scene.mrb", image, result, name, oriented)

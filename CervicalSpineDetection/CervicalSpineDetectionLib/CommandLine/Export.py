@@ -32,7 +32,6 @@ def addArguments(parser):
 
 def run(arguments):
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-    from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset
     from CervicalSpineDetectionLib.Results.DicomSourceImages import sourceImages
     from CervicalSpineDetectionLib.Results.LabelMapExport import checkGrid
 
@@ -49,7 +48,7 @@ def run(arguments):
     names = [NRRD_NAMES.get(name, name) if arguments.nrrd else name for name in wanted.values()]
     try:
         with atomicFolder(arguments.output, names) as folder, quietLibraries():
-            _write(folder, dict(zip(wanted, names, strict=True)), result, correctHuOffset(image)[0], headers)
+            _write(folder, dict(zip(wanted, names, strict=True)), result, image, headers)
     except OSError as error:
         raise InputError(f"Files can't be written to {arguments.output} ({error.strerror or error}); "
                          "make room or choose another folder.") from error

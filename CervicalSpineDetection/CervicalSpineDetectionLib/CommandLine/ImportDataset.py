@@ -97,16 +97,15 @@ def _source(arguments):
 
 def _read(source, case):
     """:return: (CT in HU, labels on its grid, notes). :raises InputError: the case can't be used."""
-    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-    from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
     from CervicalSpineDetectionLib.Truth.Masks import checkLevels, placedOn
 
     # The labels first: most CTs of the spine show no neck.
     labels = source.labels(case)
     checkLevels(labels)
-    ct, note = correctHuOffset(readImage(case.ct))
-    labels, notes = placedOn(ct, labels, source.headersAgree)
-    return ct, labels, notes + [note] * bool(note)
+    read = readImageWithWarnings(case.ct)
+    labels, notes = placedOn(read.image, labels, source.headersAgree)
+    return read.image, labels, notes + read.warnings
 
 
 def _import(source, case, split, output, geometry, count):

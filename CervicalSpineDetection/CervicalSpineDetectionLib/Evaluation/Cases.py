@@ -15,10 +15,10 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
-from CervicalSpineDetectionLib.Fusion.Placement import VOID_HU
 from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES, readImage
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, checkLevels, readMask, renumbered
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds
 
 VERSE_RADIUS_MM = 20.0  # Sekuboyina et al. 2021, VerSe, Medical Image Analysis 73, 102166
 STRICT_RADIUS_MM = 8.0

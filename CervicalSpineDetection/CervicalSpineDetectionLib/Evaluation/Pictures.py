@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import correctHuOffset, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
 from CervicalSpineDetectionLib.Imaging.Slices import windowed
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 
@@ -46,19 +46,19 @@ def picture(case, vertebrae, remark):
     :param case: ``Cases.Case``.
     :param vertebrae: list of Vertebra found.
     """
-    volume = resampleSagittal(correctHuOffset(case.image)[0], 1.0, 2.0)
+    volume = resampleSagittal(case.image, 1.0, 2.0)
     grey = windowed(volume, WINDOW)
     slices, rows, columns = grey.shape
     curve = [reference.centre for reference in case.references.values() if reference.centre is not None]
     curve = curve or [vertebra.centre for vertebra in vertebrae] or [volume.toLps(np.array(grey.shape) / 2)]
-    path = volume.fromLps(sorted(curve, key=lambda centre: -centre[2]))
+    path = volume.fromLps(np.array(sorted(curve, key=lambda centre: -centre[2])))
     x = np.rint(np.interp(np.arange(rows), path[:, 1], path[:, 0])).astype(int)
     y = np.rint(np.interp(np.arange(rows), path[:, 1], path[:, 2])).astype(int)
     every = np.arange(rows)
     # Transverse processes lie behind the bodies: the brightest of a slab shows them.
     sagittal = grey[np.clip(x, 0, slices - 1), every]
     coronal = np.max([grey[:, every, np.clip(y + shift, 0, columns - 1)] for shift in range(-4, 13, 2)], axis=0).T
-    first, last = volume.toLps([[-0.5, -0.5, -0.5], [slices - 0.5, rows - 0.5, columns - 0.5]])
+    first, last = volume.toLps(np.array([[-0.5, -0.5, -0.5], [slices - 0.5, rows - 0.5, columns - 0.5]]))
     views = [(image, (first[axis], last[axis], last[2], first[2]), axis)
              for image, axis in ((sagittal, 1), (coronal, 0))]
     return CasePicture(case.name, views, vertebrae, case.references, remark)

@@ -15,9 +15,9 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels
-from CervicalSpineDetectionLib.Pipeline import chainOf, slicesFor
+from CervicalSpineDetectionLib.Fusion.Fuse import fuse
+from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels
+from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import importUltralytics
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
@@ -97,14 +97,12 @@ def detectorBoxes(detections):
 
 def fusedBoxes(detections, volume):
     """Predictions after fusion: one array (n, 6) a slice of corners, score, class."""
-    candidates, links = chainOf(candidatesOf(detections), volume)
-    candidates, _ = absorbParts(candidates, [link.candidate for link in links])
     rows = [[] for _ in detections]
-    for link in links:
-        candidate = candidates[link.candidate]
-        for track, kind in ((candidate.track, link.level), (candidate.body, BODY_CLASS)):
+    for link in fuse(detections, volume).links:
+        for track, kind in ((link.candidate.track, link.level.order), (link.candidate.body, BODY_CLASS)):
             if track is not None:
-                for index, box, strength in zip(track.slices, track.boxes, track.strengths, strict=True):
+                for index, box, strength in zip(track.slices, track.boxes / volume.pixelSize, track.strengths,
+                                                strict=True):
                     rows[index].append([*box, strength * link.confidence, kind])
     return [np.array(row, float).reshape(-1, 6) for row in rows]
 

@@ -7,35 +7,32 @@ they lie from what was seen tells which places are doubtful.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from CervicalSpineDetectionLib.Fusion.LevelChain import SPACING_MM
-
-# How exactly (mm) a body's place along the spine is known: one that the network saw; the axis, which is not to be
-# mistaken; one that was told from the vertebra's box alone; one that a person placed.
-SEEN_MM, SEEN_AXIS_MM, UNSEEN_MM, SETTLED_MM = 2.0, 1.0, 8.0, 1e-3
-SPACING_SCATTER = 0.12  # of the distance between neighbours, once the person's scale is known
-MINIMUM_BODIES = 4
+from CervicalSpineDetectionLib.Fusion import Settings
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Morphometry import expectedDistances
 
 
-def evenedCentres(levels, centres, exactness):
+def evenedCentres(levels: Sequence[int], centres: Array, exactness: Array) -> tuple[Array, Array]:
     """Centres moved along the spine to their most probable places.
 
-    :param levels: n rising indices into ``Levels.LEVELS``, C2 and lower.
+    :param levels: n rising ``Level.order``, C2 and lower.
     :param centres: shape (n, 3), mm.
     :param exactness: shape (n,), mm.
     :return: (centres of shape (n, 3), how far each was moved in mm, shape (n,)); with fewer than four unmoved.
     """
     centres = np.asarray(centres, float)
     count = len(centres)
-    if count < MINIMUM_BODIES:
+    if count < Settings.MINIMUM_BODIES:
         return centres, np.zeros(count)
     distances = np.linalg.norm(np.diff(centres, axis=0), axis=1)
-    usual = np.array([SPACING_MM[upper:lower].sum() for upper, lower in zip(levels, levels[1:], strict=False)])
-    expected = usual * np.median(distances / usual)
+    expected = expectedDistances(levels, distances)
     # Rows: each centre stays; each distance becomes the expected one.
     stay = np.diag(1 / np.asarray(exactness, float))
-    weights = 1 / (SPACING_SCATTER * expected)
+    weights = 1 / (Settings.SPACING_SCATTER * expected)
     spread = (np.eye(count)[1:] - np.eye(count)[:-1]) * weights[:, None]
     target = np.concatenate([np.zeros(count), (expected - distances) * weights])
     moves = np.linalg.lstsq(np.concatenate([stay, spread]), target, rcond=None)[0]
@@ -44,7 +41,7 @@ def evenedCentres(levels, centres, exactness):
     return centres + moves[:, None] * along, np.abs(moves)
 
 
-def inLine(places, seen, guessed):
+def inLine(places: Array, seen: Array, guessed: Array) -> Array:
     """Bodies that were only guessed, moved to the line through those seen above and below, at their own height.
 
     :param places: shape (n, 3), LPS mm.
@@ -59,7 +56,7 @@ def inLine(places, seen, guessed):
     return places
 
 
-def lineThrough(places, seen):
+def lineThrough(places: Array, seen: Array) -> Array:
     """Where the line through the bodies seen is at the height of each; beyond the outermost ones it runs straight up.
 
     :param places: shape (n, 3), LPS mm.

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Fusion import Settings
+from CervicalSpineDetectionLib.Fusion.SliceBoxes import SliceBoxes
 from CervicalSpineDetectionLib.Fusion.Tracks import Track, TrackGrid, continuous, join, linkTracks
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-
-MINIMUM_PART_LIKENESS = 0.4
-MINIMUM_ABSORBED_LIKENESS = 0.3
-MINIMUM_SLICES = 3
-MINIMUM_EVIDENCE = 0.8
-MINIMUM_BODY_SLICES = 2
-# A body lies at the upper front corner of its vertebra's box, a little lower where the neck is bent forward. Bodies
-# are at least 14 mm apart, so this tells neighbours apart (mm).
-BODY_TOP = 3.0
-MAXIMUM_BODY_DISTANCE = 12.0
-# A body seen in a slice or two may be a phantasm between two true ones.
-WEAK_BODY, SURE_BODY_EVIDENCE = 6.0, 3.0
-# The atlas' is its anterior arch, at half its height. The axis' body hangs below its dens, this part of the box down
-# (see ``SliceBoxes.AXIS_BODY_FRACTION``).
-AXIS_BODY_TOP = 0.4
-BELOW_DENS = 0.1  # of two that fit, the upper one is the axis'
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """What may be one vertebra.
 
@@ -37,50 +25,55 @@ class Candidate:
     track: Track
     body: Track | None
 
+    @property
+    def likelyLevel(self) -> Level:
+        """What the network mostly took it for."""
+        return LEVELS[self.track.classScores.argmax()]
 
-def candidatesOf(detections):
+
+def candidatesOf(slices: Sequence[SliceBoxes], sliceSpacing: float) -> list[Candidate]:
     """Gather the boxes of all slices.
 
-    :param detections: list of SliceDetections, one a slice.
+    :param slices: one SliceBoxes a slice.
+    :param sliceSpacing: mm.
     :return: list of Candidate; each body belongs to one at most.
     """
     seen = [Candidate(track, None) for track in linkTracks(
-        [d.bodyBoxes for d in detections], [d.bodyScores[:, None] for d in detections])]
-    parts = [continuous(body.track) for body in _merged(seen, len(detections))]
-    bodies = TrackGrid([body for body in parts if len(body.slices) >= MINIMUM_BODY_SLICES], len(detections))
+        [found.bodyBoxes for found in slices], [found.bodyScores[:, None] for found in slices], sliceSpacing)]
+    parts = [continuous(body.track) for body in _merged(seen, len(slices))]
+    bodies = TrackGrid([body for body in parts if body.width >= Settings.MINIMUM_BODY_WIDTH_MM], len(slices))
     # What looks most like a vertebra below the levels is none of them.
-    named = [np.flatnonzero(d.scores.argmax(axis=1) < len(LEVELS)) for d in detections]
-    tracks = linkTracks([d.boxes[kept] for d, kept in zip(detections, named, strict=True)],
-                        [d.scores[kept, :len(LEVELS)] for d, kept in zip(detections, named, strict=True)])
-    candidates = _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks], len(detections))
-    return [candidate for candidate in candidates
-            if len(candidate.track.slices) >= MINIMUM_SLICES and candidate.track.evidence >= MINIMUM_EVIDENCE]
+    named = [np.flatnonzero(found.scores.argmax(axis=1) < len(LEVELS)) for found in slices]
+    tracks = linkTracks([found.boxes[kept] for found, kept in zip(slices, named, strict=True)],
+                        [found.scores[kept, :len(LEVELS)] for found, kept in zip(slices, named, strict=True)],
+                        sliceSpacing)
+    candidates = _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks], len(slices))
+    return [candidate for candidate in candidates if candidate.track.width >= Settings.MINIMUM_WIDTH_MM
+            and candidate.track.evidence >= Settings.MINIMUM_EVIDENCE_MM]
 
 
-def absorbParts(candidates, named):
+def absorbParts(named: Sequence[Candidate], others: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
     """Give the candidates that got no level to the named one they are part of, for its full extent.
 
-    :param candidates: list of Candidate.
-    :param named: indices of those that have a level.
-    :return: (candidates, the named ones grown; list of those left over).
+    :param named: those that have a level, in cranio-caudal order.
+    :param others: those that have none.
+    :return: (the named ones, grown; those left over).
     """
-    candidates = list(candidates)
+    candidates = [*named, *others]
     grid = TrackGrid([c.track for c in candidates], max((c.track.slices[-1] + 1 for c in candidates), default=0))
     left = []
-    for index in sorted(set(range(len(candidates))) - set(named), key=lambda i: -candidates[i].track.evidence):
+    for index in sorted(range(len(named), len(candidates)), key=lambda i: -candidates[i].track.evidence):
         likenesses = _likenesses(index, candidates, grid)
-        likeness, best = max(((likenesses[i], i) for i in named), default=(0.0, -1))
-        if likeness >= MINIMUM_ABSORBED_LIKENESS:
+        likeness, best = max(((likenesses[i], i) for i in range(len(named))), default=(0.0, -1))
+        if likeness >= Settings.MINIMUM_ABSORBED_LIKENESS:
             candidates[best] = _joined(candidates[best], candidates[index])
             grid.put(best, candidates[best].track)
         else:
             left.append(candidates[index])
-    for index in named:
-        candidates[index] = replace(candidates[index], track=continuous(candidates[index].track))
-    return candidates, left
+    return [replace(candidate, track=continuous(candidate.track)) for candidate in candidates[:len(named)]], left
 
 
-def _merged(candidates, sliceCount):
+def _merged(candidates: Iterable[Candidate], sliceCount: int) -> list[Candidate]:
     """Join those that are parts of one object, the most alike first.
 
     A vertebra can come apart where the picture changes fast from slice to slice (pedicle to facet), or be seen as two
@@ -89,8 +82,8 @@ def _merged(candidates, sliceCount):
     candidates = list(candidates)
     grid = TrackGrid([candidate.track for candidate in candidates], sliceCount)
     likeness = np.array([_likenesses(index, candidates, grid) for index in range(len(candidates))])
-    gone = []
-    while likeness.max(initial=0) >= MINIMUM_PART_LIKENESS:
+    gone: list[int] = []
+    while likeness.max(initial=0) >= Settings.MINIMUM_PART_LIKENESS:
         i, j = sorted(map(int, np.unravel_index(likeness.argmax(), likeness.shape)))
         candidates[i] = _joined(candidates[i], candidates[j])
         grid.put(i, candidates[i].track)
@@ -100,7 +93,7 @@ def _merged(candidates, sliceCount):
     return [candidate for index, candidate in enumerate(candidates) if index not in gone]
 
 
-def _likenesses(index, candidates, grid):
+def _likenesses(index: int, candidates: Sequence[Candidate], grid: TrackGrid) -> Array:
     """0 to 1, of one candidate with each of the others. Those with one body are one vertebra, those with two are two.
 
     :param grid: TrackGrid of the candidates' tracks.
@@ -114,11 +107,11 @@ def _likenesses(index, candidates, grid):
     return likenesses
 
 
-def _joined(first, second):
+def _joined(first: Candidate, second: Candidate) -> Candidate:
     return replace(first, track=join(first.track, second.track), body=first.body or second.body)
 
 
-def _bodyOf(track, bodies):
+def _bodyOf(track: Track, bodies: TrackGrid) -> Track | None:
     """The body at the front of a track's boxes, or None.
 
     :param bodies: TrackGrid.
@@ -131,11 +124,11 @@ def _bodyOf(track, bodies):
     inner = _medians(bodies.boxes[met[:, None], track.slices], shared[met])
     evidence = np.array([bodies.tracks[i].evidence for i in met])
     distances = _bodyDistances(LEVELS[track.classScores.argmax()], boxes, inner, evidence)
-    return bodies.tracks[met[distances.argmin()]] if distances.min() < MAXIMUM_BODY_DISTANCE else None
+    return bodies.tracks[met[distances.argmin()]] if distances.min() < Settings.MAXIMUM_BODY_DISTANCE_MM else None
 
 
-def _bodyDistances(level, boxes, bodies, evidence):
-    """Pixels between bodies and where this vertebra's body is expected; more for those that are little seen.
+def _bodyDistances(level: Level, boxes: Array, bodies: Array, evidence: Array) -> Array:
+    """mm between bodies and where this vertebra's body is expected; more for those that are little seen.
 
     :param level: the vertebra's.
     :param boxes: shape (n, 4), its box in the slices where both it and the body are seen.
@@ -145,17 +138,18 @@ def _bodyDistances(level, boxes, bodies, evidence):
     """
     heights = boxes[:, 3] - boxes[:, 1]
     front, top = np.abs(bodies[:, 0] - boxes[:, 0]), bodies[:, 1] - boxes[:, 1]
-    weak = WEAK_BODY * np.maximum(1 - evidence / SURE_BODY_EVIDENCE, 0)
+    weak = Settings.WEAK_BODY_MM * np.maximum(1 - evidence / Settings.SURE_BODY_EVIDENCE_MM, 0)
     if level == "C1":
-        return weak + front + np.abs(bodies[:, 1::2].sum(axis=1) - boxes[:, 1::2].sum(axis=1)) / 2
+        # Its anterior arch, at half its height.
+        return np.asarray(weak + front + np.abs(bodies[:, 1::2].sum(axis=1) - boxes[:, 1::2].sum(axis=1)) / 2)
     if level == "C2":
         # Where the field of view cuts off the dens, the body is at the top.
-        beside = np.maximum.reduce([-top, top - AXIS_BODY_TOP * heights, np.zeros_like(top)])
-        return weak + front + beside + BELOW_DENS * np.maximum(top, 0)
-    return weak + 0.5 * front + np.abs(top - BODY_TOP)
+        beside = np.maximum.reduce([-top, top - Settings.AXIS_BODY_TOP * heights, np.zeros_like(top)])
+        return np.asarray(weak + front + beside + Settings.BELOW_DENS * np.maximum(top, 0))
+    return np.asarray(weak + Settings.BODY_FRONT_SHARE * front + np.abs(top - Settings.BODY_TOP_MM))
 
 
-def _medians(values, wanted):
+def _medians(values: Array, wanted: Array) -> Array:
     """Medians of the wanted rows of each table.
 
     :param values: shape (tables, rows, n).
@@ -164,4 +158,4 @@ def _medians(values, wanted):
     """
     ordered = np.sort(np.where(wanted[..., None], values, np.inf), axis=1)
     tables, count = np.arange(len(values)), wanted.sum(axis=1)
-    return (ordered[tables, (count - 1) // 2] + ordered[tables, count // 2]) / 2
+    return np.asarray((ordered[tables, (count - 1) // 2] + ordered[tables, count // 2]) / 2)

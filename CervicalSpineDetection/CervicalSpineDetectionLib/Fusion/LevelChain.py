@@ -12,20 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Distance in mm between the centres of neighbouring bodies (C1: of its ring), C1-C2 to T3-T4, means of the phantom,
-# which follows published morphometry (see ``Phantom.Morphometry``); the person's own scale is estimated from the chain.
-SPACING_MM = np.array([22.9, 19.0, 18.4, 17.5, 16.9, 18.1, 19.8, 20.1, 20.6, 20.7])
-# Vertebrae below the last level have no name here, but a place in the chain, a little further apart each: else all of
-# them would slip down so that none is left over. The network calls those below by the last name.
-NAMELESS_SPACING_MM = 21.0 + 0.4 * np.arange(8)
-# Distance between any two of the chain, shape (levels, levels); 0 where the second is not below the first.
-_SPACING = np.concatenate([SPACING_MM, NAMELESS_SPACING_MM])
-DISTANCE_MM = np.array([[_SPACING[upper:lower].sum() for lower in range(len(_SPACING) + 1)]
-                        for upper in range(len(_SPACING) + 1)])
+from CervicalSpineDetectionLib.Spine.Morphometry import DISTANCE_MM, NAMELESS_SPACING_MM, SPACING_MM
+
 SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres
-SIGHTINGS = 4.0  # slices of one vertebra are not independent; many count no more than this
+# Slices of one vertebra are not independent; evidence counts up to this much, in mm, and so much (log) each mm.
+SIGHTED_MM, PER_MM = 8.0, 0.5
 SKIP_COST = 3.0  # a level between two found ones was missed
-OUTLIER_COST = 1.2  # per unit of evidence, up to SIGHTINGS
+OUTLIER_COST = 0.6  # per mm of evidence, up to SIGHTED_MM
 # The network may misjudge a level by one all the way down the neck; it does not see bodies that are not there.
 BODY_OUTLIER_COST = 15.0
 SETTLED_COST = 1e3  # more than all the rest together, and still a number to reckon with
@@ -52,7 +45,7 @@ def assignLevels(centres, scores, withBody=None, settled=None):
     """Levels of candidates.
 
     :param centres: shape (n, 3), LPS mm, in cranio-caudal order.
-    :param scores: list of n arrays (slices, levels), class scores of each candidate.
+    :param scores: list of n arrays (slices, levels), class scores of each candidate, times the slices' distance in mm.
     :param withBody: n flags: the vertebral body was seen, so there is a vertebra, whatever its level.
     :param settled: n entries: the level (index) that a person gave to the candidate, or None.
     :return: list of Link in cranio-caudal order.
@@ -60,7 +53,7 @@ def assignLevels(centres, scores, withBody=None, settled=None):
     if not len(centres):
         return []
     emission = np.array([_levelLogLikelihood(s) for s in scores])
-    outlier = np.array([OUTLIER_COST * min(s.max(axis=1).sum(), SIGHTINGS) for s in scores])
+    outlier = np.array([OUTLIER_COST * min(s.max(axis=1).sum(), SIGHTED_MM) for s in scores])
     outlier += BODY_OUTLIER_COST * np.array(withBody if withBody is not None else np.zeros(len(scores)))
     if any(level is not None for level in settled or ()):
         emission *= BESIDE_SETTLED
@@ -86,7 +79,7 @@ def _levelLogLikelihood(scores):
     share = scores.sum(axis=0) / max(strength, 1e-9)
     share = (share + FLOOR) / (share + FLOOR).sum()
     share = np.concatenate([share, np.repeat(share[-1:], len(NAMELESS_SPACING_MM))])
-    return min(strength, SIGHTINGS) * np.log(share)
+    return min(strength, SIGHTED_MM) * PER_MM * np.log(share)
 
 
 def _transitions(centres, scale, outlier):

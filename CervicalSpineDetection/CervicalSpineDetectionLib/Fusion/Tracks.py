@@ -2,86 +2,94 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-# A vertebra may be missed in a few slices (6 mm) and is still the same one beyond.
-MAXIMUM_GAP = 3
-# The parts of one vertebra, once it is settled which one it is, are no further apart (10 mm).
-MAXIMUM_PART_GAP = 5
-MINIMUM_SIMILARITY = 0.35
-MINIMUM_CONTINUITY = 0.15
-# The outermost slices of a track count for its width only if the detector was this sure of them.
-EDGE_SCORE = 0.12
-CLEAR_SCORE = 0.3
-SPINOUS_TIP = 6  # pixels; what stands out further in one slice only is a slip
+from CervicalSpineDetectionLib.Fusion import Settings
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Track:
     """Boxes of one object over the slices.
 
     :param slices: shape (n,), rising slice indices.
-    :param boxes: shape (n, 4), pixel edges (firstColumn, firstRow, lastColumn, lastRow).
+    :param boxes: shape (n, 4), (front, top, back, bottom) in mm, see ``SliceBoxes``.
     :param scores: shape (n, classes).
+    :param sliceSpacing: mm between slices.
     """
 
-    slices: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
+    slices: Array
+    boxes: Array
+    scores: Array
+    sliceSpacing: float
 
     @cached_property
-    def strengths(self):
+    def strengths(self) -> Array:
         """Best class score of each slice, shape (n,)."""
         return self.scores.max(axis=1)
 
     @cached_property
-    def evidence(self):
-        """Sum of the best class scores: how many clear sightings the track is worth."""
-        return float(self.strengths.sum())
+    def evidence(self) -> float:
+        """How much was clearly seen of it, in mm: the sum of the best class scores times the slices' distance."""
+        return float(self.strengths.sum()) * self.sliceSpacing
 
     @cached_property
-    def classScores(self):
+    def width(self) -> float:
+        """How much was seen of it at all, in mm across the slices."""
+        return len(self.slices) * self.sliceSpacing
+
+    @cached_property
+    def classScores(self) -> Array:
         """Sum of the scores over the slices, shape (classes,)."""
         return self.scores.sum(axis=0)
 
-    def between(self, score):
+    def part(self, chosen: slice | Array) -> Track:
+        """The same with a part of its slices. :param chosen: what an array is indexed by."""
+        return replace(self, slices=self.slices[chosen], boxes=self.boxes[chosen], scores=self.scores[chosen])
+
+    def between(self, score: float) -> slice:
         """The part between the outermost slices that it was seen in with this score, as a slice of its arrays."""
         sure = np.flatnonzero(self.strengths >= min(score, self.strengths.max()))
-        return slice(sure[0], sure[-1] + 1)
+        return slice(int(sure[0]), int(sure[-1]) + 1)
 
-    def extent(self):
+    def extent(self) -> tuple[Array, Array]:
         """3D edges from robust statistics over the slices.
 
-        The vertebra's edge is the outermost one of any slice, but an edge counts only if a second slice beside it
-        agrees: extremes of the running median over three slices. Behind, where the tip of the spinous process may show
-        in a single slice, one clear sighting will do.
+        The vertebra's edge is the outermost one of any slice, but an edge counts only if the slices beside it agree:
+        extremes of the running median. Behind, where the tip of the spinous process may show in a single slice, one
+        clear sighting will do.
 
-        :return: (first, last), each shape (3,): continuous (slice, row, column) of the box faces.
+        :return: (first, last), each shape (3,): (x, top or bottom, front or back) of the box faces in mm; x from the
+            middle of the first slice, the others as in ``boxes``.
         """
-        inside = self.between(EDGE_SCORE)
-        edges = runningMedian(self.boxes[inside])
-        clear = self.strengths[inside] >= min(CLEAR_SCORE, self.strengths.max())
+        inside = self.part(self.between(Settings.EDGE_SCORE))
+        edges = runningMedian(inside.boxes, Settings.agreeingSlices(self.sliceSpacing))
+        clear = inside.strengths >= min(Settings.CLEAR_SCORE, self.strengths.max())
         agreed = edges[:, 2].max()
-        backs = self.boxes[inside][clear, 2]
-        back = max(backs[backs <= agreed + SPINOUS_TIP].max(initial=0), agreed)
-        first = [self.slices[inside][0] - 0.5, edges[:, 1].min() - 0.5, edges[:, 0].min() - 0.5]
-        last = [self.slices[inside][-1] + 0.5, edges[:, 3].max() - 0.5, back - 0.5]
-        return np.array(first), np.array(last)
+        backs = inside.boxes[clear, 2]
+        back = max(backs[backs <= agreed + Settings.SPINOUS_TIP_MM].max(initial=0), agreed)
+        xs = (inside.slices[[0, -1]] + np.array([-0.5, 0.5])) * self.sliceSpacing
+        return np.array([xs[0], edges[:, 1].min(), edges[:, 0].min()]), np.array([xs[1], edges[:, 3].max(), back])
 
-    def middle(self, halfWidth):
+    def near(self, x: float, halfWidth: float) -> Array:
+        """Which slices lie near to a place, shape (n,), bool; all where none does. :param x, halfWidth: mm."""
+        near = np.abs(self.slices * self.sliceSpacing - x) <= halfWidth
+        return near if near.any() else np.ones(len(self.slices), bool)
+
+    def middle(self, halfWidth: float) -> Array:
         """Robust centre of the boxes near the track's middle slice.
 
-        :param halfWidth: slices to each side of the middle.
-        :return: shape (3,), continuous (slice, row, column).
+        :param halfWidth: mm to each side of the middle.
+        :return: shape (3,), mm, as in ``extent``.
         """
-        position = float(np.average(self.slices, weights=self.strengths))
-        near = np.abs(self.slices - position) <= halfWidth
-        near = near if near.any() else np.ones(len(self.slices), bool)
-        column, row = np.median(self.boxes[near, :2] + self.boxes[near, 2:] - 1, axis=0) / 2
-        return np.array([position, row, column])
+        x = float(np.average(self.slices * self.sliceSpacing, weights=self.strengths))
+        near = self.near(x, halfWidth)
+        column, row = np.median(self.boxes[near, :2] + self.boxes[near, 2:], axis=0) / 2
+        return np.array([x, row, column])
 
 
 class TrackGrid:
@@ -90,25 +98,25 @@ class TrackGrid:
     ``boxes``, shape (tracks, slices, 4), holds a box for every slice: where a track was not seen, that of the nearest
     slice where it was; ``gaps``, shape (tracks, slices), tells how many slices away that is.
 
-    :param tracks: list of Track.
+    :param tracks: Tracks.
     :param sliceCount: slices of the volume.
     """
 
-    def __init__(self, tracks, sliceCount):
+    def __init__(self, tracks: Iterable[Track], sliceCount: int):
         self.tracks = list(tracks)
         self.boxes = np.empty((len(self.tracks), sliceCount, 4))
         self.gaps = np.empty((len(self.tracks), sliceCount), int)
         for index, track in enumerate(self.tracks):
             self.put(index, track)
 
-    def put(self, index, track):
+    def put(self, index: int, track: Track) -> None:
         """Have another track in the place of one."""
         gaps = np.abs(np.arange(self.gaps.shape[1])[:, None] - track.slices)
         self.tracks[index] = track
         self.boxes[index] = track.boxes[gaps.argmin(axis=1)]
         self.gaps[index] = gaps.min(axis=1)
 
-    def partLikeness(self, index):
+    def partLikeness(self, index: int) -> Array:
         """How much one track and each of all are parts of one object, 0 to 1, shape (tracks,).
 
         Agreement in height, where the two come nearest to each other, times agreement of the class scores.
@@ -121,28 +129,29 @@ class TrackGrid:
         heights = self.boxes[..., 1::2]
         overlap = np.where(compared, _overlap(heights, heights[index]), 0).sum(axis=1) / compared.sum(axis=1)
         scores = np.array([track.classScores for track in self.tracks])
-        return overlap * _alike(scores, scores[index])
+        return np.asarray(overlap * _alike(scores, scores[index]))
 
 
-def linkTracks(boxesPerSlice, scoresPerSlice):
+def linkTracks(boxesPerSlice: Sequence[Array], scoresPerSlice: Sequence[Array], sliceSpacing: float) -> list[Track]:
     """Join boxes over the slices.
 
     Each box goes to the open track it resembles most (overlap in height, weighted by agreement of the class scores;
     the depth of a vertebra changes much from slice to slice, its height little), best pairs first.
 
-    :param boxesPerSlice: list of arrays (n, 4).
-    :param scoresPerSlice: list of arrays (n, classes).
+    :param boxesPerSlice: arrays (n, 4), mm.
+    :param scoresPerSlice: arrays (n, classes).
+    :param sliceSpacing: mm.
     :return: list of Track; one object can still be in several parts.
     """
     counts = [len(boxes) for boxes in boxesPerSlice]
     ends = np.cumsum(counts)
     slices = np.repeat(np.arange(len(counts)), counts)
     boxes, scores = np.concatenate(boxesPerSlice), np.concatenate(scoresPerSlice)
-    similarity = _similarities(slices, boxes, scores)
-    tracks = []  # each a list of indices of boxes
+    similarity = _similarities(slices, boxes, scores, sliceSpacing)
+    tracks: list[list[int]] = []  # of indices of boxes
     for start, end in zip(ends - counts, ends, strict=True):
         found = similarity[[track[-1] for track in tracks], start:end]
-        pairs = [(found[t, b], t, start + b) for t, b in np.argwhere(found >= MINIMUM_SIMILARITY)]
+        pairs = [(found[t, b], t, start + b) for t, b in np.argwhere(found >= Settings.MINIMUM_SIMILARITY)]
         grown, used = set(), set()
         for _, t, box in sorted(pairs, reverse=True):
             if t not in grown and box not in used:
@@ -150,10 +159,10 @@ def linkTracks(boxesPerSlice, scoresPerSlice):
                 used.add(box)
                 tracks[t].append(box)
         tracks += [[box] for box in range(start, end) if box not in used]
-    return [Track(slices[track], boxes[track], scores[track]) for track in tracks]
+    return [Track(slices[track], boxes[track], scores[track], sliceSpacing) for track in tracks]
 
 
-def continuous(track):
+def continuous(track: Track) -> Track:
     """The strongest part of a track that runs without a gap and without a jump from one slice to the next.
 
     Beside the atlas the skull base looks much like it; what was joined to a track there lies at another height. Jaw and
@@ -161,51 +170,58 @@ def continuous(track):
     """
     columns, rows = track.boxes[:, 0::2], track.boxes[:, 1::2]
     continuity = np.minimum(_overlap(rows[:-1], rows[1:]), _overlap(columns[:-1], columns[1:]))
-    jumps = np.flatnonzero((np.diff(track.slices) > MAXIMUM_PART_GAP) | (continuity < MINIMUM_CONTINUITY)) + 1
+    gaps = np.diff(track.slices) * track.sliceSpacing
+    largest = max(Settings.MAXIMUM_PART_GAP_MM, track.sliceSpacing)
+    jumps = np.flatnonzero((gaps > largest) | (continuity < Settings.MINIMUM_CONTINUITY)) + 1
     starts, ends = [0, *jumps], [*jumps, len(rows)]
-    parts = [Track(track.slices[a:b], track.boxes[a:b], track.scores[a:b]) for a, b in zip(starts, ends, strict=True)]
-    return max(parts, key=lambda part: part.evidence)
+    return max((track.part(slice(a, b)) for a, b in zip(starts, ends, strict=True)), key=lambda part: part.evidence)
 
 
-def join(first, second):
+def join(first: Track, second: Track) -> Track:
     """Both tracks as one; where they share a slice the stronger box stays."""
     slices = np.concatenate([first.slices, second.slices])
     boxes = np.concatenate([first.boxes, second.boxes])
     scores = np.concatenate([first.scores, second.scores])
     order = np.lexsort((-np.concatenate([first.strengths, second.strengths]), slices))
     order = order[np.diff(slices[order], prepend=-1) > 0]
-    return Track(slices[order], boxes[order], scores[order])
+    return Track(slices[order], boxes[order], scores[order], first.sliceSpacing)
 
 
-def _similarities(slices, boxes, scores):
+def runningMedian(values: Array, reach: int = 1) -> Array:
+    """Median over neighbouring rows, shape kept; beyond the outermost rows their neighbours are taken once more.
+
+    :param values: shape (n, columns).
+    :param reach: rows to each side.
+    """
+    reach = min(reach, len(values) - 1)
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="reflect") if reach else values
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
+    return np.asarray(np.sort(windows, axis=-1)[..., reach])
+
+
+def _similarities(slices: Array, boxes: Array, scores: Array, sliceSpacing: float) -> Array:
     """How much each box (first axis) resembles each of the next few slices (second axis), shape (n, n).
 
     0 where one lies wholly before the other, and for all other slices.
     """
     steps = slices[None] - slices[:, None]
-    first, second = np.nonzero((steps > 0) & (steps <= MAXIMUM_GAP))
+    first, second = np.nonzero((steps > 0) & (steps * sliceSpacing <= max(Settings.MAXIMUM_GAP_MM, sliceSpacing)))
     one, other = boxes[first], boxes[second]
     meet = np.minimum(one[:, 2], other[:, 2]) > np.maximum(one[:, 0], other[:, 0])
     similarity = np.zeros(steps.shape, boxes.dtype)
     similarity[first, second] = meet * _overlap(one[:, 1::2], other[:, 1::2]) * (
-        0.4 + 0.6 * _alike(scores[first], scores[second]))
+        Settings.OVERLAP_SHARE + (1 - Settings.OVERLAP_SHARE) * _alike(scores[first], scores[second]))
     return similarity
 
 
-def _overlap(first, second):
+def _overlap(first: Array, second: Array) -> Array:
     """Intersection over union of intervals, shape (..., 2)."""
     shared = np.minimum(first[..., 1], second[..., 1]) - np.maximum(first[..., 0], second[..., 0])
     union = np.maximum(first[..., 1], second[..., 1]) - np.minimum(first[..., 0], second[..., 0])
-    return np.maximum(shared, 0) / union
+    return np.asarray(np.maximum(shared, 0) / union)
 
 
-def _alike(first, second):
+def _alike(first: Array, second: Array) -> Array:
     """Cosine of score vectors, shape (..., classes)."""
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-    return (first * second).sum(axis=-1) / (lengths + 1e-9)
-
-
-def runningMedian(values):
-    """Median over three rows beside each other, shape kept; the outermost rows are those of their neighbours."""
-    padded = np.concatenate([values[1:2], values, values[-2:-1]]) if len(values) > 1 else np.repeat(values, 3, axis=0)
-    return np.sort([padded[:-2], padded[1:-1], padded[2:]], axis=0)[1]
+    return np.asarray((first * second).sum(axis=-1) / (lengths + 1e-9))

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import NOT_FINITE
+from CervicalSpineDetectionLib.Imaging.ImageChecks import NOT_FINITE
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 NRRD_SUFFIXES = (".nrrd", ".nhdr")

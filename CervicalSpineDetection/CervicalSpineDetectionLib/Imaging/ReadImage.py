@@ -16,7 +16,8 @@ from CervicalSpineDetectionLib.Imaging.HeaderChecks import (
     checkHeader,
     checkSafe,
 )
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import SHEARED, checkGrid, checkValues
+from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
+from CervicalSpineDetectionLib.Imaging.ImageChecks import SHEARED, checkGrid, checkValues
 
 IMAGE_SUFFIXES = NIFTI_SUFFIXES + NRRD_SUFFIXES + METAIMAGE_SUFFIXES
 
@@ -25,7 +26,7 @@ IMAGE_SUFFIXES = NIFTI_SUFFIXES + NRRD_SUFFIXES + METAIMAGE_SUFFIXES
 class ReadResult:
     """A CT that was read.
 
-    :param image: 3D scalar sitk image in LPS mm, values as stored (DICOM: rescaled to HU, float32).
+    :param image: 3D scalar sitk image in LPS mm and HU; a missing rescale intercept was corrected.
     :param warnings: sentences for the user.
     """
 
@@ -63,7 +64,8 @@ def readImageWithWarnings(path):
     checkValues(image)
     if image.GetPixelID() in (sitk.sitkUInt8, sitk.sitkInt8):
         raise InputError(f"{path} holds an 8-bit picture, whose values can't be HU; give the original CT.")
-    return ReadResult(image, warnings)
+    image, warning = correctHuOffset(image)
+    return ReadResult(image, warnings + ([warning] if warning else []))
 
 
 def _read(path):

@@ -124,7 +124,8 @@ def randomIndividual(random):
     build = {"width": random.normal(1, 0.04), "depth": random.normal(1, 0.04), "height": random.normal(1, 0.05),
              "disc": random.normal(1, 0.10), "spinous": random.normal(1, 0.07), "canal": random.normal(1, 0.04)}
     age = random.beta(1.2, 1.6)
-    sizes, wear = {}, {}
+    sizes: dict[str, VertebraSize] = {}
+    wear: dict[str, Degeneration] = {}
     for level in LEVELS[1:]:
         size = _jittered(MEAN_SIZES[level], scale, build, random)
         size, wear[level] = _worn(size, level, age, random)

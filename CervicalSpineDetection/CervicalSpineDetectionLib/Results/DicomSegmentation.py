@@ -9,8 +9,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
 from CervicalSpineDetectionLib import __version__
-from CervicalSpineDetectionLib.Spine.LevelCodes import COLOURS, SNOMED_CODES, levelOfLabel
-from CervicalSpineDetectionLib.Spine.Levels import levelIndex
+from CervicalSpineDetectionLib.Spine.Levels import Level, levelOfCode
 
 SOFTWARE = "CervicalSpineDetection"
 SERIES_NUMBER = 8001
@@ -39,17 +38,17 @@ def writeSegmentation(path, labels, headers, model):
 
 def vertebraCode(level):
     """Code such as (36978003, SCT, "C5 vertebra")."""
-    return highdicom.sr.CodedConcept(SNOMED_CODES[levelIndex(level)], "SCT", f"{level} vertebra")
+    return highdicom.sr.CodedConcept(Level(level).snomedCode, "SCT", Level(level).meaning)
 
 
 def _description(number, label, model):
-    level = levelOfLabel(label)
+    level = levelOfCode(label)
     return highdicom.seg.SegmentDescription(
-        segment_number=number, segment_label=level, segmented_property_category=codes.cid7150.AnatomicalStructure,
+        segment_number=number, segment_label=str(level), segmented_property_category=codes.cid7150.AnatomicalStructure,
         segmented_property_type=vertebraCode(level), algorithm_type="AUTOMATIC",
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
             name=SOFTWARE, version=__version__, family=codes.cid7162.ArtificialIntelligence,
             parameters={"weights": model["name"], "sha256": model["sha256"]}),
-        tracking_uid=generate_uid(), tracking_id=level,
-        display_color=highdicom.color.CIELabColor.from_rgb(*COLOURS[label - 1]),
+        tracking_uid=generate_uid(), tracking_id=str(level),
+        display_color=highdicom.color.CIELabColor.from_rgb(*level.colour),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Spine.LevelCodes import levelLabel
+from CervicalSpineDetectionLib.Spine.Levels import Level
 
 # Between muscle (about 60 HU) and bone; a voxel half of thin cortical bone and half of fat or muscle lies near 150 to
 # 300, so that a threshold of solid bone would lose arches on coarse CTs.
@@ -40,7 +40,7 @@ def boxMap(vertebrae, image):
     """
     labels = np.zeros(image.GetSize()[::-1], np.uint8)
     for vertebra, region, inside in _ownParts(vertebrae, image):
-        labels[region][inside] = levelLabel(vertebra.level)
+        labels[region][inside] = Level(vertebra.level).code
     return _onGrid(labels, image)
 
 
@@ -58,7 +58,7 @@ def boneMask(vertebrae, image):
     labels = np.zeros(hu.shape, np.uint8)
     for vertebra, region, inside in _ownParts(vertebrae, image):
         if inside.any():
-            labels[region][_boneOf(vertebra, hu[region], inside, region, image)] = levelLabel(vertebra.level)
+            labels[region][_boneOf(vertebra, hu[region], inside, region, image)] = Level(vertebra.level).code
     return _onGrid(labels, image)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 SCHEMA_VERSION = 1
 # A result has about 10 kB.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Spine.LevelCodes import COLOURS, SNOMED_CODES, levelLabel
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 SCHEMA = "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/schemas/segment-context-schema.json#"
@@ -20,9 +19,9 @@ CATEGORY_CODE = "123037004"
 def terminology():
     """The document, plain dicts and lists."""
     types = [
-        {"CodingSchemeDesignator": "SCT", "CodeValue": code, "CodeMeaning": f"{level} vertebra", "cid": "7603",
-         "recommendedDisplayRGBValue": list(colour), "3dSlicerLabel": level, "3dSlicerIntegerLabel": levelLabel(level)}
-        for level, code, colour in zip(LEVELS, SNOMED_CODES, COLOURS, strict=True)
+        {"CodingSchemeDesignator": "SCT", "CodeValue": level.snomedCode, "CodeMeaning": level.meaning, "cid": "7603",
+         "recommendedDisplayRGBValue": list(level.colour), "3dSlicerLabel": level, "3dSlicerIntegerLabel": level.code}
+        for level in LEVELS
     ]
     category = {"CodingSchemeDesignator": "SCT", "CodeValue": CATEGORY_CODE, "CodeMeaning": "Anatomical Structure",
                 "showAnatomy": False, "Type": types}

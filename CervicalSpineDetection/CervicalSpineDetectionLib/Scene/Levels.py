@@ -1,7 +1,6 @@
 """How a vertebral level is coloured and coded in a scene."""
 
-from CervicalSpineDetectionLib.Spine.LevelCodes import COLOURS, SNOMED_CODES
-from CervicalSpineDetectionLib.Spine.Levels import levelIndex
+from CervicalSpineDetectionLib.Spine.Levels import COLOURS, SNOMED_CODES, levelIndex
 
 # The published Slicer terminology that lists single vertebrae; the codes stand by themselves where it isn't loaded.
 TERMINOLOGY = "Segmentation category and type - Total Segmentator"

@@ -10,6 +10,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
@@ -45,7 +46,8 @@ def addBoneSegmentation(scene, volumeNode):
     :raises InputError: see ``resultFromScene``.
     """
     result = resultFromScene(scene, volumeNode)
-    mask = boneMask(result.vertebrae, imageFromVolumeNode(volumeNode))
+    image, _ = correctHuOffset(imageFromVolumeNode(volumeNode))
+    mask = boneMask(result.vertebrae, image)
     return addSegmentation(scene, mask, f"{volumeNode.GetName()} vertebrae", volumeNode)
 
 

@@ -11,7 +11,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
-from CervicalSpineDetectionLib.Spine.LevelCodes import levelOfLabel
+from CervicalSpineDetectionLib.Spine.Levels import levelOfCode
 
 
 def addSegmentation(scene, labels, name, volumeNode=None):
@@ -29,7 +29,7 @@ def addSegmentation(scene, labels, name, volumeNode=None):
     voxels = sitk.GetArrayViewFromImage(labels)
     with slicer.util.NodeModify(node):
         for label in np.unique(voxels[voxels > 0]):
-            level = levelOfLabel(int(label))
+            level = levelOfCode(int(label))
             segment = slicer.vtkSegment()
             segment.SetName(level)
             segment.SetColor(levelColour(level))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Fusion.LevelChain import SPACING_MM
 from CervicalSpineDetectionLib.Scene.VertebraState import hull
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Morphometry import SPACING_MM
 from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox, Vertebra
 
 # Distance of each level from C1 along a usual spine; the person's own scale comes from the neighbours.

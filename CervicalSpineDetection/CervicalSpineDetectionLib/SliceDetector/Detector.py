@@ -15,6 +15,8 @@ from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 BELOW = "below"
 CLASS_NAMES = (*LEVELS, BELOW, "body")
 BELOW_CLASS, BODY_CLASS = CLASS_NAMES.index(BELOW), CLASS_NAMES.index("body")
+# From here on a box is a clear sighting (tuned on the development set).
+CLEAR_SCORE = 0.3
 Progress = Callable[[str, int, int], None]
 
 

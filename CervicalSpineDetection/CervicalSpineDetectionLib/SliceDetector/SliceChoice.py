@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Fusion.Tracks import CLEAR_SCORE
+from CervicalSpineDetectionLib.SliceDetector.Detector import CLEAR_SCORE
 
 FIRST_LOOK_MM = 12.0
 # Slices in the middle that are looked at first: 24 mm to each side.

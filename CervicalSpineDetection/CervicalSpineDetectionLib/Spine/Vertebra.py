@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
+from CervicalSpineDetectionLib.Spine.Levels import Level
 
 UNCERTAIN_CONFIDENCE = 0.5
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Axis-aligned box in LPS mm.
-
-    :param minimum: shape (3,), right-anterior-inferior corner.
-    :param maximum: shape (3,), left-posterior-superior corner.
-    """
-
-    minimum: np.ndarray
-    maximum: np.ndarray
-
-    @property
-    def centre(self) -> np.ndarray:
-        return (self.minimum + self.maximum) / 2
-
-    @property
-    def size(self) -> np.ndarray:
-        return self.maximum - self.minimum
-
-
-@dataclass(frozen=True)
-class OrientedBox:
-    """Box turned with the spine's curve, in LPS mm.
-
-    :param centre: shape (3,).
-    :param size: shape (3,), full edge lengths along the three axes.
-    :param axes: shape (3, 3), orthonormal and right-handed; rows point to the vertebra's left, posterior, superior.
-    """
-
-    centre: np.ndarray
-    size: np.ndarray
-    axes: np.ndarray
 
 
 @dataclass(frozen=True)
 class Vertebra:
     """One vertebra: body, arch and processes.
 
-    :param level: "C1" ... "C7", "T1" ...
+    :param level: ``Level`` or its name, "C1" ... "C7", "T1" ...
     :param confidence: probability that the level is right, 0 to 1.
     :param centre: shape (3,), centre of the vertebral body (C1: between the arches; C2: body below the dens).
     :param bounds: box of the whole vertebra.
@@ -56,13 +25,16 @@ class Vertebra:
     :param complete: False where the image edge cuts the vertebra.
     """
 
-    level: str
+    level: Level
     confidence: float
-    centre: np.ndarray
+    centre: Array
     bounds: Bounds
     orientedBox: OrientedBox
     inferred: bool = False
     complete: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "level", Level(self.level))
 
     @property
     def remark(self) -> str:
@@ -87,6 +59,6 @@ class DetectionResult:
 
     vertebrae: list[Vertebra]
     warnings: list[str] = field(default_factory=list)
-    image: dict = field(default_factory=dict)
-    model: dict = field(default_factory=dict)
-    timings: dict = field(default_factory=dict)
+    image: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)

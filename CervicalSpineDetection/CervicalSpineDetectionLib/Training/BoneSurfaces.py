@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Phantom import Tissues
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level, levelIndex
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraCentres
 
 POINTS_PER_SQUARE_MM = 6
@@ -136,7 +136,7 @@ def withAirway(anatomy, random):
     order = np.argsort(centres[:, 2])
     heights = np.arange(max(0, int(centres[:, 2].min())), min(tissues.shape[2], int(centres[0, 2] + 40 / spacing)))
     xs, ys = (np.interp(heights, centres[order, 2], centres[order, i]) for i in (0, 1))
-    c3, c6 = (centres[levels.index(level), 2] for level in ("C3", "C6"))
+    c3, c6 = (centres[levels.index(level), 2] for level in (Level.C3, Level.C6))
     gap = np.interp(heights, [c6, c3], [random.uniform(11, 19), random.uniform(2, 8)]) + random.uniform(7, 11)
     wobble = np.interp(heights, np.linspace(heights[0], heights[-1], 9), random.uniform(0.5, 1.4, 9))
     radius = random.uniform(4, 9) * wobble / spacing

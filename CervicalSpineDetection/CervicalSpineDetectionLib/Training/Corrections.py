@@ -14,12 +14,14 @@ from itertools import pairwise
 import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Fusion.Placement import BODY_HALF_WIDTH_MM, centreOf
+from CervicalSpineDetectionLib.Fusion.Fuse import fuseAt
+from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, centreOf
+from CervicalSpineDetectionLib.Fusion.Settings import agreeingSlices
 from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
-from CervicalSpineDetectionLib.Pipeline import SAME_VERTEBRA_MM, slicesFor
+from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
+from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
 
 # Whole vertebra, from its middle to the tips at its sides: front, top, back and bottom of the box of a slice, as parts
 # of depth and height of the 3D box. Medians of 37 to 816 slices of six phantoms (seeds 600 to 605, their exact label
@@ -61,43 +63,29 @@ def correctedSlices(image, vertebrae, others, detector):
         lastColumn, lastRow) in pixel edges).
     :raises InputError: the image can't be used, or a level is missing between two others.
     """
-    vertebrae = sorted(vertebrae, key=lambda vertebra: levelIndex(vertebra.level))
+    vertebrae = sorted(vertebrae, key=lambda vertebra: vertebra.level.order)
     checkGaps([*vertebrae, *others])
     volume, pictures, _ = slicesFor(image, detector)
-    candidates = candidatesOf(detector.detect(pictures))
-    seen = _matches(vertebrae, candidates, volume)
-    candidates, left = absorbParts(candidates, sorted(seen.values()))
+    fused = fuseAt(detector.detect(pictures), volume, vertebrae)
+    seen = {link.level: link.candidate for link in fused.links}
     boxes = [[] for _ in pictures]
-    for index, vertebra in enumerate(vertebrae):
-        candidate = candidates[seen[index]] if index in seen else None
-        for kind, found in _boxesOf(vertebra, candidate, volume).items():
+    for vertebra in vertebrae:
+        for kind, found in _boxesOf(vertebra, seen.get(vertebra.level), volume).items():
             for sliceIndex, box in found:
                 boxes[sliceIndex].append((kind, *box))
-    unconfirmed = [_boxesOf(vertebra, None, volume)[levelIndex(vertebra.level)] for vertebra in others]
-    unconfirmed += [list(zip(candidate.track.slices, candidate.track.boxes, strict=True)) for candidate in left]
+    unconfirmed = [_boxesOf(vertebra, None, volume)[vertebra.level.order] for vertebra in others]
+    unconfirmed += [list(zip(candidate.track.slices, candidate.track.boxes / volume.pixelSize, strict=True))
+                    for candidate in fused.leftOvers]
     return _blackedOut(pictures, boxes, unconfirmed, vertebrae), boxes
 
 
 def checkGaps(vertebrae):
     """:raises InputError: a level is missing between two others."""
-    indices = sorted({levelIndex(vertebra.level) for vertebra in vertebrae})
+    indices = sorted({vertebra.level.order for vertebra in vertebrae})
     for upper, lower in pairwise(indices):
         if lower > upper + 1:
             raise InputError(f"{LEVELS[upper + 1]} is missing between {LEVELS[upper]} and {LEVELS[lower]} and would be "
                              "learned as background; insert it.")
-
-
-def _matches(vertebrae, candidates, volume):
-    """Index of a vertebra -> index of the candidate in its place, the nearest pairs first."""
-    pairs = sorted(
-        (float(np.linalg.norm(centreOf(candidate, vertebra.level, volume) - vertebra.centre)), v, c)
-        for v, vertebra in enumerate(vertebrae) for c, candidate in enumerate(candidates)
-    )
-    matches = {}
-    for distance, v, c in pairs:
-        if distance <= SAME_VERTEBRA_MM and v not in matches and c not in matches.values():
-            matches[v] = c
-    return matches
 
 
 def _boxesOf(vertebra, candidate, volume):
@@ -105,24 +93,30 @@ def _boxesOf(vertebra, candidate, volume):
     corners = volume.fromLps([vertebra.bounds.minimum, vertebra.bounds.maximum])
     first, last = corners.min(axis=0), corners.max(axis=0)
     centre = volume.fromLps(vertebra.centre)
-    kind = levelIndex(vertebra.level)
+    kind = vertebra.level.order
     if candidate is None:
         return {kind: _inside(_profileBoxes(kind, first, last, centre, volume), volume),
                 BODY_CLASS: _inside(_profileBody(kind, first, last, centre, volume), volume)}
-    trackFirst, trackLast = candidate.track.extent()
-    found = {kind: _inside(_moved(candidate.track, trackFirst, trackLast, first, last), volume)}
+    found = {kind: _inside(_moved(candidate.track, first, last, volume), volume)}
     if candidate.body is not None:
         shift = centre - volume.fromLps(centreOf(candidate, vertebra.level, volume))
-        bodyFirst, bodyLast = candidate.body.extent()
-        found[BODY_CLASS] = _inside(_moved(candidate.body, bodyFirst, bodyLast, bodyFirst + shift, bodyLast + shift),
-                                    volume)
+        bodyFirst, bodyLast = _extentOf(candidate.body, volume)
+        found[BODY_CLASS] = _inside(_moved(candidate.body, bodyFirst + shift, bodyLast + shift, volume), volume)
     return found
 
 
-def _moved(track, fromFirst, fromLast, toFirst, toLast):
-    """Boxes of a track, moved and scaled with its extent. All: shape (3,), continuous (slice, row, column)."""
+def _extentOf(track, volume):
+    """(first, last), each shape (3,): continuous (slice, row, column) of a track's box faces."""
+    bounds = boundsOf(track, volume)
+    corners = volume.fromLps([bounds.minimum, bounds.maximum])
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+def _moved(track, toFirst, toLast, volume):
+    """Boxes of a track in pixels, moved and scaled to another extent. Both: continuous (slice, row, column)."""
+    fromFirst, fromLast = _extentOf(track, volume)
     scale = (toLast - toFirst) / np.maximum(fromLast - fromFirst, 1e-6)
-    smooth = runningMedian(track.boxes)
+    smooth = runningMedian(track.boxes, agreeingSlices(track.sliceSpacing)) / volume.pixelSize
     # Pixel edges of boxes are half a pixel off the indices of the grid.
     offset, factor = (toFirst - fromFirst * scale)[[2, 1, 2, 1]], scale[[2, 1, 2, 1]]
     firstSlice, lastSlice = ((index - fromFirst[0]) * scale[0] + toFirst[0] for index in track.slices[[0, -1]])
@@ -156,7 +150,7 @@ def _profileBody(level, first, last, centre, volume):
 
 def _profileOf(level):
     """Which of ``PROFILES``, for an index into ``LEVELS``."""
-    return min(level, 2) if level < levelIndex("C7") else 3
+    return min(level, 2) if level < Level.C7.order else 3
 
 
 def _inside(boxes, volume):

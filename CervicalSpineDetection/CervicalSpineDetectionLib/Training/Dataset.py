@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Implants import addPlate

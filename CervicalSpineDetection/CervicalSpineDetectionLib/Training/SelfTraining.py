@@ -9,21 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, isComplete, vertebraeFrom
-from CervicalSpineDetectionLib.Fusion.Tracks import CLEAR_SCORE, SPINOUS_TIP, runningMedian
-from CervicalSpineDetectionLib.Pipeline import chainOf, slicesFor
+from CervicalSpineDetectionLib.Fusion.Fuse import fuse
+from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, isComplete
+from CervicalSpineDetectionLib.Fusion.Settings import CLEAR_SCORE, SPINOUS_TIP_MM, agreeingSlices
+from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
+from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
 
 MINIMUM_LEVELS = 6
 MINIMUM_CONFIDENCE = 0.6
-MINIMUM_STRENGTH = 2.5  # summed class score of each vertebra
-MAXIMUM_LEFT_OVER = 6.0  # the same for one that got no level
-# Neighbouring bodies are 12 to 28 mm apart, and each distance is like the ones beside it.
-DISTANCE_MM = (11.0, 29.0)
+MINIMUM_EVIDENCE_MM = 5.0  # of each vertebra
+MAXIMUM_LEFT_OVER_MM = 12.0  # of one that got no level
+# Of the usual distance to the vertebra above: 12 to 28 mm between bodies, and each like the one above. A bent neck
+# brings the ring of C1 near to the axis' body.
+NEAREST, FURTHEST, NEAREST_TO_RING = 0.6, 1.5, 0.35
 DISTANCE_CHANGE = 1.6
-# The first body stands this far below the ring of C1.
-RING_DISTANCE_MM = (8.0, 30.0)
 BACK = 2  # of a box's edges, the last column
 
 
@@ -49,49 +50,50 @@ def teach(image, detector):
     :return: (TaughtScan or None, reason for None).
     """
     volume, pictures, _ = slicesFor(image, detector)
-    candidates, links = chainOf(candidatesOf(detector.detect(pictures)), volume)
-    candidates, left = absorbParts(candidates, [link.candidate for link in links])
-    vertebrae = vertebraeFrom(links, candidates, volume)
-    if len(vertebrae) != len(links):
+    fused = fuse(detector.detect(pictures), volume)
+    if len(fused.vertebrae) != len(fused.links):
         return None, "missed level"
-    named = [candidates[link.candidate] for link in links]
-    count = _consistentPart(links, named, vertebrae)
+    count = _consistentPart(fused)
     if count < MINIMUM_LEVELS:
         return None, "short or inconsistent chain"
-    links, named = links[:count], named[:count]
-    lowest = _middleRow(named[-1].track)
-    if any(other.track.evidence > MAXIMUM_LEFT_OVER and _middleRow(other.track) < lowest for other in left):
+    links = fused.links[:count]
+    lowest = _middleHeight(links[-1].candidate.track)
+    if any(other.track.evidence > MAXIMUM_LEFT_OVER_MM and _middleHeight(other.track) < lowest
+           for other in fused.leftOvers):
         return None, "vertebrae out of the chain"
     boxes = [[] for _ in pictures]
-    for link, candidate in zip(links, named, strict=True):
-        _addTrack(boxes, candidate.track, link.level)
-        if candidate.body is not None:
-            _addTrack(boxes, candidate.body, BODY_CLASS)
-    return TaughtScan(_blanked(pictures, links, named, volume), boxes, min(link.confidence for link in links)), ""
+    for link in links:
+        _addTrack(boxes, link.candidate.track, link.level.order, volume.pixelSize)
+        if link.candidate.body is not None:
+            _addTrack(boxes, link.candidate.body, BODY_CLASS, volume.pixelSize)
+    return TaughtScan(_blanked(pictures, links, volume), boxes, min(link.confidence for link in links)), ""
 
 
-def _consistentPart(links, candidates, vertebrae):
+def _consistentPart(fused):
     """How many vertebrae from the head down are to be learned from: each sure, clear, and at a fitting distance."""
     previous = None
-    for index, (link, candidate, vertebra) in enumerate(zip(links, candidates, vertebrae, strict=True)):
-        if link.confidence < MINIMUM_CONFIDENCE or candidate.track.evidence < MINIMUM_STRENGTH:
+    for index, (link, vertebra) in enumerate(zip(fused.links, fused.vertebrae, strict=True)):
+        if link.confidence < MINIMUM_CONFIDENCE or link.candidate.track.evidence < MINIMUM_EVIDENCE_MM:
             return index
         if index:
-            distance = np.linalg.norm(vertebra.centre - vertebrae[index - 1].centre)
-            lower, upper = RING_DISTANCE_MM if links[index - 1].level == 0 else DISTANCE_MM
-            if not lower < distance < upper:
+            above = fused.vertebrae[index - 1]
+            ring = above.level == "C1"
+            distance = np.linalg.norm(vertebra.centre - above.centre)
+            usual = usualDistance(above.level.order, vertebra.level.order)
+            if not (NEAREST_TO_RING if ring else NEAREST) < distance / usual < FURTHEST:
                 return index
-            if previous and not 1 / DISTANCE_CHANGE < distance / previous < DISTANCE_CHANGE:
+            if previous and not 1 / DISTANCE_CHANGE < distance / usual / previous < DISTANCE_CHANGE:
                 return index
-            previous = distance if links[index - 1].level else None
-    return len(links)
+            previous = None if ring else distance / usual
+    return len(fused.links)
 
 
-def _middleRow(track):
+def _middleHeight(track):
+    """mm down from the picture's upper edge."""
     return float(np.median(track.boxes[:, [1, 3]]))
 
 
-def _addTrack(boxes, track, kind):
+def _addTrack(boxes, track, kind, pixelSize):
     """Smoothed boxes of a track between its outermost clear sightings, gaps between its slices filled.
 
     Learned from faint sightings, a vertebra would grow wider with each round of self-training; learned from smoothed
@@ -99,21 +101,21 @@ def _addTrack(boxes, track, kind):
     """
     inside = track.between(CLEAR_SCORE)
     slices, seen = track.slices[inside], track.boxes[inside]
-    smooth = runningMedian(seen)
-    smooth[:, BACK] = np.clip(seen[:, BACK], smooth[:, BACK] - SPINOUS_TIP, smooth[:, BACK] + SPINOUS_TIP)
+    smooth = runningMedian(seen, agreeingSlices(track.sliceSpacing))
+    smooth[:, BACK] = np.clip(seen[:, BACK], smooth[:, BACK] - SPINOUS_TIP_MM, smooth[:, BACK] + SPINOUS_TIP_MM)
     for index in range(slices[0], slices[-1] + 1):
-        box = [np.interp(index, slices, smooth[:, edge]) for edge in range(4)]
+        box = [np.interp(index, slices, smooth[:, edge]) / pixelSize for edge in range(4)]
         boxes[index].append((kind, *box))
 
 
-def _blanked(pictures, links, candidates, volume):
+def _blanked(pictures, links, volume):
     """Cut off what lies above and below the chain: vertebrae there have no boxes and would be learned as background."""
     pictures = pictures.copy()
-    used = [candidate.track for candidate in candidates]
-    lowest = max(track.boxes[:, 3].max() for track in used)
+    used = [link.candidate.track for link in links]
+    lowest = max(track.boxes[:, 3].max() for track in used) / volume.pixelSize
     if isComplete(boundsOf(used[-1], volume), volume):
         pictures[:, :, int(lowest) + 3 :] = 0
-    if links[0].level > 0:
-        highest = min(track.boxes[:, 1].min() for track in used)
+    if links[0].level != "C1":
+        highest = min(track.boxes[:, 1].min() for track in used) / volume.pixelSize
         pictures[:, :, : max(0, int(highest) - 3)] = 0
     return pictures

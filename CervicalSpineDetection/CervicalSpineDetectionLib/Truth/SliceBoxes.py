@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Fusion.Placement import BODY_HALF_WIDTH_MM
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
+from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
 
 MINIMUM_AREA_MM2 = 20
 MINIMUM_BODY_AREA_MM2 = 60

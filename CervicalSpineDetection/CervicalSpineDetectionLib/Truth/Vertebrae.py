@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Fusion.Placement import BODY_HALF_WIDTH_MM, orientedBoxes
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, orientedBoxes
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, Vertebra
+from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 
 # A sliver of a vertebra at the edge of the field of view is not one a reader would name.
@@ -34,7 +35,8 @@ def vertebraeOf(labels, wholeLabels=None):
         if len(index) and len(index) >= MINIMUM_PART * whole[code] and level in centres:
             bounds = Bounds(origin + (index.min(0) - 0.5) * spacing, origin + (index.max(0) + 0.5) * spacing)
             found.append((level, centres[level], bounds, len(index) == int(whole[code])))
-    boxes = orientedBoxes(*([entry[i] for entry in found] for i in range(3)))
+    boxes = orientedBoxes([level for level, *_ in found], [centre for _, centre, *_ in found],
+                          [bounds for _, _, bounds, _ in found])
     return [
         Vertebra(level, 1.0, centre, bounds, box, complete=complete)
         for (level, centre, bounds, complete), box in zip(found, boxes, strict=True)

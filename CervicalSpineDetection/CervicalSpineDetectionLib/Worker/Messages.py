@@ -11,7 +11,8 @@ import json
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 # Eleven vertebrae with their boxes take about 10 kB.
 MAXIMUM_LINE_BYTES = 1_000_000

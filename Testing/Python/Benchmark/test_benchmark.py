@@ -5,8 +5,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from CervicalSpineDetectionLib import Pipeline
-from CervicalSpineDetectionLib.Benchmark import Contenders, Floor, NnUNet, Processes
+from CervicalSpineDetectionLib.Benchmark import Floor, NnUNet, Processes
 from CervicalSpineDetectionLib.Benchmark.Growth import variants, withMatrix
 from CervicalSpineDetectionLib.Benchmark.Processes import Measured
 from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures, growthCurves, table
@@ -188,16 +187,6 @@ def test_theBestRunTellsWhatTheMachineCanDoTheMedianWhatAUserSees(monkeypatch):
         calls = []
         assert measure(lambda calls=calls: calls.append(1), 3) == expected
         assert len(calls) == (3 if measure is Processes.bestSeconds else 4)
-
-
-def test_secondsInAFunctionAreSummedAndTheFunctionIsPutBack(monkeypatch):
-    original = Pipeline.chainOf
-    monkeypatch.setattr(Contenders.time, "perf_counter", iter([0.0, 1.5, 10.0, 10.25]).__next__)
-    monkeypatch.setattr(Pipeline, "chainOf", lambda value: value)
-    stand = Pipeline.chainOf
-    with Contenders.secondsIn(Pipeline, "chainOf") as total:
-        assert Pipeline.chainOf(1) == 1 and Pipeline.chainOf(2) == 2
-    assert total == [1.75] and Pipeline.chainOf is stand is not original
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 LIBRARY = "CervicalSpineDetectionLib"
 ALL_FILES = {"vertebrae.json", "vertebrae.csv", "vertebrae.mrk.json", "scene.mrb", "preview.png"}

@@ -5,7 +5,8 @@ from CervicalSpineDetectionLib.Evaluation.Bootstrap import intervals
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference, boxIou, scoreCase, summary
 from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
 from CervicalSpineDetectionLib.Evaluation.Report import badness
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
 def box(z, half=10):

@@ -13,7 +13,7 @@ from CervicalSpineDetectionLib.Evaluation.Cases import Case, alongPatientAxes, c
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference, scoreCase
 from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, pageCount, picture
 from CervicalSpineDetectionLib.Evaluation.Report import figuresOf, remark, writeReport
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 
 
 def image(array, spacing=(1.0, 1.0, 1.0)):
@@ -129,7 +129,8 @@ def found(monkeypatch):
 
 
 def vertebra(level, reference, confidence=0.9):
-    from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox, Vertebra
+    from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
+    from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
     box = OrientedBox(reference.centre, reference.bounds.size, np.eye(3))
     return Vertebra(level, confidence, reference.centre, reference.bounds, box)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from CervicalSpineDetectionLib.Fusion.BodySpacing import SEEN_MM, SETTLED_MM, UNSEEN_MM, evenedCentres, inLine
-from CervicalSpineDetectionLib.Fusion.LevelChain import SPACING_MM
+from CervicalSpineDetectionLib.Fusion.BodySpacing import evenedCentres, inLine
+from CervicalSpineDetectionLib.Fusion.Settings import SEEN_MM, SETTLED_MM, UNSEEN_MM
+from CervicalSpineDetectionLib.Spine.Morphometry import SPACING_MM
 
 LEVELS = range(1, 8)  # C2 to T1
 

@@ -1,10 +1,17 @@
 import numpy as np
 from oracleDetector import sliceDetections
 
-from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts, candidatesOf
+from CervicalSpineDetectionLib.Fusion.Candidates import absorbParts
+from CervicalSpineDetectionLib.Fusion.Candidates import candidatesOf as candidatesOfBoxes
+from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 
 C2, C3, C4, C5 = 1, 2, 3, 4
+
+
+def candidatesOf(detections):
+    """Of slices 2 mm apart with pixels of 1 mm."""
+    return candidatesOfBoxes(sliceBoxesOf(detections, 1.0), 2.0)
 
 
 def vertebra(level, top, back=55):
@@ -59,21 +66,21 @@ def test_neighboursOfOneNameWithABodyEachStayTwo():
 def test_aPartWithoutLevelGoesToTheVertebraItBelongsTo():
     middle, side = sliceDetections([(C4, 10, 20, 55, 40)]), sliceDetections([(C4, 10, 29, 30, 45)])
     candidates = candidatesOf([middle] * 6 + [side] * 5)
-    named = [i for i, candidate in enumerate(candidates) if candidate.track.slices[0] == 0]
-    grown, left = absorbParts(candidates, named)
-    assert left == [] and grown[named[0]].track.slices[-1] == 10
+    named = [candidate for candidate in candidates if candidate.track.slices[0] == 0]
+    (grown,), left = absorbParts(named, [candidate for candidate in candidates if candidate not in named])
+    assert left == [] and grown.track.slices[-1] == 10
 
 
 def test_aStrangerIsLeftOver():
     candidates = candidatesOf([sliceDetections([(C4, 10, 20, 55, 40), (C5, 10, 120, 55, 140)])] * 6)
-    named = [i for i, candidate in enumerate(candidates) if candidate.track.boxes[0, 1] == 20]
-    _, left = absorbParts(candidates, named)
+    named = [candidate for candidate in candidates if candidate.track.boxes[0, 1] == 20]
+    _, left = absorbParts(named, [candidate for candidate in candidates if candidate not in named])
     assert len(left) == 1 and np.all(left[0].track.boxes[:, 1] == 120)
 
 
 def test_aBodySeenInTwoSlicesDoesNotTakeThePlaceOfTheTrueOne():
-    whole, body, phantasm = (C4, 10, 20, 55, 40), (BODY_CLASS, 10, 20, 25, 34), (BODY_CLASS, 10, 23, 25, 60)
-    candidates = candidatesOf([sliceDetections([whole, body])] * 6 + [sliceDetections([whole, phantasm], 0.5)] * 2)
+    whole, body, false_ = (C4, 10, 20, 55, 40), (BODY_CLASS, 10, 20, 25, 34), (BODY_CLASS, 10, 23, 25, 60)
+    candidates = candidatesOf([sliceDetections([whole, body])] * 6 + [sliceDetections([whole, false_], 0.5)] * 2)
     assert [candidate.body.boxes[0, 1] for candidate in candidates] == [20]
 
 

@@ -3,8 +3,9 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from CervicalSpineDetectionLib.Fusion.LevelChain import SPACING_MM, _bestPath, _marginals, assignLevels
+from CervicalSpineDetectionLib.Fusion.LevelChain import _bestPath, _marginals, assignLevels
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Morphometry import SPACING_MM
 
 
 def chain(first, last, scale=1.0):

@@ -1,22 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Fusion.BodySpacing import SEEN_MM, UNSEEN_MM
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
-from CervicalSpineDetectionLib.Fusion.Placement import (
-    WIDTH_MM,
-    centreOf,
-    isComplete,
-    orientedBoxes,
-    withEvenSpacing,
-    withPlausibleWidths,
-)
+from CervicalSpineDetectionLib.Fusion.Placement import Place, centreOf, isComplete, withEvenSpacing, withPlausibleWidths
+from CervicalSpineDetectionLib.Fusion.Settings import SEEN_MM, UNSEEN_MM
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
-from CervicalSpineDetectionLib.Spine.Levels import levelIndex
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, orientedBoxes
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Spine.Morphometry import WIDTH_MM
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 
 
@@ -27,12 +23,12 @@ def found(scale=1.0, right=None, left=None):
         half = WIDTH_MM[level] / 2 * scale
         a, b = (right or half, left or half) if level == 3 else (half, half)
         centre = np.array([5.0, 0, -18.0 * level])
-        entries.append((level, 0.9, centre, Bounds(centre - [a, 20, 10], centre + [b, 30, 10]), True))
+        entries.append(Place(LEVELS[level], 0.9, centre, Bounds(centre - [a, 20, 10], centre + [b, 30, 10]), SEEN_MM))
     return entries
 
 
 def halves(entry):
-    return entry[2][0] - entry[3].minimum[0], entry[3].maximum[0] - entry[2][0]
+    return entry.centre[0] - entry.bounds.minimum[0], entry.bounds.maximum[0] - entry.centre[0]
 
 
 @pytest.mark.parametrize("scale", [0.85, 1.0, 1.15])
@@ -48,7 +44,7 @@ def test_aLostSideIsMended():
 def test_aSideThatRanIntoTheNeighbourIsMended():
     mended = withPlausibleWidths(found(1.1, right=60.0))[1]
     assert np.allclose(halves(mended), 1.1 * WIDTH_MM[3] / 2, rtol=0.02)
-    assert mended[3].minimum[1] == -20 and mended[3].maximum[2] == -18.0 * 3 + 10
+    assert mended.bounds.minimum[1] == -20 and mended.bounds.maximum[2] == -18.0 * 3 + 10
 
 
 def test_nothingFoundStaysNothing():
@@ -87,7 +83,7 @@ def test_theTurnedBoxesOfAPhantomHoldTheirVertebrae():
     anatomy = makeAnatomy(np.random.default_rng(4), spacing=2.0)
     labels = sitk.GetArrayFromImage(anatomy.tissues).T
     for vertebra in vertebraeOf(sitk.Mask(anatomy.tissues, sitk.Cast(anatomy.tissues <= 11, sitk.sitkUInt8))):
-        points = np.argwhere(labels == levelIndex(vertebra.level) + 1) * 2.0 + anatomy.tissues.GetOrigin()
+        points = np.argwhere(labels == vertebra.level.code) * 2.0 + anatomy.tissues.GetOrigin()
         box = vertebra.orientedBox
         inside = (np.abs((points - box.centre) @ box.axes.T) <= box.size / 2).all(axis=1)
         assert inside.mean() > 0.93, vertebra.level
@@ -104,7 +100,7 @@ def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
     # Right mass of 8 slices, ring of 7, left mass of 2: the ring's middle is slice 11.
     columns = [(14, 36)] * 8 + [(5, 50)] * 7 + [(14, 36)] * 2
     boxes = np.array([(first, 20, last, 30) for first, last in columns], float)
-    track = Track(np.arange(17), boxes, np.full((17, 11), 0.5))
+    track = Track(np.arange(17), boxes, np.full((17, 11), 0.5), 2.0)
     centre = centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))
     assert np.allclose(centre, [22, 27, 59 - 24.5])
 
@@ -117,23 +113,22 @@ def test_theMiddleOfTheAtlasDoesNotJumpWithTheDepthOfASlice(border):
     for step in (-0.2, 0.2):
         depths[13] = border + step
         boxes = np.stack([np.full(20, 10.0), np.full(20, 20.0), 10 + depths, np.full(20, 34.0)], axis=1)
-        track = Track(np.arange(5, 25), boxes, np.eye(11)[[0] * 20])
+        track = Track(np.arange(5, 25), boxes, np.eye(11)[[0] * 20], 2.0)
         middles.append(centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))[0])
     assert abs(middles[1] - middles[0]) < 0.1
 
 
 def test_aBodyHardlySeenIsPutIntoLineWithItsNeighbours():
     entries = found()
-    entries[2][2][0] += 12
-    exactness = dict.fromkeys(range(2, 6), SEEN_MM)
-    assert withEvenSpacing(entries, exactness)[2][2][0] == 17
-    assert withEvenSpacing(entries, {**exactness, 4: UNSEEN_MM})[2][2][0] == pytest.approx(5)
+    entries[2].centre[0] += 12
+    assert withEvenSpacing(entries)[2].centre[0] == 17
+    entries[2] = replace(entries[2], exactness=UNSEEN_MM)
+    assert withEvenSpacing(entries)[2].centre[0] == pytest.approx(5)
 
 
 def test_aBodyFarFromItsPlaceLowersTheConfidence():
     entries = found()
-    entries[2][2][2] += 9
-    exactness = dict.fromkeys(range(2, 6), SEEN_MM)
-    confidences = [confidence for _, confidence, *_ in withEvenSpacing(entries, exactness)]
+    entries[2].centre[2] += 9
+    confidences = [place.confidence for place in withEvenSpacing(entries)]
     assert confidences[2] < 0.5 < min(confidences[0], confidences[3])
-    assert withEvenSpacing(found(), exactness)[2][1] == pytest.approx(0.9, abs=0.001)
+    assert withEvenSpacing(found())[2].confidence == pytest.approx(0.9, abs=0.001)

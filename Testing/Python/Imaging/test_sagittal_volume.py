@@ -3,7 +3,8 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import AIR_HU, correctHuOffset, resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
+from CervicalSpineDetectionLib.Imaging.Resampling import OUTSIDE_HU, resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
 
 
@@ -143,7 +144,7 @@ def test_valuesDoNotDependOnThePixelType(kind, spacing):
     assert other.voxels.dtype == np.float32 and np.array_equal(volume.inside, other.inside)
     # Averages of fine voxels are rounded to whole HU.
     assert np.abs(volume.voxels - other.voxels).max() <= 0.5
-    assert (volume.voxels[~volume.inside] == AIR_HU).all() and 0 < volume.inside.mean() < 1
+    assert (volume.voxels[~volume.inside] == OUTSIDE_HU).all() and 0 < volume.inside.mean() < 1
 
 
 def test_labelsFallOnTheVoxelsOfTheirStructure():

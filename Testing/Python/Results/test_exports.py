@@ -19,9 +19,9 @@ from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, checkGrid
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
-from CervicalSpineDetectionLib.Spine.LevelCodes import SNOMED_CODES, levelLabel, levelOfLabel
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level, levelOfCode
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 TILTED = rotation((3, 1, 2), 20)
 
@@ -73,8 +73,8 @@ def test_boxComesBackFromItsLabels(axes):
 
 
 def test_labelsOfAllLevelsFollowTheNumbering():
-    assert [levelLabel(level) for level in LEVELS] == list(range(1, 12))
-    assert [levelOfLabel(label) for label in (1, 7, 8)] == ["C1", "C7", "T1"]
+    assert [level.code for level in LEVELS] == list(range(1, 12))
+    assert [levelOfCode(label) for label in (1, 7, 8)] == ["C1", "C7", "T1"]
 
 
 def test_overlapGoesToTheNearerBox():
@@ -161,8 +161,8 @@ def test_resultOfAnotherCtIsRefused():
 def test_codesAreThoseOfDicom():
     from pydicom.sr.codedict import codes
 
-    for level, code in zip(LEVELS, SNOMED_CODES, strict=True):
-        assert getattr(codes.cid7603, f"{level}Vertebra").value == code
+    for level in LEVELS:
+        assert getattr(codes.cid7603, f"{level}Vertebra").value == level.snomedCode
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +253,7 @@ def test_dicomSegmentationComesBack(dicomCase):
         np.testing.assert_allclose(np.sort(places, axis=0), np.sort(placesOf(truth, label), axis=0), atol=1e-3)
         description = segmentation.get_segment_description(label)
         assert description.segment_label == v.level
-        assert description.segmented_property_type.value == SNOMED_CODES[label - 1]
+        assert description.segmented_property_type.value == levelOfCode(label).snomedCode
     assert segmentation.PatientID == "4711"
     references = {str(item.ReferencedSOPInstanceUID) for item in segmentation.ReferencedSeriesSequence[0]
                   .ReferencedInstanceSequence}
@@ -273,7 +273,7 @@ def test_reportHoldsBoxesAndCentres(dicomCase):
     frame = pydicom.dcmread(folder / "ct" / "1.dcm").FrameOfReferenceUID
     for v, box, centre in zip(vertebrae, boxes, centres, strict=True):
         assert box.tracking_identifier == f"{v.level} box" and centre.tracking_identifier == f"{v.level} centre"
-        assert box.finding_type.value == centre.finding_type.value == SNOMED_CODES[levelLabel(v.level) - 1]
+        assert box.finding_type.value == centre.finding_type.value == Level(v.level).snomedCode
         surface = box.roi
         assert surface.frame_of_reference_uid == frame
         faces = np.array(surface.graphic_data)
@@ -305,7 +305,7 @@ def test_dcmqiReadsTheSegmentationAtTheSamePlace(dicomCase, tmp_path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(boneMask(vertebrae, image)))
     segments = json.loads((tmp_path / "meta.json").read_text())["segmentAttributes"]
     codes = [segment["SegmentedPropertyTypeCodeSequence"]["CodeValue"] for group in segments for segment in group]
-    assert codes == list(SNOMED_CODES[:8])
+    assert codes == [level.snomedCode for level in LEVELS[:8]]
 
 
 def test_dcmqiReadsTheReport(dicomCase, tmp_path):

@@ -15,7 +15,8 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE, fromJson, toJson, writeJson
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

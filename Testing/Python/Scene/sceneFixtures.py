@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, DetectionResult, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 
 def rotation(axis, degrees):

@@ -7,8 +7,9 @@ from sceneFixtures import rotation
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.SpineCurve import USUAL_PLACE, interpolated, missingLevelAt
 from CervicalSpineDetectionLib.Scene.VertebraState import hull
+from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, levelIndex
-from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 RADIUS = 150.0
 SCALE = 1.1

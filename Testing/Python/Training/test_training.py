@@ -73,9 +73,9 @@ def test_aVertebraIsLearnedFromItsClearSightingsAndToItsTip():
     boxes = np.tile([10.0, 20, 40, 30], (9, 1))
     boxes[4, 2] = 45  # the tip shows in one slice
     boxes[6, [0, 2]] = 5, 60  # a slip
-    track = Track(np.arange(3, 12), boxes, np.array([[0.06, 0.1, 0.6, 0.8, 0.8, 0.8, 0.8, 0.4, 0.1]]).T)
+    track = Track(np.arange(3, 12), boxes, np.array([[0.06, 0.1, 0.6, 0.8, 0.8, 0.8, 0.8, 0.4, 0.1]]).T, 2.0)
     learned = [[] for _ in range(15)]
-    SelfTraining._addTrack(learned, track, 4)
+    SelfTraining._addTrack(learned, track, 4, 1.0)
     assert [len(of) for of in learned] == [0] * 5 + [1] * 6 + [0] * 4
     assert learned[7] == [(4, 10, 20, 45, 30)] and learned[9] == [(4, 10, 20, 46, 30)]
 

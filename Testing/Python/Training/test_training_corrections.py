@@ -10,8 +10,8 @@ from oracleDetector import OracleDetector, sliceDetections
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae, slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, levelIndex
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds
 from CervicalSpineDetectionLib.Training.Corrections import correctedSlices
 
 PIXELS = 1.5

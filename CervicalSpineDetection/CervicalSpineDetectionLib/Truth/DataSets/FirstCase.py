@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import resampleLabels, resampleSagittal
+from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Imaging.Slices import windowed
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf

@@ -1,0 +1,100 @@
+"""CT of any orientation -> the canonical sagittal grid along the patient's axes."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+OUTSIDE_HU = -1024  # where the CT has no data
+# No mean of a few whole HU is equal to these, so that rounding never decides.
+BODY_HU, BONE_HU = -299.9, 250.1
+# A vertebra is at most about 90 mm wide; the rest is room for a neck out of the middle of the body.
+SPINE_HALF_WIDTH_MM = 70
+COARSE_SPACING_MM = 4.0
+# Positions are known to about 1e-6 mm. What is this near to an edge must not change sides when it is rounded otherwise.
+ROUNDING_MM = 1e-3
+SAGITTAL_AXES = np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]])  # columns: LPS directions of columns, rows and slices
+
+
+def resampleSagittal(image: sitk.Image, pixelSize: float = 1.0, sliceSpacing: float = 2.0) -> SagittalVolume:
+    """Resample the part of a CT that can hold spine to the canonical sagittal grid.
+
+    :param image: 3D scalar sitk image in HU, any spacing and direction.
+    :param pixelSize: mm.
+    :param sliceSpacing: mm.
+    :return: SagittalVolume.
+    :raises InputError: not a 3D scalar image of a CT's spacing and values, or no body in it.
+    """
+    checkGrid(image)
+    checkValues(image)
+    image = _shrink(image, pixelSize)
+    lower, upper = _spineRegion(image)
+    spacing = np.array([sliceSpacing, pixelSize, pixelSize])
+    steps = np.ceil((upper - lower - ROUNDING_MM) / spacing)
+    origin = np.array([lower[0], lower[1], lower[2] + steps[2] * pixelSize])
+    # One pass gives voxels and mask: beyond the image they are NaN.
+    voxels = sitk.GetArrayFromImage(_resampleSlices(image, steps[[0, 2, 1]] + 1, origin, pixelSize, sliceSpacing,
+                                                    np.nan, sitk.sitkLinear, sitk.sitkFloat32))
+    inside = ~np.isnan(voxels)
+    voxels[~inside] = OUTSIDE_HU
+    return SagittalVolume(voxels, inside, origin, pixelSize, sliceSpacing)
+
+
+def resampleLabels(labels: sitk.Image, volume: SagittalVolume) -> Array:
+    """Labels (sitk, any grid) on the grid of a SagittalVolume, nearest neighbour; shape (slices, rows, columns)."""
+    return sitk.GetArrayFromImage(_resampleSlices(
+        labels, volume.voxels.shape, volume.origin, volume.pixelSize, volume.sliceSpacing, 0,
+        sitk.sitkNearestNeighbor, labels.GetPixelID()))
+
+
+def _resampleSlices(image: sitk.Image, shape: Array | tuple[int, ...], origin: Array, pixelSize: float,
+                    sliceSpacing: float, default: float, interpolator: int, pixelType: int) -> sitk.Image:
+    """The grid of a SagittalVolume as sitk image. :param shape: (slices, rows, columns)."""
+    return sitk.Resample(
+        image, [int(n) for n in shape[::-1]], sitk.Transform(), interpolator, [float(o) for o in origin],
+        [float(pixelSize), float(pixelSize), float(sliceSpacing)], SAGITTAL_AXES.ravel().tolist(), default, pixelType)
+
+
+def _shrink(image: sitk.Image, pixelSize: float) -> sitk.Image:
+    """Average whole voxels down towards the target pixel size, so that fine CTs keep no aliased noise.
+
+    In the image's own type: whole HU do, and a copy of the whole CT in floating point would take the longest of all.
+    """
+    factors = [max(1, int(pixelSize / spacing + 1e-3)) for spacing in image.GetSpacing()]
+    factors = [min(factor, size) for factor, size in zip(factors, image.GetSize(), strict=True)]
+    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+
+
+def _spineRegion(image: sitk.Image) -> tuple[Array, Array]:
+    """Lower and upper LPS corners (each shape (3,)) of the part of the body that can hold spine."""
+    corners = [
+        image.TransformContinuousIndexToPhysicalPoint([(size - 0.5) if bit else -0.5 for size, bit in zip(
+            image.GetSize(), bits, strict=True)])
+        for bits in np.ndindex(2, 2, 2)
+    ]
+    # Half a coarse voxel inwards: sample points lie at voxel centres.
+    lower, upper = np.min(corners, axis=0), np.max(corners, axis=0)
+    size = np.maximum(np.floor((upper - lower + ROUNDING_MM) / COARSE_SPACING_MM), 1)
+    start = (lower + upper) / 2 - (size - 1) / 2 * COARSE_SPACING_MM
+    coarseImage = sitk.Resample(image, [int(n) for n in size], sitk.Transform(), sitk.sitkLinear, start.tolist(),
+                                [COARSE_SPACING_MM] * 3, np.eye(3).ravel().tolist(), OUTSIDE_HU, sitk.sitkFloat32)
+    # RelabelComponent sorts by size: 1 is the largest, which is the body.
+    components = sitk.RelabelComponent(sitk.ConnectedComponent(coarseImage > BODY_HU))
+    body = (sitk.GetArrayFromImage(components) == 1).T
+    coarse = sitk.GetArrayFromImage(coarseImage).T
+    if not body.any():
+        raise InputError("The image shows no body (nothing above -300 HU); load a CT of the neck.")
+    extents = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
+    first = np.maximum(start + [(e[0] - 1) * COARSE_SPACING_MM for e in extents], lower + ROUNDING_MM)
+    last = np.minimum(start + [(e[-1] + 1) * COARSE_SPACING_MM for e in extents], upper - ROUNDING_MM)
+    bone = np.nonzero(body & (coarse > BONE_HU))[0]
+    if len(bone):
+        middle = start[0] + np.median(bone) * COARSE_SPACING_MM
+        first[0] = max(first[0], middle - SPINE_HALF_WIDTH_MM)
+        last[0] = min(last[0], middle + SPINE_HALF_WIDTH_MM)
+    return first, last
