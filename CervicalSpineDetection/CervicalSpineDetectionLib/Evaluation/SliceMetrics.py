@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse
+from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels
 from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES
@@ -101,8 +102,8 @@ def fusedBoxes(detections, volume):
     for link in fuse(detections, volume).links:
         for track, kind in ((link.candidate.track, link.level.order), (link.candidate.body, BODY_CLASS)):
             if track is not None:
-                for index, box, strength in zip(track.slices, track.boxes / volume.pixelSize, track.strengths,
-                                                strict=True):
+                boxes = toPixelEdges(track.boxes, volume.pixelSize)
+                for index, box, strength in zip(track.slices, boxes, track.strengths, strict=True):
                     rows[index].append([*box, strength * link.confidence, kind])
     return [np.array(row, float).reshape(-1, 6) for row in rows]
 

@@ -55,14 +55,8 @@ class Place:
 
 def boundsOf(track: Track, volume: SagittalVolume) -> Bounds:
     """Bounds of a track in LPS mm."""
-    corners = _toLps(track.extent(), volume)
+    corners = volume.offsetToLps(np.array(track.extent()))
     return Bounds(corners.min(axis=0), corners.max(axis=0))
-
-
-def _toLps(edges: Array | tuple[Array, Array], volume: SagittalVolume) -> Array:
-    """(x, row edge, column edge) in mm, shape (..., 3), see ``Track.extent``, to LPS mm."""
-    half = volume.pixelSize / 2
-    return volume.offsetToLps(np.asarray(edges) - [0, half, half])
 
 
 def centreOf(candidate: Candidate, level: str, volume: SagittalVolume) -> Array:
@@ -74,9 +68,9 @@ def centreOf(candidate: Candidate, level: str, volume: SagittalVolume) -> Array:
     """
     track, body = candidate.track, candidate.body
     if level == Level.C1:  # no body: the middle between the arches
-        return _toLps(_ringMiddle(track), volume)
+        return volume.offsetToLps(_ringMiddle(track))
     if body is not None:
-        return _toLps(body.middle(BODY_HALF_WIDTH_MM), volume)
+        return volume.offsetToLps(body.middle(BODY_HALF_WIDTH_MM))
     x = track.middle(BODY_HALF_WIDTH_MM)[0]
     front, top, back, bottom = np.median(track.boxes[track.near(x, BODY_HALF_WIDTH_MM)], axis=0)
     depth = min(Settings.BODY_HALF_DEPTH_MM, (back - front) / 2)

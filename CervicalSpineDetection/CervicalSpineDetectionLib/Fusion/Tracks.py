@@ -63,8 +63,8 @@ class Track:
         extremes of the running median. Behind, where the tip of the spinous process may show in a single slice, one
         clear sighting will do.
 
-        :return: (first, last), each shape (3,): (x, top or bottom, front or back) of the box faces in mm; x from the
-            middle of the first slice, the others as in ``boxes``.
+        :return: (first, last), each shape (3,): mm across slices, rows and columns from the middle of the volume's
+            first voxel to the box faces.
         """
         inside = self.part(self.between(Settings.EDGE_SCORE))
         edges = runningMedian(inside.boxes, Settings.agreeingSlices(self.sliceSpacing))

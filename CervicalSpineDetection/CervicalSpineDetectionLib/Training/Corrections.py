@@ -17,6 +17,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Fusion.Fuse import fuseAt
 from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, centreOf
 from CervicalSpineDetectionLib.Fusion.Settings import agreeingSlices
+from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
 from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
@@ -74,8 +75,9 @@ def correctedSlices(image, vertebrae, others, detector):
             for sliceIndex, box in found:
                 boxes[sliceIndex].append((kind, *box))
     unconfirmed = [_boxesOf(vertebra, None, volume)[vertebra.level.order] for vertebra in others]
-    unconfirmed += [list(zip(candidate.track.slices, candidate.track.boxes / volume.pixelSize, strict=True))
-                    for candidate in fused.leftOvers]
+    unconfirmed += [
+        list(zip(candidate.track.slices, toPixelEdges(candidate.track.boxes, volume.pixelSize), strict=True))
+        for candidate in fused.leftOvers]
     return _blackedOut(pictures, boxes, unconfirmed, vertebrae), boxes
 
 
@@ -116,7 +118,7 @@ def _moved(track, toFirst, toLast, volume):
     """Boxes of a track in pixels, moved and scaled to another extent. Both: continuous (slice, row, column)."""
     fromFirst, fromLast = _extentOf(track, volume)
     scale = (toLast - toFirst) / np.maximum(fromLast - fromFirst, 1e-6)
-    smooth = runningMedian(track.boxes, agreeingSlices(track.sliceSpacing)) / volume.pixelSize
+    smooth = toPixelEdges(runningMedian(track.boxes, agreeingSlices(track.sliceSpacing)), volume.pixelSize)
     # Pixel edges of boxes are half a pixel off the indices of the grid.
     offset, factor = (toFirst - fromFirst * scale)[[2, 1, 2, 1]], scale[[2, 1, 2, 1]]
     firstSlice, lastSlice = ((index - fromFirst[0]) * scale[0] + toFirst[0] for index in track.slices[[0, -1]])

@@ -12,6 +12,7 @@ import numpy as np
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse
 from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, isComplete
 from CervicalSpineDetectionLib.Fusion.Settings import CLEAR_SCORE, SPINOUS_TIP_MM, agreeingSlices
+from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
 from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
@@ -89,7 +90,7 @@ def _consistentPart(fused):
 
 
 def _middleHeight(track):
-    """mm down from the picture's upper edge."""
+    """mm down the picture."""
     return float(np.median(track.boxes[:, [1, 3]]))
 
 
@@ -104,18 +105,18 @@ def _addTrack(boxes, track, kind, pixelSize):
     smooth = runningMedian(seen, agreeingSlices(track.sliceSpacing))
     smooth[:, BACK] = np.clip(seen[:, BACK], smooth[:, BACK] - SPINOUS_TIP_MM, smooth[:, BACK] + SPINOUS_TIP_MM)
     for index in range(slices[0], slices[-1] + 1):
-        box = [np.interp(index, slices, smooth[:, edge]) / pixelSize for edge in range(4)]
+        box = toPixelEdges(np.array([np.interp(index, slices, smooth[:, edge]) for edge in range(4)]), pixelSize)
         boxes[index].append((kind, *box))
 
 
 def _blanked(pictures, links, volume):
     """Cut off what lies above and below the chain: vertebrae there have no boxes and would be learned as background."""
     pictures = pictures.copy()
-    used = [link.candidate.track for link in links]
-    lowest = max(track.boxes[:, 3].max() for track in used) / volume.pixelSize
-    if isComplete(boundsOf(used[-1], volume), volume):
+    used = [toPixelEdges(link.candidate.track.boxes, volume.pixelSize) for link in links]
+    lowest = max(boxes[:, 3].max() for boxes in used)
+    if isComplete(boundsOf(links[-1].candidate.track, volume), volume):
         pictures[:, :, int(lowest) + 3 :] = 0
     if links[0].level != "C1":
-        highest = min(track.boxes[:, 1].min() for track in used) / volume.pixelSize
+        highest = min(boxes[:, 1].min() for boxes in used)
         pictures[:, :, : max(0, int(highest) - 3)] = 0
     return pictures

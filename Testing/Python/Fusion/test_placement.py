@@ -5,7 +5,14 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
-from CervicalSpineDetectionLib.Fusion.Placement import Place, centreOf, isComplete, withEvenSpacing, withPlausibleWidths
+from CervicalSpineDetectionLib.Fusion.Placement import (
+    Place,
+    boundsOf,
+    centreOf,
+    isComplete,
+    withEvenSpacing,
+    withPlausibleWidths,
+)
 from CervicalSpineDetectionLib.Fusion.Settings import SEEN_MM, UNSEEN_MM
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
@@ -102,7 +109,14 @@ def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
     boxes = np.array([(first, 20, last, 30) for first, last in columns], float)
     track = Track(np.arange(17), boxes, np.full((17, 11), 0.5), 2.0)
     centre = centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))
-    assert np.allclose(centre, [22, 27, 59 - 24.5])
+    assert np.allclose(centre, [22, 27.5, 59 - 25])
+
+
+def test_aCentreThatIsToldFromTheBoxAloneIsInTheSameFrameAsTheBox():
+    track = Track(np.arange(8), np.tile([10.0, 20, 50, 30], (8, 1)), np.eye(11)[[3] * 8], 2.0)
+    candidate, frame = Candidate(track, None), volume(np.zeros((30, 60, 60)))
+    top = boundsOf(track, frame).maximum[2]
+    assert np.allclose(centreOf(candidate, "C4", frame), [7, 10 + 8, top - 0.4 * 10])
 
 
 @pytest.mark.parametrize("border", [31.0, 33.0, 38.9, 39.1])

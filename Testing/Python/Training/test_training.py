@@ -70,9 +70,10 @@ def test_aTaughtScanHasTheBoxesOfItsConsistentChain(volume):
 
 
 def test_aVertebraIsLearnedFromItsClearSightingsAndToItsTip():
-    boxes = np.tile([10.0, 20, 40, 30], (9, 1))
-    boxes[4, 2] = 45  # the tip shows in one slice
-    boxes[6, [0, 2]] = 5, 60  # a slip
+    # In mm, half a pixel less than in pixel edges.
+    boxes = np.tile([9.5, 19.5, 39.5, 29.5], (9, 1))
+    boxes[4, 2] = 44.5  # the tip shows in one slice
+    boxes[6, [0, 2]] = 4.5, 59.5  # a slip
     track = Track(np.arange(3, 12), boxes, np.array([[0.06, 0.1, 0.6, 0.8, 0.8, 0.8, 0.8, 0.4, 0.1]]).T, 2.0)
     learned = [[] for _ in range(15)]
     SelfTraining._addTrack(learned, track, 4, 1.0)
