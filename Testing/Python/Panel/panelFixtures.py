@@ -102,6 +102,13 @@ def module(application, errors, monkeypatch):
 
 
 @pytest.fixture
+def libraryKept(monkeypatch):
+    """Other tests go on with the library as they imported it."""
+    for name in [name for name in sys.modules if name.startswith("CervicalSpineDetection")]:
+        monkeypatch.setitem(sys.modules, name, sys.modules[name])
+
+
+@pytest.fixture
 def ui(module):
     return module.widget.ui
 

@@ -17,6 +17,7 @@ from panelFixtures import (
     detected,
     errors,
     levelsInTable,
+    libraryKept,
     module,
     settle,
     ui,
@@ -30,7 +31,7 @@ from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 from CervicalSpineDetectionLib.SliceDetector.Weights import saveWeights, weightsFolder
 from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished, Progress, Ready
 
-__all__ = ["application", "client", "detected", "errors", "module", "ui", "volumeNode"]
+__all__ = ["application", "client", "detected", "errors", "libraryKept", "module", "ui", "volumeNode"]
 
 # More than the interval at which the panel asks the worker.
 POLLED = 80
@@ -219,13 +220,6 @@ def test_weightsOfOnesOwnAreOfferedBesideTheShippedOnes(ui, client, volumeNode, 
     assert client.jobs[0]["weights"] == str(tmp_path / "own.safetensors")
     assert "own.safetensors" in ui.modelComboBox.toolTip
     ui.weightsFolderEdit.currentPath = ""
-
-
-@pytest.fixture
-def libraryKept(monkeypatch):
-    """Other tests go on with the library as they imported it."""
-    for name in [name for name in sys.modules if name.startswith("CervicalSpineDetection")]:
-        monkeypatch.setitem(sys.modules, name, sys.modules[name])
 
 
 def test_clearedWeightsFolderIsForgotten(libraryKept, module, ui, tmp_path):

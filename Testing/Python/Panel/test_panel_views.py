@@ -14,6 +14,7 @@ from panelFixtures import (
     detected,
     errors,
     levelsInTable,
+    libraryKept,
     module,
     settle,
     textInTable,
@@ -26,7 +27,7 @@ from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
 from CervicalSpineDetectionLib.Scene.SceneExport import exportScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes
 
-__all__ = ["application", "detected", "errors", "module", "ui", "volumeNode"]
+__all__ = ["application", "detected", "errors", "libraryKept", "module", "ui", "volumeNode"]
 
 LPS_TO_RAS = np.array([-1, -1, 1])
 
@@ -162,6 +163,16 @@ def test_clickInABoxChoosesItsRowAndLeavesTheSlices(module, views, detected, vie
 def test_viewsOfANewLayoutAreFollowedToo(module, views, detected):
     module.widget.correctionPanel._picker.removeObservers()
     slicer.app.layoutManager().layoutChanged.emit(3)
+    box = boxNodes(detected)[3]
+    views["Yellow"].click(*views["Yellow"].toPixels(inBox(box, (5, -8, 0))))
+    settle()
+
+    assert chosen(module) == [box.GetID()]
+
+
+def test_boxesCanBePickedAfterTheModuleWasReloaded(libraryKept, module, views, detected):
+    module.reload()
+    settle()
     box = boxNodes(detected)[3]
     views["Yellow"].click(*views["Yellow"].toPixels(inBox(box, (5, -8, 0))))
     settle()
