@@ -283,7 +283,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     def onOfflineHelpButton(self) -> None:
         """Say how to install without a network."""
-        slicer.util.infoDisplay(self.packages.offlineHelp())
+        # The commands are to be copied.
+        slicer.util.infoDisplay(self.packages.offlineHelp(), textInteractionFlags=qt.Qt.TextSelectableByMouse)
 
     def _install(self, install):
         try:

@@ -85,13 +85,13 @@ class Packages:
         """:return: text with the exact commands."""
         return _(
             "1. On a computer with a network, the same system and the same Slicer, in a terminal (Command Prompt on "
-            "Windows); give the path of its PythonSlicer if Slicer is installed elsewhere there:\n"
-            "   {python} -m pip download --dest wheels {requirements}\n"
-            "2. Bring the folder wheels to this computer.\n"
-            "3. Here, under Advanced, click From a folder... and choose it. The same in a terminal:\n"
-            "   {python} -m pip install --no-index --find-links wheels {requirements}\n"
-            "   {python} -m pip uninstall --yes opencv-python\n"
-            "   {python} -m pip install --no-index --find-links wheels --force-reinstall --no-deps "
+            "Windows); give the path of its PythonSlicer if Slicer is installed elsewhere there:\n\n"
+            "{python} -m pip download --dest wheels {requirements}\n\n"
+            "2. Bring the folder wheels to this computer.\n\n"
+            "3. Here, under Advanced, click From a folder... and choose it. The same in a terminal:\n\n"
+            "{python} -m pip install --no-index --find-links wheels {requirements}\n\n"
+            "{python} -m pip uninstall --yes opencv-python\n\n"
+            "{python} -m pip install --no-index --find-links wheels --force-reinstall --no-deps "
             "opencv-python-headless"
         ).format(python=_quoted(pythonSlicer()), requirements=" ".join(map(_quoted, self.requirements())))
 

@@ -210,7 +210,7 @@ def test_installButtonInstalls(module, ui, machine):
 ])
 def test_offlineHelpGivesTheExactCommands(ui, packages, monkeypatch, platform, executable, start):
     shown = []
-    monkeypatch.setattr(slicer.util, "infoDisplay", shown.append)
+    monkeypatch.setattr(slicer.util, "infoDisplay", lambda text, **_: shown.append(text))
     monkeypatch.setattr(sys, "executable", executable)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(shutil, "which", lambda name: None)
