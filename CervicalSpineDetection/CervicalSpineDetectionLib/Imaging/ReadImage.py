@@ -64,8 +64,9 @@ def readImageWithWarnings(path):
     checkValues(image)
     if image.GetPixelID() in (sitk.sitkUInt8, sitk.sitkInt8):
         raise InputError(f"{path} holds an 8-bit picture, whose values can't be HU; give the original CT.")
-    image, warning = correctHuOffset(image)
-    return ReadResult(image, warnings + ([warning] if warning else []))
+    # Whether an image without air may be a CT at all is said where it is looked at.
+    inHu, warning = correctHuOffset(image)
+    return ReadResult(inHu, [*warnings, warning] if warning and inHu is not image else warnings)
 
 
 def _read(path):
