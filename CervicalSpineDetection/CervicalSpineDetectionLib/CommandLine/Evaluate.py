@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from CervicalSpineDetectionLib.CommandLine.MakePhantom import REGIONS
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable
 
@@ -13,6 +14,8 @@ def addArguments(parser):
                              "20 to 24 for L1 to L5) beside their CTs NAME.nii.gz, or of JSON files with reference "
                              "boxes")
     parser.add_argument("--phantoms", type=int, default=0, metavar="N", help="evaluate on N fresh phantoms")
+    parser.add_argument("--region", default="neck", choices=REGIONS,
+                        help="of the phantoms; in chest, abdomen and pelvis every cervical level found is false")
     parser.add_argument("--first-seed", type=int, default=500, metavar="N", help="seed of the first phantom")
     parser.add_argument("--negatives", nargs="+", default=[], metavar="CT",
                         help="CTs without cervical vertebrae: all that is found there is false")
@@ -45,7 +48,7 @@ def run(arguments):
     detector = loadDetector(arguments.weights, arguments.device, everySlice=arguments.every_slice,
                             precision=arguments.precision)
     cases = (casesIn(arguments.cases) if arguments.cases
-             else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers))
+             else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers, arguments.region))
     scores, slices, pictures = evaluateCases(cases, detector)
     negatives = [evaluateNegative(path, detector) for path in arguments.negatives]
     figures = figuresOf(scores, slices, negatives, detector.model)

@@ -121,9 +121,10 @@ def referencesOf(labels):
     return references
 
 
-def phantomCases(count, firstSeed, workers=1):
+def phantomCases(count, firstSeed, workers=1, region="neck"):
     """Phantoms that no training has seen, if the seeds are others, made in processes of their own.
 
+    :param region: see ``Phantom.makePhantom``.
     :return: yields Case, in the order of the seeds.
     """
     # A forked process would inherit torch's and ITK's threads in an unknown state.
@@ -131,23 +132,23 @@ def phantomCases(count, firstSeed, workers=1):
     with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_oneThread) as pool:
         seeds = iter(range(firstSeed, firstSeed + count))
         # Few ahead: a fine phantom takes 500 MB.
-        waiting = deque(pool.submit(phantomCase, seed) for seed in islice(seeds, workers + 1))
+        waiting = deque(pool.submit(phantomCase, seed, region) for seed in islice(seeds, workers + 1))
         while waiting:
             case = waiting.popleft().result()
-            waiting.extend(pool.submit(phantomCase, seed) for seed in islice(seeds, 1))
+            waiting.extend(pool.submit(phantomCase, seed, region) for seed in islice(seeds, 1))
             yield case
 
 
-def phantomCase(seed):
+def phantomCase(seed, region="neck"):
     """Case of one phantom; a vertebra whose centre lies outside the field of view has a box only."""
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
-    phantom = makePhantom(seed)
+    phantom = makePhantom(seed, region)
     references = {v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
                   for v in phantom.vertebrae}
     codes = np.unique(sitk.GetArrayViewFromImage(phantom.labels))
     inView = {LEVELS[code - 1] for code in codes if 0 < code <= len(LEVELS)}
-    return Case(f"phantom {seed}", phantom.ct, references, phantom.fineLabels, frozenset(inView - references.keys()))
+    return Case(f"{region} phantom {seed}" if region != "neck" else f"phantom {seed}", phantom.ct, references, phantom.fineLabels, frozenset(inView - references.keys()))
 
 
 def _isInView(ct, point):

@@ -1,4 +1,4 @@
-"""Published sizes of the vertebrae C1 to T4 and random individuals drawn from them.
+"""Published sizes of the vertebrae C1 to L5 and random individuals drawn from them.
 
 Sources (values rounded, between the sexes, and moved within the published scatter so that neighbours fit together):
 
@@ -6,6 +6,12 @@ Sources (values rounded, between the sexes, and moved within the published scatt
   middle and lower regions. Spine 1991; 16(8): 861-869.
 - Panjabi, Takata, Goel et al.: Thoracic human vertebrae: quantitative three-dimensional anatomy. Spine 1991; 16(8):
   888-901.
+- Panjabi, Goel, Oxland et al.: Human lumbar vertebrae: quantitative three-dimensional anatomy. Spine 1992; 17(3):
+  299-306.
+- Zhou, McCarthy, McGregor et al.: Geometrical dimensions of the lower lumbar vertebrae - analysis of data from
+  digitised CT images. Eur Spine J 2000; 9(3): 242-248.
+- Kunkel, Herkommer, Reinehr et al.: Morphometric analysis of the relationships between intervertebral disc and vertebral
+  body heights: an anatomical and radiographic study of the human thoracic spine. J Anat 2011; 219(3): 375-387.
 - Gilad, Nissan: A study of vertebra and disc geometric relations of the human cervical and lumbar spine. Spine 1986;
   11(2): 154-157 (body and disc heights).
 - Doherty, Heggeness: The quantitative anatomy of the atlas. Spine 1994; 19(22): 2497-2500; Quantitative anatomy of the
@@ -21,7 +27,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, LOWER_LEVELS
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,19 @@ MEAN_SIZES = {
     "T2": VertebraSize(27.5, 28.5, 20.8, 17.2, 19, 15.5, 28, 38, 74, 14.5, 3.8),
     "T3": VertebraSize(27, 28, 22.3, 17.6, 18.5, 15.5, 29.5, 42, 69, 13.5, 3.6),
     "T4": VertebraSize(27, 28, 23.3, 18.2, 17.5, 15.5, 28.5, 46, 69, 13, 3.6),
+    "T5": VertebraSize(27.5, 28.5, 24.6, 18.8, 17.3, 15.5, 28, 52, 68, 12.8, 3.8),
+    "T6": VertebraSize(28, 29.5, 26, 19.3, 17.3, 15.5, 29, 56, 67, 12.8, 4.0),
+    "T7": VertebraSize(29, 30.5, 27.5, 19.8, 17.3, 15.5, 30, 56, 65, 12.8, 4.3),
+    "T8": VertebraSize(30, 31.5, 28.3, 20.3, 17.5, 15.5, 29, 54, 63, 13, 4.5),
+    "T9": VertebraSize(31, 33.5, 29.5, 20.8, 17.7, 15.7, 27, 48, 61, 13, 4.8),
+    "T10": VertebraSize(32.5, 35.5, 30.5, 21.8, 18.2, 15.8, 25, 38, 56, 13.3, 5.3),
+    "T11": VertebraSize(35, 38.5, 31.5, 22.8, 19.5, 16.2, 25, 26, 50, 13.5, 6.0),
+    "T12": VertebraSize(39, 41.5, 32.5, 24.5, 21.8, 17.5, 26, 15, 47, 14, 7.0),
+    "L1": VertebraSize(41.5, 43.5, 34, 26, 23.5, 18, 30, 8, 72, 15, 8.2),
+    "L2": VertebraSize(43, 45.5, 34.7, 26.8, 23.8, 17.8, 32, 7, 77, 15.5, 9.3),
+    "L3": VertebraSize(44.5, 48, 35, 27, 24.3, 17.5, 32, 7, 86, 17, 10.3),
+    "L4": VertebraSize(46.8, 49.5, 35.2, 27, 25.4, 18, 28, 8, 84, 19, 11.0),
+    "L5": VertebraSize(48, 49.5, 34.5, 26.5, 27, 18.5, 24, 10, 94, 21.5, 10.5),
 }
 
 
@@ -130,6 +149,11 @@ def randomIndividual(random):
         size = _jittered(MEAN_SIZES[level], scale, build, random)
         size, wear[level] = _worn(size, level, age, random)
         sizes[level] = size
+    # A stream of its own: the neck of a seed does not depend on what lies below.
+    lower = random.spawn(1)[0]
+    for level in LOWER_LEVELS:
+        size = _jittered(MEAN_SIZES[level], scale, build, lower)
+        sizes[level], wear[level] = _worn(size, level, age, lower)
     atlas = AtlasSize()
     atlas = replace(atlas, **{f.name: getattr(atlas, f.name) * scale * np.clip(random.normal(1, 0.03), 0.93, 1.07)
                               for f in fields(atlas)})
@@ -150,8 +174,9 @@ def _jittered(size, scale, build, random):
 
 
 def _worn(size, level, age, random):
-    """Discs narrow and margins grow with age, most at C5/6 and C6/7; C7/T1 and below are spared."""
-    exposure = age * {"C2": 0.3, "C3": 0.6, "C4": 0.8, "C5": 1.2, "C6": 1.1}.get(level, 0.25)
+    """Discs narrow and margins grow with age, most at C5/6, C6/7 and low in the back; the chest is spared."""
+    exposure = age * {"C2": 0.3, "C3": 0.6, "C4": 0.8, "C5": 1.2, "C6": 1.1, "T11": 0.5, "T12": 0.5, "L1": 0.5,
+                      "L2": 0.6, "L3": 0.8, "L4": 1.1, "L5": 1.3}.get(level, 0.25)
     narrowing = np.clip(exposure * random.uniform(0, 0.8), 0, 0.7)
     wedge = random.uniform(0.1, 0.3) if random.random() < 0.01 else 0.0
     loss = np.clip(random.exponential(0.04) * age, 0, 0.2) + wedge

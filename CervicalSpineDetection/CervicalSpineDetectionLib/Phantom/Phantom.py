@@ -1,4 +1,4 @@
-"""A random neck CT with exact ground truth."""
+"""A random CT with exact ground truth."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
-from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
+from CervicalSpineDetectionLib.Phantom.Anatomy import REGIONS, makeAnatomy
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 
 FIELD_MM = (190, 240, 320)
+WHOLE_FIELD_MM = (190, 240, 720)
+FOREIGN_REGIONS = ("chest", "abdomen", "pelvis")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Phantom:
     :param labels: uint8 image on the grid of ``ct``; codes as in ``Anatomy.SPINE_LEVELS``.
     :param fineLabels: the same on the fine grid of the made anatomy, along the patient axes, cut at the field of view;
         on a coarse grid a box's edge is off by up to half a voxel.
-    :param vertebrae: from the fine label map, cut at the field of view; confidence 1.
+    :param vertebrae: C1 to T4, from the fine label map, cut at the field of view; confidence 1.
     """
 
     ct: sitk.Image
@@ -33,19 +36,25 @@ class Phantom:
     vertebrae: list[Vertebra]
 
 
-def makePhantom(seed):
+def makePhantom(seed, region="neck"):
     """A random anatomy, posture, protocol, field of view and orientation.
 
     :param seed: the same number gives the same phantom.
+    :param region: one of ``Anatomy.REGIONS``; "chest", "abdomen" and "pelvis" show no cervical vertebra.
     :return: Phantom.
     """
     random = np.random.default_rng(seed)
-    anatomy = makeAnatomy(random)
+    anatomy = makeAnatomy(random, region=region)
     spacing = anatomy.tissues.GetSpacing()[0]
     tissues = sitk.GetArrayFromImage(anatomy.tissues).T
-    pivot = (anatomy.centres["C5"] - anatomy.tissues.GetOrigin()) / spacing
-    shape = tuple(int(length / spacing) for length in FIELD_MM)
+    pivot = (anatomy.centres[REGIONS[region]] - anatomy.tissues.GetOrigin()) / spacing
+    field = WHOLE_FIELD_MM if region == "whole" else FIELD_MM
+    shape = tuple(int(length / spacing) for length in field)
     posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
+    if region in FOREIGN_REGIONS:
+        # The field of view begins below the neck.
+        cervical = np.flatnonzero(((posed > 0) & (posed <= len(CERVICAL_LEVELS))).any(axis=(0, 1)))
+        posed = np.ascontiguousarray(posed[:, :, : cervical[0] if len(cervical) else None])
     protocol = Scanner.randomProtocol(random)
     voxels, exact = Scanner.acquire(Scanner.paint(posed, spacing, protocol, random), spacing, protocol, random)
     inside = Scanner.maskedFieldOfView(voxels.shape, random)

@@ -20,6 +20,9 @@ SOFT_HU = {
     Tissues.SKIN: (-30, 60), Tissues.SPINAL_CANAL: (5, 50), Tissues.THYROID: (60, 160), Tissues.BRAIN: (20, 45),
     Tissues.LUNG: (-900, -700), Tissues.TABLE: (-700, 100), Tissues.AIRWAY: (AIR_HU, AIR_HU),
 }
+# Organs of the trunk, and how much of the vessels' contrast they take up.
+ORGAN_HU = {Tissues.HEART: (30, 50, 0.8), Tissues.LIVER: (40, 65, 0.2), Tissues.KIDNEY: (25, 40, 0.5),
+            Tissues.BOWEL: (0, 50, 0.05), Tissues.CAVITY: (-110, -80, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,11 @@ def paint(tissues, spacing, protocol, random):
     ownStream = random.spawn(1)[0]
     for code in range(Tissues.LAST_NAMED_VERTEBRA + 1, Tissues.LAST_VERTEBRA + 1):
         table[code] = spongy + ownStream.uniform(-60, 60)
+    for code, (least, most, share) in ORGAN_HU.items():
+        table[code] = ownStream.uniform(least, most) + share * protocol.contrast
     hu = table[codes.long()]
     soft = (codes >= Tissues.DISC) & (codes < Tissues.BONE) & (codes != Tissues.AIRWAY)
+    soft |= (codes >= Tissues.HEART) & (codes <= Tissues.CAVITY)
     bone = ((codes > 0) & (codes <= Tissues.LAST_VERTEBRA)) | (codes == Tissues.BONE)
     hu += soft * _texture(codes.shape, spacing, 6, random) * random.uniform(5, 45)
     hu += bone * _texture(codes.shape, spacing, 4, random) * random.uniform(10, 90)

@@ -8,11 +8,12 @@ import torch.nn.functional as functional
 
 from CervicalSpineDetectionLib.Phantom import Tissues, VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, randomWobble, smoothTube
-from CervicalSpineDetectionLib.Phantom.Spine import ALL_LEVELS
+from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS
 from CervicalSpineDetectionLib.Phantom.Trunk import manubriumTop
+from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
 FLESH = (Tissues.SOFT_TISSUE, Tissues.FAT, Tissues.MUSCLE)
-NECK = ALL_LEVELS[:14]
+NECK = NECK_LEVELS[:14]
 
 # Distance of the skin in front of the body's front and behind its middle, and half width; mm by level.
 FRONT = {"C1": 30, "C2": 40, "C3": 46, "C4": 46, "C5": 45, "C6": 46, "C7": 47, "T1": 48, "T2": 60, "T3": 70, "T4": 82,
@@ -41,34 +42,43 @@ MUSCLES = (
 )
 
 
-def fill(canvas, spine, head, random):
-    """Everything but bones, discs and teeth."""
+def fill(canvas, spine, head, random, torso=None):
+    """Everything but bones, discs and teeth.
+
+    :param torso: the placed ``Torso``; None where the canvas holds a neck and the tops of the lungs only.
+    """
     scale = spine.individual.scale
     plumpness = random.beta(1.5, 2.5)
     girth = scale * (0.94 + 0.16 * plumpness)
     skin, fat = random.uniform(1.5, 2.5), 3 + 11 * plumpness
-    neck = _neckOutline(canvas, spine, girth, random)
+    outline = _neckOutline(canvas, spine, girth, random)
+    if torso:
+        outline = torso.outline(canvas.axes[2].astype(float), outline, skin + fat, plumpness)
     wobble = randomWobble(random, 1.2, 60)
     for code, inset in ((Tissues.SKIN, 0.0), (Tissues.FAT, skin), (Tissues.SOFT_TISSUE, skin + fat)):
-        _fillSlices(canvas, neck, code, inset)
+        _fillSlices(canvas, outline, code, inset)
         # The scalp and the face carry less fat.
         canvas.fill(head.outline(min(inset, skin + 0.5 * fat)), code, head.frame, wobble=wobble,
                     keep=() if code == Tissues.SKIN else (Tissues.AIR,))
     _mixFlesh(canvas, random)
-    _fillLungs(canvas, spine, random)
+    if torso:
+        torso.fillSoft(canvas, random)
+    else:
+        _fillLungs(canvas, spine, random)
     _fillMuscles(canvas, spine, head, random)
     _fillVessels(canvas, spine, head, random)
     head.fillSoft(canvas, random)
     _fillThroat(canvas, spine, head, random)
-    canal = [head.world([0, 17, 4])] + [spine.canal(level) for level in ALL_LEVELS]
-    depth = np.mean([size.canalDepth for size in spine.sizes.values()]) / 2
+    levels = SPINE_LEVELS if torso else NECK_LEVELS
+    canal = [head.world([0, 17, 4])] + [spine.canal(level) for level in levels]
+    depth = np.mean([size.canalDepth for size in (spine.sizes[level] for level in NECK_LEVELS[1:])]) / 2
     canvas.fill(smoothTube(canal, [15] + [13.5] + [depth + 1.5] * (len(canal) - 2), (1.5, 1, 1)), Tissues.SPINAL_CANAL,
                 over=FLESH)
     _fillTable(canvas, head, random)
 
 
 def _neckOutline(canvas, spine, girth, random):
-    """Per slice: middle y, half depth and half width, mm, each of shape (nz,)."""
+    """Per slice: middle x and y, half depth and half width, mm, each of shape (nz,)."""
     levels = list(FRONT)
     heights = np.array([spine.frames[level].origin[2] for level in levels])
     middle = np.array([spine.frames[level].origin[1] for level in levels])
@@ -83,7 +93,7 @@ def _neckOutline(canvas, spine, girth, random):
                           for values in (front, back, width))
     # Above C1 the neck closes as a dome inside the head.
     dome = np.sqrt(np.clip(1 - (np.maximum(z - spine.frames["C1"].origin[2], 0) / 34) ** 2, 0, 1))
-    return (front + back) / 2, dome * (back - front) / 2, dome * width
+    return np.zeros(len(z)), (front + back) / 2, dome * (back - front) / 2, dome * width
 
 
 def _smooth(values, spacing):
@@ -93,8 +103,8 @@ def _smooth(values, spacing):
 
 
 def _fillSlices(canvas, outline, code, inset):
-    middle, depth, width = outline
-    x = np.abs(canvas.axes[0][:, None]) / np.maximum(width - inset, 1e-3)
+    side, middle, depth, width = outline
+    x = np.abs(canvas.axes[0][:, None] - side) / np.maximum(width - inset, 1e-3)
     y = np.abs(canvas.axes[1][:, None] - middle) / np.maximum(depth - inset, 1e-3)
     across, along = ((v**2.3).astype(np.float32) for v in (x, y))
     canvas.tissues[across[:, None, :] + along[None] < 1] = code

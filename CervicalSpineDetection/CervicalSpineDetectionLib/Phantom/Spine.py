@@ -9,10 +9,15 @@ import numpy as np
 from CervicalSpineDetectionLib.Phantom import VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Morphometry import Degeneration, Individual, VertebraSize
 from CervicalSpineDetectionLib.Phantom.Shapes import Frame, rotation
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
-LOWER_LEVELS = ("T5", "T6", "T7", "T8")
-ALL_LEVELS = LEVELS + LOWER_LEVELS
+NECK_LEVELS = SPINE_LEVELS[:15]  # C1 to T8, what the canvas of a neck can hold
+SACRAL_SIZE = (30.0, 29.0)  # depth and height of the body of S1, mm
+# Degrees by which each lower level is turned against the one above, T9 to S1: the lower half of the thoracic kyphosis,
+# which is 40 (20 to 60) degrees in all, and the lumbar lordosis, 60 (40 to 80) to the upper end of the sacrum (Vialle et
+# al., J Bone Joint Surg Am 2005; 87: 260-267; Roussouly et al., Spine 2005; 30: 346-353).
+LOWER_KYPHOSIS = (4.0, 3.5, 2.5, 1.5)
+LORDOSIS = (-2.0, -5.0, -8.0, -12.0, -15.0, -15.0)
 
 
 @dataclass(frozen=True)
@@ -20,9 +25,9 @@ class Spine:
     """A placed spine.
 
     :param individual: the person's sizes.
-    :param sizes: level -> ``VertebraSize``, C2 to T8.
-    :param wear: level -> ``Degeneration``, C2 to T8.
-    :param frames: level -> ``Frame``, C1 to T8, in mm with axes left, posterior, superior and C4's body in the origin.
+    :param sizes: level -> ``VertebraSize``, C2 to L5.
+    :param wear: level -> ``Degeneration``, C2 to L5.
+    :param frames: level -> ``Frame``, C1 to L5 and S1, in mm with axes left, posterior, superior and C4's body in the origin.
     :param headTurn: shape (3, 3), rotation of the head.
     """
 
@@ -40,7 +45,8 @@ class Spine:
         """Middle of the front of a vertebra, anatomy mm."""
         if level == "C1":
             return self.point("C1", [0, -self.individual.atlas.depth / 2, 0])
-        return self.point(level, [0, -self.sizes[level].depth / 2, 0])
+        depth = SACRAL_SIZE[0] * self.individual.scale if level == "S1" else self.sizes[level].depth
+        return self.point(level, [0, -depth / 2, 0])
 
     def canal(self, level):
         """Middle of a vertebral foramen, anatomy mm."""
@@ -51,7 +57,7 @@ class Spine:
 
     def distanceAbove(self, level):
         """mm between the middles of a body, C3 or lower, and of the one above."""
-        upper = ALL_LEVELS[ALL_LEVELS.index(level) - 1]
+        upper = SPINE_LEVELS[SPINE_LEVELS.index(level) - 1]
         return float(np.linalg.norm(self.frames[level].origin - self.frames[upper].origin))
 
 
@@ -61,14 +67,18 @@ def randomSpine(individual, random):
     Angles follow the usual radiographic ranges: T1 slope about 25 (10 to 40) degrees, C2-C7 lordosis about 10 to 15
     with a wide scatter including kyphosis (Scheer et al., J Neurosurg Spine 2013; 19: 141-159).
     """
-    sizes, wear = dict(individual.sizes), dict(individual.wear)
-    for level in LOWER_LEVELS:
-        sizes[level], wear[level] = sizes["T4"], wear["T4"]
-    below = ALL_LEVELS[1:]
-    flexion = np.radians(_flexions(random))
-    lateral = np.radians(np.cumsum(random.normal(0, 0.9, len(below))))
+    sizes = individual.sizes
+    below = (*SPINE_LEVELS[1:], "S1")
+    count, rest = len(NECK_LEVELS) - 1, len(below) - len(NECK_LEVELS) + 1
+    flexion = _flexions(random)
+    lateral = random.normal(0, 0.9, count)
+    twist = random.normal(0, 1.5, count)
+    # A stream of its own: the neck of a seed does not depend on what lies below.
+    lower = random.spawn(1)[0]
+    flexion = np.radians(np.concatenate([flexion, _lowerFlexions(flexion[-1], lower)]))
+    lateral = np.radians(np.cumsum(np.concatenate([lateral, lower.normal(0, 0.9, rest)])))
     lateral -= lateral[2]
-    twist = np.radians(random.normal(0, 1.5, len(below)))
+    twist = np.radians(np.concatenate([twist, lower.normal(0, 1.5, rest)]))
     frames = {}
     position = np.zeros(3)
     for i, level in enumerate(below):
@@ -78,15 +88,16 @@ def randomSpine(individual, random):
             discAxis = previous[:, 2] + turn[:, 2]
             position = position - previous[:, 2] * sizes[below[i - 1]].height / 2
             position = position - discAxis / np.linalg.norm(discAxis) * sizes[below[i - 1]].disc
-            position = position - turn[:, 2] * sizes[level].height / 2
-            slip = random.normal(0, 0.4)
+            height = SACRAL_SIZE[1] * individual.scale if level == "S1" else sizes[level].height
+            position = position - turn[:, 2] * height / 2
+            slip = (random if i < count else lower).normal(0, 0.4)
             position = position + turn[:, 1] * slip
         frames[level] = Frame(position, turn)
     atlasTurn, headTurn = _upperTurns(flexion[0], frames["C2"].rotation, random)
     frames["C1"] = _atlasFrame(individual, sizes["C2"], frames["C2"], atlasTurn)
     shift = frames["C4"].origin
-    frames = {level: Frame(frames[level].origin - shift, frames[level].rotation) for level in ALL_LEVELS}
-    return Spine(individual, sizes, wear, frames, headTurn)
+    frames = {level: Frame(frames[level].origin - shift, frames[level].rotation) for level in frames}
+    return Spine(individual, sizes, individual.wear, frames, headTurn)
 
 
 def _flexions(random):
@@ -100,6 +111,18 @@ def _flexions(random):
     cervical = seventh + lordosis * (1 - along)
     thoracic = -slope + np.cumsum(random.uniform(0, 1.2) + np.array([0, 1, 2.5, 3.5, 4, 4, 4, 4.0]))
     return np.concatenate([cervical, thoracic]) + random.normal(0, 1.2, 14)
+
+
+def _lowerFlexions(last, random):
+    """Degrees for T9 to L5 and S1.
+
+    :param last: that of T8.
+    """
+    kyphosis = np.array(LOWER_KYPHOSIS) * np.clip(random.normal(1, 0.5), -0.3, 2.2)
+    # Much kyphosis goes with much lordosis.
+    turn = last + kyphosis.sum()
+    lordosis = np.array(LORDOSIS) * np.clip(random.normal(0.85, 0.2) + 0.012 * turn, 0.3, 1.5)
+    return last + np.cumsum(np.concatenate([kyphosis, lordosis])) + random.normal(0, 1.2, len(kyphosis) + len(lordosis))
 
 
 def _upperTurns(axisFlexion, axisTurn, random):

@@ -25,6 +25,11 @@ LUNG = 40
 BONE = 41  # skull, mandible, hyoid, ribs, shoulder girdle, pelvis
 TEETH = 42
 BRAIN = 43
+HEART = 44
+LIVER = 45  # and spleen
+KIDNEY = 46
+BOWEL = 47  # and stomach, bladder
+CAVITY = 48  # abdominal cavity, until bowel and fat are laid into it
 TABLE = 50
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Phantom.Shapes import Bar, smoothTube, tube
-from CervicalSpineDetectionLib.Phantom.Spine import ALL_LEVELS
+from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS
 
 # Courses of the ribs from head to cartilage in the frame of their vertebra (x for the left side, mm).
 FIRST_RIB = [(13, 6, 6), (27, 15, 5), (41, 20, 4), (56, 10, -4), (60, -15, -16), (48, -42, -30), (30, -58, -38)]
@@ -17,7 +17,7 @@ def ribShapes(spine, random):
     """Ribs 1 to 8 and cervical ribs, anatomy mm."""
     shapes = []
     scale = spine.individual.scale
-    for level in ALL_LEVELS[7:]:
+    for level in NECK_LEVELS[7:]:
         course = {"T1": FIRST_RIB, "T2": SECOND_RIB}.get(level, LOWER_RIB)
         size = spine.sizes[level]
         course = np.array(course, float) * scale

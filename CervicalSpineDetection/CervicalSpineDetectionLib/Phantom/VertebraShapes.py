@@ -100,7 +100,7 @@ def subaxialShapes(size, wear, above, level, random):
 
 
 def thoracicShapes(size, wear, above, random):
-    """T1 to T4, without ribs. Parameters and result as ``subaxialShapes``."""
+    """T1 to T12, without ribs. Parameters and result as ``subaxialShapes``."""
     below = size.height + size.disc
     shapes: list[object]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=0.5, lip=random.uniform(0, 1.2),
@@ -119,6 +119,32 @@ def thoracicShapes(size, wear, above, random):
         shapes += tube([pillar + [0, 1, 1], tip], [4.6, 4.6], (1, 1, 1.2))
         shapes.append(Bar(pillar + [-side * 1.5, 3, -2], [side * 2, back + 3, -4], 3.2, 3.6, (1, 1, 2.8)))
     shapes += _spinousProcess(size, "T", [0, back + 2, -5], random)
+    return shapes, [_canal(size)]
+
+
+def lumbarShapes(size, wear, above, random):
+    """L1 to L5. Parameters and result as ``subaxialShapes``."""
+    below = size.height + size.disc
+    shapes: list[object]
+    shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=0.3, lip=random.uniform(0, 1.0),
+                   slope=random.uniform(-0.02, 0.04), concavity=random.uniform(0.8, 2.4))]
+    shapes += _osteophytes(size, wear, random)
+    back = size.depth / 2 + size.canalDepth
+    pillarY = size.depth / 2 + 0.75 * size.canalDepth
+    gap = random.uniform(0.6, 1.2)
+    for side in (-1, 1):
+        wide = size.transverseWidth / 2 * random.normal(1, 0.03)
+        middle = np.array([side * size.pillarOffset, pillarY, 2.0]) + random.normal(0, 0.4, 3)
+        # The upper facets embrace the lower ones of the vertebra above (van Schaik et al., Spine 1985; 10: 276).
+        shapes.append(_pillar(middle + [side * 3.5, -1, 0], 5.0 * wear.facet, 6.0, above / 2 - 2 - gap, -4, 0.2))
+        shapes.append(_pillar(middle + [-side * 2.0, 3, 0], 4.8 * wear.facet, 6.0, 4, -below / 2 - 6 + gap, 0.2))
+        shapes.append(Bar([side * size.upperWidth * 0.34, size.depth * 0.32, size.height * 0.22], middle + [0, -2, 2],
+                          0.14 * size.upperWidth, 5.5, (1, 1, 1.35)))
+        tip = [side * (wide - 3), size.depth / 2 + 6, 3]
+        shapes += tube([middle + [side * 2, -3, 2], [side * (size.pillarOffset + 9), size.depth / 2 + 4, 3], tip],
+                       [5.0, 3.4, 3.4], (1, 1, 1.5))
+        shapes.append(Bar(middle + [-side * 1.5, 3, -3], [side * 2, back + 3, -7], 3.4, 3.8, (1, 1, 2.6)))
+    shapes += _spinousProcess(size, "L", [0, back + 3, -6], random)
     return shapes, [_canal(size)]
 
 
@@ -234,6 +260,8 @@ def _spinousProcess(size, level, root, random):
             spread = np.array([side * fork, random.uniform(-1, 1), random.uniform(-1.5, 0.5)])
             shapes += tube([middle, end + spread], [2.3, 2.2], (1, 1, height * 0.85))
         return shapes
+    if level == "L":
+        return tube([root, middle, end - [0, 3, 0]], (3.2, 3.0, 3.6), (1, 1, 3.2))
     thick = (3.1, 2.7, 3.4)
     return tube([root, middle, end - [0, 3, 0]], thick, (1, 1, 1.9))
 

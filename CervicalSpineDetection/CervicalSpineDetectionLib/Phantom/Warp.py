@@ -75,17 +75,18 @@ def _straighten(points, posture):
     The neck's axis is the curve that starts in the middle and follows the turned cranio-caudal direction; each point
     keeps its place in the turned frame at the nearest height of the curve.
     """
-    heights = np.linspace(-260, 260, 521)
+    reach = max(260, int(np.ceil(np.abs(points[..., 2]).max())) + 60)
+    heights = np.linspace(-reach, reach, 2 * reach + 1)
     frames = _frames(heights, posture)
     steps = frames[:, :, 2]
     curve = np.cumsum(steps, axis=0) - steps / 2
     curve -= curve[len(curve) // 2]
     height = points[..., 2].copy()
     for _ in range(6):
-        nearest = np.clip(np.rint(height + 260).astype(int), 0, 520)
+        nearest = np.clip(np.rint(height + reach).astype(int), 0, 2 * reach)
         height = np.clip(height + 0.8 * np.einsum("...i,...i", points - curve[nearest], steps[nearest]) - 0.8 * (
-            height - heights[nearest]), -260, 260)
-    nearest = np.clip(np.rint(height + 260).astype(int), 0, 520)
+            height - heights[nearest]), -reach, reach)
+    nearest = np.clip(np.rint(height + reach).astype(int), 0, 2 * reach)
     local = np.einsum("...i,...ij->...j", points - curve[nearest], frames[nearest])
     local[..., 2] += heights[nearest]
     return local
