@@ -59,9 +59,9 @@ def _writeMade(output, source, seed):
         return "there already"
     from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeSlices
 
-    ct, labels, random = source.volume(seed)
+    ct, labels, middles, random = source.volume(seed)
     split = "val" if seed % VALIDATION_PART == 0 else "train"
-    writeSlices(output, split, name, ct, labels, SliceGeometry(), random, SLICES_PER_VOLUME)
+    writeSlices(output, split, name, ct, labels, SliceGeometry(), random, SLICES_PER_VOLUME, middles)
     marker.touch()
     return "made"
 

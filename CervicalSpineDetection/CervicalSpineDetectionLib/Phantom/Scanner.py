@@ -149,11 +149,11 @@ def maskedFieldOfView(shape, random):
     return inside
 
 
-def imageFromArray(array, spacing):
-    """sitk image of an array of shape (x, y, z); its outer corner lies at the origin of LPS."""
+def imageFromArray(array, spacing, corner=(0.0, 0.0, 0.0)):
+    """sitk image of an array of shape (x, y, z); its outer corner lies at ``corner``, LPS mm."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
     image.SetSpacing([float(s) for s in spacing])
-    image.SetOrigin([float(s) / 2 for s in spacing])
+    image.SetOrigin([float(c + s / 2) for c, s in zip(corner, spacing, strict=True)])
     return image
 
 

@@ -165,6 +165,18 @@ class Canvas:
         self.tissues = np.zeros(size, np.uint8)
         self.axes = [(self.first[i] + np.arange(size[i]) * spacing).astype(np.float32) for i in range(3)]
 
+    @classmethod
+    def over(cls, tissues, first, spacing):
+        """A canvas over an array that is there already.
+
+        :param tissues: uint8, shape (x, y, z) along LPS; changed in place.
+        :param first: shape (3,), mm, centre of its first voxel.
+        """
+        canvas = cls(np.zeros(3), np.zeros(3), spacing)
+        canvas.first, canvas.tissues = np.asarray(first, float), tissues
+        canvas.axes = [(canvas.first[i] + np.arange(tissues.shape[i]) * spacing).astype(np.float32) for i in range(3)]
+        return canvas
+
     def fill(self, shapes, code, frame=None, over=None, keep=(), wobble=None):
         """Fill the union of shapes.
 
@@ -209,6 +221,8 @@ class Canvas:
             stop = int(np.clip(np.ceil((centre[i] + reach[i] - self.first[i]) / self.spacing) + 1, start, most))
             box.append(slice(start, stop))
         axes = [self.axes[i][box[i]] for i in range(3)]
+        if not all(len(axis) for axis in axes):
+            return tuple(box), np.zeros([len(axis) for axis in axes], bool)
         x, y, z = axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]
         if not np.array_equal(frame.rotation, np.eye(3)):
             matrix = frame.rotation.astype(np.float32)

@@ -56,11 +56,11 @@ def fill(canvas, spine, head, random, torso=None):
         outline = torso.outline(canvas.axes[2].astype(float), outline, skin + fat, plumpness)
     wobble = randomWobble(random, 1.2, 60)
     for code, inset in ((Tissues.SKIN, 0.0), (Tissues.FAT, skin), (Tissues.SOFT_TISSUE, skin + fat)):
-        _fillSlices(canvas, outline, code, inset)
+        fillSlices(canvas, outline, code, inset)
         # The scalp and the face carry less fat.
         canvas.fill(head.outline(min(inset, skin + 0.5 * fat)), code, head.frame, wobble=wobble,
                     keep=() if code == Tissues.SKIN else (Tissues.AIR,))
-    _mixFlesh(canvas, random)
+    mixFlesh(canvas, random)
     if torso:
         torso.fillSoft(canvas, random)
     else:
@@ -102,15 +102,17 @@ def _smooth(values, spacing):
     return np.convolve(np.pad(values, width // 2, mode="edge"), kernel / kernel.sum(), mode="valid")
 
 
-def _fillSlices(canvas, outline, code, inset):
+def fillSlices(canvas, outline, code, inset, over=None):
+    """Fill the outline of a body less a rim. :param over: codes that may be overwritten; all where None."""
     side, middle, depth, width = outline
     x = np.abs(canvas.axes[0][:, None] - side) / np.maximum(width - inset, 1e-3)
     y = np.abs(canvas.axes[1][:, None] - middle) / np.maximum(depth - inset, 1e-3)
     across, along = ((v**2.3).astype(np.float32) for v in (x, y))
-    canvas.tissues[across[:, None, :] + along[None] < 1] = code
+    inside = across[:, None, :] + along[None] < 1
+    canvas.tissues[inside if over is None else inside & np.isin(canvas.tissues, over)] = code
 
 
-def _mixFlesh(canvas, random):
+def mixFlesh(canvas, random):
     """Sheets of fat and strands of muscle in the flesh that no named organ takes."""
     size = [max(2, int(n * canvas.spacing / random.uniform(8, 16))) for n in canvas.tissues.shape]
     rough = torch.from_numpy(random.normal(0, 1, (1, 1, *size)).astype(np.float32))

@@ -23,7 +23,7 @@ S1 = TRUNK_LEVELS.index("S1")
 # The inside of chest and abdomen: half width, and how far it reaches in front of the bodies and behind their middles.
 CAGE_LEVELS = (-1.0, 0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0, 17.0, 19.0)
 CAGE_HALF_WIDTH = (8, 42, 68, 88, 101, 117, 126, 128, 122, 116, 112, 108, 95)
-CAGE_FRONT = (14, 24, 36, 47, 60, 84, 101, 109, 107, 98, 88, 90, 100)
+CAGE_FRONT = (14, 24, 40, 54, 68, 92, 108, 113, 108, 98, 88, 90, 100)
 CAGE_BACK = (5, 18, 32, 40, 44, 48, 48, 46, 42, 36, 32, 26, 20)
 # Half width of what lies between the lungs, by the distance behind the front of the bodies.
 MEDIASTINUM_BEHIND = (-120, -90, -45, -12, 0, 20, 40, 70)
@@ -241,29 +241,33 @@ class Torso:
                 branches += tube([hilum, (hilum + end) / 2 + random.normal(0, 6, 3), end], [3.2, 2.2, 1.0])
         canvas.fill(branches, Tissues.VESSEL, over=(Tissues.LUNG,))
 
-    def fillBones(self, canvas, random, keep=()):
+    def fillBones(self, canvas, random, keep=(), firstRib=1):
         """Ribs, sternum, sacrum and hip bones.
 
+        :param firstRib: number of the first one; with the first comes the sternum.
         :param keep: codes that are not overwritten.
         """
         wobble = randomWobble(random, 0.4, 16)
         over = dict(keep=(*keep, Tissues.AIR, Tissues.SKIN), wobble=wobble)
-        bones, cartilage = self._ribs(random)
+        bones, cartilage = self._ribs(random, firstRib)
         canvas.fill(cartilage, Tissues.DISC, **over)
         canvas.fill(bones, Tissues.BONE, **over)
         self._fillPelvis(canvas, random, over)
 
-    def _ribs(self, random):
-        """Ribs 1 to 12 and sternum; and the cartilages between. Anatomy mm."""
+    def _ribs(self, random, firstRib):
+        """Ribs to the twelfth and sternum; and the cartilages between. Anatomy mm."""
         bones, cartilage = [], []
         notch = self.at(1.4, 0, 50)[2]
         sternumX, sternum = self._origins[:4, 0].mean(), []
         for z in np.linspace(notch - 5, self.at(8.2, 0, 0)[2], 7):
             _, middle, _, depth = (float(value[0]) for value in self.cage(np.array([z])))
             sternum.append([sternumX, middle - depth - 6, z])
-        bones += smoothTube(np.array(sternum), [6, 6, 5, 5.5, 5.5, 4.5, 3], (3.2, 1, 1), 2)
+        if firstRib == 1:
+            bones += smoothTube(np.array(sternum), [6, 6, 5, 5.5, 5.5, 4.5, 3], (3.2, 1, 1), 2)
         shortLast = random.uniform(0.5, 1.1)
         for number, (drop, end) in enumerate(zip(RIB_DROP, RIB_END, strict=True), 1):
+            if number < firstRib:
+                continue
             level = f"T{number}"
             size = self.spine.sizes[level]
             end = end * (shortLast if number == 12 else 1) + random.normal(0, 2)

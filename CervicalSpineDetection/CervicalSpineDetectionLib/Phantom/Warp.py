@@ -42,14 +42,15 @@ def randomPosture(random):
     )
 
 
-def warpLabels(labels, spacing, pivot, posture, shape, random):
+def warpLabels(labels, spacing, pivot, posture, shape, random, part=(slice(None),) * 3):
     """Sample a label volume as the posture holds it.
 
     :param labels: uint8, shape (x, y, z) along LPS, isotropic.
     :param spacing: mm, of ``labels`` and of the result.
     :param pivot: shape (3,), index of the neck's middle in ``labels``; it comes to the middle of the result.
     :param shape: (x, y, z) of the result.
-    :return: uint8, shape ``shape``.
+    :param part: three slices; only this part of the result is made.
+    :return: uint8, shape ``shape``, or that of its part.
     """
     coarse = [int(np.ceil(n * spacing / COARSE_MM)) + 1 for n in shape]
     axes = [(np.arange(n) - (n - 1) / 2) * COARSE_MM for n in coarse]
@@ -61,8 +62,8 @@ def warpLabels(labels, spacing, pivot, posture, shape, random):
     grid = 2 * index / (np.array(labels.shape) - 1) - 1
     grid = torch.from_numpy(grid[..., ::-1].copy()).float().movedim(-1, 0)[None]
     # The coarse grid spans slightly more than the result: cut it to the result's own voxel centres.
-    fine = [(torch.arange(n) - (n - 1) / 2) * spacing / ((m - 1) / 2 * COARSE_MM)
-            for n, m in zip(shape, coarse, strict=True)]
+    fine = [((torch.arange(n) - (n - 1) / 2) * spacing / ((m - 1) / 2 * COARSE_MM))[wanted]
+            for n, m, wanted in zip(shape, coarse, part, strict=True)]
     dense = torch.stack(torch.meshgrid(*fine, indexing="ij")[::-1], dim=-1)[None]
     grid = functional.grid_sample(grid, dense, align_corners=True).movedim(1, -1)
     volume = torch.from_numpy(np.ascontiguousarray(labels)).float()[None, None]

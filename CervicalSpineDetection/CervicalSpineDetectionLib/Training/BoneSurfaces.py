@@ -11,14 +11,21 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Phantom import Tissues
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level, levelIndex
+from CervicalSpineDetectionLib.Phantom import SoftTissue, Tissues
+from CervicalSpineDetectionLib.Phantom.Morphometry import MEAN_SIZES, AtlasSize, Degeneration, Individual
+from CervicalSpineDetectionLib.Phantom.Shapes import Canvas, Frame, rotation, smoothTube
+from CervicalSpineDetectionLib.Phantom.Spine import Spine
+from CervicalSpineDetectionLib.Phantom.Torso import FLESH, Torso
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraCentres
 
 POINTS_PER_SQUARE_MM = 6
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("vertices", "<f4", (3, 3)), ("attribute", "<u2")])
-# Around C1 to T4: right, anterior, inferior; left, posterior, superior.
-MARGIN_MM = np.array([[75, 110, 30], [75, 70, 110]])
+# Around the vertebrae: right, anterior, inferior; left, posterior, superior.
+MARGIN_MM = np.array([[60, 120, 60], [60, 70, 110]])
+NUMBERS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth", "Eleventh",
+           "Twelfth")
+FIRST_MADE_RIB = 4  # the surfaces have three
 MUSCLE_NAMES = (
     "trapezius", "longissimus", "levator", "omohyoid", "scalenus", "semispinalis", "splenius", "sternocleido",
     "sternohyoid", "sternothyroid", "subscap",
@@ -32,9 +39,9 @@ def readTriangles(path):
 
 
 def tissueMapFromSurfaces(folder, spacing=1.0):
-    """Voxelise a folder of bone and muscle surfaces around C1 to T4.
+    """Voxelise a folder of bone and muscle surfaces around the vertebrae C1 to L5.
 
-    :param folder: holds ``C1.stl`` ... ``T4.stl``, ``Intervertebral_disk_*.stl``, muscles and other bones.
+    :param folder: holds ``C1.stl`` ... ``T4.stl``, ``Fifth_thoracic_vertebra.stl`` ..., ``Intervertebral_disk_*.stl``, muscles and other bones.
     :param spacing: mm.
     :return: TissueMap.
     """
@@ -56,8 +63,11 @@ def tissueMapFromSurfaces(folder, spacing=1.0):
 
 def tissueOf(name):
     """Tissue code of a surface by its file name."""
-    if name in LEVELS:
-        return Tissues.FIRST_VERTEBRA + levelIndex(name)
+    number, _, kind = name.partition("_")
+    if number in NUMBERS and kind in ("thoracic_vertebra", "lumbar_vertebra"):
+        name = f"{kind[0].upper()}{NUMBERS.index(number) + 1}"
+    if name in SPINE_LEVELS:
+        return Tissues.FIRST_VERTEBRA + SPINE_LEVELS.index(name)
     if name.startswith("Intervertebral_disk"):
         return Tissues.DISC
     if any(muscle in name for muscle in MUSCLE_NAMES):
@@ -121,8 +131,67 @@ def _fillBody(tissues, spacing):
     tissues[free & (depth > -2)] = Tissues.SOFT_TISSUE
 
 
+def spineOf(anatomy):
+    """The vertebrae of a tissue map as a ``Spine`` with sizes of books, to lay other tissues about it.
+
+    :param anatomy: TissueMap with the centres of C1 to L5.
+    """
+    places = np.array([anatomy.centres[level] for level in SPINE_LEVELS])
+    upwards = np.gradient(places, axis=0) * -1
+    frames = {level: Frame(place, _upright(up)) for level, place, up in zip(SPINE_LEVELS, places, upwards, strict=True)}
+    step = places[-1] - places[-2]
+    frames["S1"] = Frame(places[-1] + step + [0, 8, 0], rotation(np.radians(-38)))
+    wear = {level: Degeneration() for level in SPINE_LEVELS[1:]}
+    return Spine(Individual(1.0, MEAN_SIZES, AtlasSize(), wear, (0.0, 0.0)), MEAN_SIZES, wear, frames, np.eye(3))
+
+
+def _upright(up):
+    """Rotation whose superior axis is ``up`` and whose left one is as near to the patient's as can be."""
+    superior = up / np.linalg.norm(up)
+    left = np.array([1.0, 0, 0]) - superior[0] * superior
+    left /= np.linalg.norm(left)
+    return np.stack([left, np.cross(superior, left), superior], axis=1)
+
+
+def withTrunk(anatomy, random, middle, height):
+    """A part of a tissue map with what the surfaces lack: airway and vessels, trunk, ribs, pelvis.
+
+    :param anatomy: TissueMap with the centres of C1 to L5.
+    :param middle: LPS z of the middle of the part in mm.
+    :param height: mm, of the part.
+    :return: TissueMap; the centres are those in the part.
+    """
+    spacing, origin = anatomy.tissues.GetSpacing()[0], np.array(anatomy.tissues.GetOrigin())
+    tissues = withAirway(anatomy, random)
+    first = int(np.clip((middle - height / 2 - origin[2]) / spacing, 0, tissues.shape[2]))
+    tissues = np.ascontiguousarray(tissues[:, :, first : first + int(height / spacing)])
+    corner = origin + [0, 0, first * spacing]
+    canvas = Canvas.over(tissues, corner, spacing)
+    spine = spineOf(anatomy)
+    torso = Torso(spine, random)
+    z = canvas.axes[2].astype(float)
+    plumpness, skin = random.beta(1.5, 2.5), random.uniform(1.5, 2.5)
+    nothing = np.zeros(len(z))
+    outline = torso.outline(z, (nothing, nothing, nothing, nothing), skin + 3 + 14 * plumpness, plumpness)
+    soft = skin + 3 + 11 * plumpness
+    SoftTissue.fillSlices(canvas, outline, Tissues.SKIN, 0.0, (Tissues.AIR,))
+    SoftTissue.fillSlices(canvas, outline, Tissues.FAT, skin, (Tissues.AIR, Tissues.SKIN))
+    SoftTissue.fillSlices(canvas, outline, Tissues.SOFT_TISSUE, soft, (Tissues.AIR, Tissues.SKIN, Tissues.FAT))
+    SoftTissue.mixFlesh(canvas, random)
+    torso.fillSoft(canvas, random)
+    canvas.fill(smoothTube([spine.canal(level) for level in SPINE_LEVELS[1:]], 8.5, (1.3, 1, 1)), Tissues.SPINAL_CANAL,
+                over=FLESH)
+    solid = (*range(Tissues.FIRST_VERTEBRA, Tissues.LAST_VERTEBRA + 1), Tissues.DISC, Tissues.BONE)
+    torso.fillBones(canvas, random, solid, FIRST_MADE_RIB)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(tissues.T))
+    image.SetSpacing([spacing] * 3)
+    image.SetOrigin(corner.tolist())
+    return Tissues.TissueMap(image, {level: centre for level, centre in anatomy.centres.items()
+                                     if corner[2] < centre[2] < corner[2] + (tissues.shape[2] - 1) * spacing})
+
+
 def withAirway(anatomy, random):
-    """A copy of a tissue map with a random airway before the spine and vessels beside it.
+    """A copy of a tissue map with a random airway before the cervical spine and vessels beside it.
 
     Prevertebral tissue is 3 to 7 mm at C3 and 12 to 18 mm at C6 (Penning 1981, AJR 136(2):311-312).
 
@@ -131,7 +200,7 @@ def withAirway(anatomy, random):
     """
     tissues = sitk.GetArrayFromImage(anatomy.tissues).T.copy()
     spacing = anatomy.tissues.GetSpacing()[0]
-    levels = [level for level in LEVELS if level in anatomy.centres]
+    levels = [level for level in LEVELS[:10] if level in anatomy.centres]
     centres = (np.array([anatomy.centres[level] for level in levels]) - anatomy.tissues.GetOrigin()) / spacing
     order = np.argsort(centres[:, 2])
     heights = np.arange(max(0, int(centres[:, 2].min())), min(tissues.shape[2], int(centres[0, 2] + 40 / spacing)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -14,10 +15,17 @@ from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Implants import addPlate
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
-from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
-from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Training.Windows import placed, randomView
 
 IMPLANT_PART = 0.06  # of the made necks
+CHILD_PART, CHILD_SCALE = 0.2, (0.6, 0.85)
+THICK_PART, THICK_SLICES_MM = 0.1, (3.0, 6.0)
+# Of the fields of view: cut above and below; narrow, as small reformats and cone-beam CTs are; without what lies in
+# front, or behind.
+SHORT_PART, NARROW_PART, BACK_ONLY_PART, FRONT_ONLY_PART = 0.5, 0.2, 0.2, 0.1
+SHORTEST_MM, NARROW_MM = 60, (36, 110)
+LEAST_BONE_MM3 = 4000
+WINDOW_PART = 0.4  # of the pictures are windows of their slice
 
 
 @dataclass(frozen=True)
@@ -42,49 +50,100 @@ def writeDescription(folder, geometry, note):
     (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
-def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300)):
+def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300), bending=1.0):
     """One random CT of one anatomy.
 
     :param tissues: tissue codes, shape (x, y, z) along LPS; they are posed anew.
     :param spacing: mm, isotropic.
-    :param pivot: shape (3,), index of the neck's middle, about which it bends.
-    :param shape: (x, y, z) of the posed field in voxels.
-    :return: (CT, labels), sitk images in one physical frame; labels are codes of ``Anatomy.SPINE_LEVELS``, void where
-        the field of view is cut.
+    :param pivot: shape (3,), index of the place about which it bends.
+    :param shape: (x, y, z) of the posed part of the body in voxels; the field of view is a random part of it.
+    :param bending: factor on how far it bends; chest and loins are stiffer than a neck.
+    :return: (CT, labels, middles): sitk images in one physical frame, the labels codes of ``Anatomy.SPINE_LEVELS``, void
+        where the field of view is void; and level code -> LPS x of the middle of the whole vertebra's canal in mm, for
+        the field of view may show a part of it.
     """
     pivot = pivot + random.normal(0, [3, 12, 14])
-    posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
-    protocol = Scanner.randomProtocol(random)
+    posture, protocol = randomPosture(random), Scanner.randomProtocol(random)
+    posture = replace(posture, flexion=bending * posture.flexion, lateralBend=bending * posture.lateralBend,
+                      twist=bending * posture.twist)
+    if random.random() < CHILD_PART:
+        posture = replace(posture, scale=random.uniform(*CHILD_SCALE) * random.uniform(0.93, 1.07, 3))
+    if random.random() < THICK_PART:
+        protocol = replace(protocol, sliceSpacing=random.uniform(*THICK_SLICES_MM))
+    # Every second voxel will do to choose the field of view.
+    coarse = warpLabels(tissues, spacing, pivot, posture, shape, copy.deepcopy(random), (slice(None, None, 2),) * 3)
+    coarse[coarse > Tissues.LAST_VERTEBRA] = 0
+    middles = middlesOf(coarse.transpose(0, 2, 1)[:, ::-1], (np.arange(len(coarse)) * 2 + 0.5) * spacing, 2 * spacing)
+    own = random.spawn(1)[0]
+    field = [slice(2 * edges.start, min(2 * edges.stop, n)) for edges, n in
+             zip(randomField(coarse, 2 * spacing, own), shape, strict=True)]
+    posed = warpLabels(tissues, spacing, pivot, posture, shape, random, field)
     hu = Scanner.paint(posed, spacing, protocol, random)
     if random.random() < IMPLANT_PART:
         addPlate(hu, posed, spacing, random)
     voxels, exact = Scanner.acquire(hu, spacing, protocol, random)
-    posed[posed > Tissues.LAST_VERTEBRA] = 0
     inside = Scanner.maskedFieldOfView(voxels.shape, random)
     voxels[~inside] = Scanner.VOID_HU
-    ct = Scanner.imageFromArray(voxels, exact)
-    labels = Scanner.imageFromArray(posed, [spacing] * 3)
-    mask = sitk.Resample(Scanner.imageFromArray(inside.astype(np.uint8), exact), labels, sitk.Transform(),
+    corner = [edges.start * spacing for edges in field]
+    ct = Scanner.imageFromArray(voxels, exact, corner)
+    posed[posed > Tissues.LAST_VERTEBRA] = 0
+    labels = Scanner.imageFromArray(posed, [spacing] * 3, corner)
+    mask = sitk.Resample(Scanner.imageFromArray(inside.astype(np.uint8), exact, corner), labels, sitk.Transform(),
                          sitk.sitkNearestNeighbor)
-    return ct, labels * mask
+    return ct, labels * mask, middles
 
 
-def writeSlices(folder, split, name, ct, labels, geometry, random, count=16):
+def randomField(tissues, spacing, random):
+    """A field of view: any height, its edges through anything, in some narrow or without front or back.
+
+    :param tissues: tissue codes, shape (x, y, z) along LPS.
+    :param spacing: mm, isotropic.
+    :return: three slices; some vertebra is in them, if there is one.
+    """
+    bone = (tissues > 0) & (tissues <= Tissues.LAST_VERTEBRA)
+    if not bone.any():
+        return tuple(slice(0, n) for n in tissues.shape)
+    x, y = (np.flatnonzero(bone.any(axis=other)) for other in ((1, 2), (0, 2)))
+    for _ in range(10):
+        first, last = np.zeros(3, int), np.array(tissues.shape)
+        if random.random() < SHORT_PART:
+            height = np.exp(random.uniform(np.log(SHORTEST_MM), np.log(tissues.shape[2] * spacing))) / spacing
+            first[2] = random.uniform(0, tissues.shape[2] - height)
+            last[2] = first[2] + height
+        if random.random() < NARROW_PART:
+            width = random.uniform(*NARROW_MM) / spacing
+            first[0] = max(0, random.uniform(x[0] - width / 2, x[-1] - width / 2))
+            last[0] = min(first[0] + width, tissues.shape[0])
+        depth = y[-1] - y[0]
+        if random.random() < BACK_ONLY_PART:
+            first[1] = max(0, y[0] + depth * random.uniform(-0.5, 0.6))
+        elif random.random() < FRONT_ONLY_PART:
+            last[1] = min(y[-1] + depth * random.uniform(-0.6, 0.2), tissues.shape[1])
+        field = tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
+        if bone[field].sum() * spacing**3 >= LEAST_BONE_MM3:
+            return field
+    return tuple(slice(0, n) for n in tissues.shape)
+
+
+def writeSlices(folder, split, name, ct, labels, geometry, random, count=16, middles=None):
     """Cut random slices of one labelled CT into pictures and boxes.
 
+    :param middles: see ``madeVolume``; None to find them in what the labels show.
     :return: how many.
     """
     volume = resampleSagittal(ct, geometry.pixelSize, geometry.sliceSpacing)
     levels = resampleLabels(labels, volume)
     pictures = withNeighbours(windowed(volume, geometry.window))
     xs = volume.origin[0] + np.arange(len(levels)) * geometry.sliceSpacing
-    middles = middlesOf(levels, xs, geometry.pixelSize)
+    middles = middlesOf(levels, xs, geometry.pixelSize) if middles is None else middles
     boxes = [boxesInSlice(level, x, middles, geometry.pixelSize) for level, x in zip(levels, xs, strict=True)]
     return writePictures(folder, split, name, pictures, boxes, geometry.pictureSize, random, count)
 
 
 def writePictures(folder, split, name, pictures, boxes, size, random, count):
-    """Write some slices with their boxes; nine of ten cross a vertebra, each is a random crop around the spine.
+    """Write some slices with their boxes; nine of ten cross a vertebra.
+
+    Each shows a random part of its slice in a random place, see ``Windows``.
 
     :param pictures: uint8, shape (slices, 3, rows, columns).
     :param boxes: one list a slice of (class, firstColumn, firstRow, lastColumn, lastRow).
@@ -106,29 +165,16 @@ def writePictures(folder, split, name, pictures, boxes, size, random, count):
 
 
 def _writePicture(folder, split, name, channels, boxes, size, random):
-    rows, columns = channels.shape[1:]
-    if boxes:
-        corners = np.array(boxes)[:, 1:]
-        middle = (corners[:, [1, 0]].min(0) + corners[:, [3, 2]].max(0)) / 2
+    picture = channels.transpose(1, 2, 0)
+    if random.random() < WINDOW_PART:
+        picture, boxes = randomView(picture, boxes, size, random)
     else:
-        middle = np.array([rows, columns]) / 2
-    first = np.rint(middle - size / 2 + random.uniform(-45, 45, 2)).astype(int)
-    picture = np.zeros((size, size, 3), np.uint8)
-    a, b = np.maximum(first, 0), np.minimum(first + size, [rows, columns])
-    if (b <= a).any():
-        return
-    picture[a[0] - first[0] : b[0] - first[0], a[1] - first[1] : b[1] - first[1]] = channels[
-        :, a[0] : b[0], a[1] : b[1]].transpose(1, 2, 0)
+        rows, columns = picture.shape[:2]
+        picture, boxes = placed(picture, boxes, (0, 0, columns, rows), size, random)
     lines = []
-    for kind, *corners in boxes:
-        whole = np.array(corners, float) - [first[1], first[0]] * 2
-        cut = np.clip(whole, 0, size)
-        extent, full = cut[2:] - cut[:2], whole[2:] - whole[:2]
-        if (extent < 3).any() or extent.prod() < 0.3 * full.prod():
-            continue
-        centre = (cut[:2] + cut[2:]) / 2
-        lines.append(f"{kind} {centre[0] / size:.5f} {centre[1] / size:.5f} {extent[0] / size:.5f} "
-                     f"{extent[1] / size:.5f}")
+    for kind, left, top, right, bottom in boxes:
+        lines.append(f"{kind} {(left + right) / 2 / size:.5f} {(top + bottom) / 2 / size:.5f} "
+                     f"{(right - left) / size:.5f} {(bottom - top) / size:.5f}")
     Image.fromarray(picture).save(folder / "images" / split / f"{name}.png", compress_level=1)
     (folder / "labels" / split / f"{name}.txt").write_text("\n".join(lines))
 

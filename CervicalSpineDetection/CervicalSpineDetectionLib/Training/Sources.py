@@ -8,29 +8,35 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
-from CervicalSpineDetectionLib.Training.BoneSurfaces import tissueMapFromSurfaces, withAirway
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Training.BoneSurfaces import tissueMapFromSurfaces, withTrunk
 from CervicalSpineDetectionLib.Training.Dataset import madeVolume
 
-PIVOT_LEVELS = ("C3", "C4", "C5", "C6", "C7", "T1")
 # An anatomy takes longer to make than to pose and image: each serves for some volumes.
 VOLUMES_PER_ANATOMY = 3
+# Half of the phantoms show some of the neck.
+REGION_SHARES = {"neck": 0.25, "cervicothoracic": 0.25, "chest": 0.2, "abdomen": 0.15, "pelvis": 0.15}
+TRUNK_BENDING = 0.5
+NAMED_PART = 0.5  # of the parts of the bone surfaces show C1 to T4 in their middle
+SURFACE_PART_MM = 380
+PIVOT_MARGIN_MM = 50  # from the ends of the anatomy
 
 
 class PhantomSource:
-    """Random parametric anatomies, each posed and imaged anew."""
+    """Random parametric anatomies of all regions of the spine, each posed and imaged anew."""
 
     prefix = "phantom"
     description = {"name": "parametric phantom", "licence": "Apache-2.0", "source": "cervical-spine phantom"}
 
     def volume(self, seed):
-        """:return: (CT, labels), see ``Dataset.madeVolume``; and the random generator for what follows."""
+        """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
         random = np.random.default_rng([2, seed])
         anatomy = _anatomy(seed // VOLUMES_PER_ANATOMY)
         return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random), random)
 
 
 class SurfaceSource:
-    """One real anatomy from its bone surfaces.
+    """One real spine from its bone surfaces, in parts with a made trunk about them.
 
     :param folder: see ``BoneSurfaces.tissueMapFromSurfaces``.
     """
@@ -45,25 +51,40 @@ class SurfaceSource:
         self._folder = str(folder)
 
     def volume(self, seed):
-        """:return: (CT, labels), see ``Dataset.madeVolume``; and the random generator for what follows."""
+        """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
         random = np.random.default_rng([1, seed])
-        anatomy = _surfaces(self._folder)
-        return (*_posed(anatomy, withAirway(anatomy, random), random), random)
+        anatomy = _dressed(self._folder, seed // VOLUMES_PER_ANATOMY)
+        return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random), random)
 
 
 def _posed(anatomy, tissues, random):
     spacing = anatomy.tissues.GetSpacing()[0]
-    level = random.choice([level for level in PIVOT_LEVELS if level in anatomy.centres])
-    pivot = (anatomy.centres[level] - anatomy.tissues.GetOrigin()) / spacing
+    places = {level: (centre - anatomy.tissues.GetOrigin()) / spacing for level, centre in anatomy.centres.items()}
+    high = tissues.shape[2] - PIVOT_MARGIN_MM / spacing
+    inner = [level for level, place in places.items() if PIVOT_MARGIN_MM / spacing < place[2] < high]
+    level = random.choice(inner or list(places))
+    pivot = places[level]
     if random.random() < 0.5:  # mirrored left to right
         tissues = tissues[::-1]
         pivot = [len(tissues) - 1 - pivot[0], *pivot[1:]]
-    return madeVolume(tissues, spacing, np.array(pivot), random)
+    bending = 1.0 if level in LEVELS else TRUNK_BENDING
+    return madeVolume(tissues, spacing, np.array(pivot), random, bending=bending)
 
 
 @lru_cache(maxsize=1)
 def _anatomy(seed):
-    return makeAnatomy(np.random.default_rng([3, seed]))
+    random = np.random.default_rng([3, seed])
+    return makeAnatomy(random, region=random.choice(list(REGION_SHARES), p=list(REGION_SHARES.values())))
+
+
+@lru_cache(maxsize=1)
+def _dressed(folder, seed):
+    random = np.random.default_rng([4, seed])
+    anatomy = _surfaces(folder)
+    names = list(anatomy.centres)
+    shown = LEVELS if random.random() < NAMED_PART else names
+    middle = anatomy.centres[random.choice([level for level in names if level in shown])]
+    return withTrunk(anatomy, random, middle[2], SURFACE_PART_MM)
 
 
 @lru_cache(maxsize=1)

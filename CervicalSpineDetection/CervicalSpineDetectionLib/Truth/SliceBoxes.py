@@ -57,9 +57,12 @@ def middlesOf(labels, xs, pixelSize):
     """
     middles = {}
     for code in np.unique(labels[(labels > 0) & (labels <= len(SPINE_LEVELS))]):
-        counts = (labels == code).sum(axis=(1, 2))
+        mask = labels == code
+        counts = mask.sum(axis=(1, 2))
         used = np.flatnonzero(counts)
-        canal = [index for index in used if _isCanal(labels[index] == code, pixelSize, _minimumBodyArea(code))]
+        rows, columns = np.flatnonzero(mask.any(axis=(0, 2))), np.flatnonzero(mask.any(axis=(0, 1)))
+        cut = mask[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        canal = [index for index in used if _isCanal(cut[index], pixelSize, _minimumBodyArea(code))]
         # The foramina of the transverse processes can part them too: the canal is the longest run.
         runs = np.split(canal, np.flatnonzero(np.diff(xs[canal]) > MAXIMUM_RUN_GAP_MM) + 1) if canal else []
         middles[int(code)] = float(np.mean(xs[max(runs, key=len)]) if runs else np.average(xs, weights=counts))
