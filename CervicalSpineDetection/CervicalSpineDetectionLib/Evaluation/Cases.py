@@ -31,7 +31,7 @@ class Case:
 
     :param image: sitk CT.
     :param references: level -> Reference.
-    :param labels: sitk label map, codes as in ``Anatomy.SPINE_LEVELS``, or None where the truth is boxes only.
+    :param labels: sitk label map, codes as in ``Levels.SPINE_LEVELS``, or None where the truth is boxes only.
     :param slivers: levels of which so little is in view that they need not be found, and may be.
     """
 
@@ -148,7 +148,8 @@ def phantomCase(seed, region="neck"):
                   for v in phantom.vertebrae}
     codes = np.unique(sitk.GetArrayViewFromImage(phantom.labels))
     inView = {LEVELS[code - 1] for code in codes if 0 < code <= len(LEVELS)}
-    return Case(f"{region} phantom {seed}" if region != "neck" else f"phantom {seed}", phantom.ct, references, phantom.fineLabels, frozenset(inView - references.keys()))
+    name = f"phantom {seed}" if region == "neck" else f"{region} phantom {seed}"
+    return Case(name, phantom.ct, references, phantom.fineLabels, frozenset(inView - references.keys()))
 
 
 def _isInView(ct, point):

@@ -68,7 +68,7 @@ def scoreSlices(image, labels, detector):
     """Both variants on all sagittal slices of one CT.
 
     :param image: sitk CT.
-    :param labels: sitk label map of it, codes as in ``Anatomy.SPINE_LEVELS``, any grid.
+    :param labels: sitk label map of it, codes as in ``Levels.SPINE_LEVELS``, any grid.
     :param detector: a ``Detector.SliceDetector``.
     :return: name of the variant -> SliceStatistics.
     """

@@ -35,7 +35,8 @@ def makeAnatomy(random, spacing=1.0, region="neck"):
     spine = randomSpine(individual, random)
     head = Head(spine, random)
     torso = None if region == "neck" else Torso(spine, random)
-    canvas = Canvas(*_corners(spine, individual, region), spacing)
+    lower, upper = _corners(spine, individual, region)
+    canvas = Canvas(lower, upper, spacing)
     SoftTissue.fill(canvas, spine, head, random, torso)
     wobble = randomWobble(random, 0.35, 14)
     bones = shoulderShapes(spine, random) if torso else ribShapes(spine, random) + shoulderShapes(spine, random)
@@ -53,7 +54,7 @@ def _corners(spine, individual, region):
     """Lower and upper corner of the canvas, mm."""
     size = SIZE_MM
     side = 0.0
-    levels = LEVELS[5:]
+    levels: tuple[str, ...] = LEVELS[5:]
     top = spine.frames["C1"].origin[2] + TOP_ABOVE_ATLAS_MM * individual.scale
     if region == "whole":
         levels = SPINE_LEVELS[5:]

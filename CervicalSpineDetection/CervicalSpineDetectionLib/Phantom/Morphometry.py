@@ -10,8 +10,8 @@ Sources (values rounded, between the sexes, and moved within the published scatt
   299-306.
 - Zhou, McCarthy, McGregor et al.: Geometrical dimensions of the lower lumbar vertebrae - analysis of data from
   digitised CT images. Eur Spine J 2000; 9(3): 242-248.
-- Kunkel, Herkommer, Reinehr et al.: Morphometric analysis of the relationships between intervertebral disc and vertebral
-  body heights: an anatomical and radiographic study of the human thoracic spine. J Anat 2011; 219(3): 375-387.
+- Kunkel, Herkommer, Reinehr et al.: Morphometric analysis of the relationships between intervertebral disc and
+  vertebral body heights: an anatomical and radiographic study of the human thoracic spine. J Anat 2011; 219: 375-387.
 - Gilad, Nissan: A study of vertebra and disc geometric relations of the human cervical and lumbar spine. Spine 1986;
   11(2): 154-157 (body and disc heights).
 - Doherty, Heggeness: The quantitative anatomy of the atlas. Spine 1994; 19(22): 2497-2500; Quantitative anatomy of the

@@ -24,7 +24,7 @@ class Phantom:
     """A made CT and its truth, all in one physical frame (LPS mm).
 
     :param ct: int16 HU image; any spacing and orientation.
-    :param labels: uint8 image on the grid of ``ct``; codes as in ``Anatomy.SPINE_LEVELS``.
+    :param labels: uint8 image on the grid of ``ct``; codes as in ``Levels.SPINE_LEVELS``.
     :param fineLabels: the same on the fine grid of the made anatomy, along the patient axes, cut at the field of view;
         on a coarse grid a box's edge is off by up to half a voxel.
     :param vertebrae: C1 to T4, from the fine label map, cut at the field of view; confidence 1.

@@ -14,8 +14,8 @@ from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 NECK_LEVELS = SPINE_LEVELS[:15]  # C1 to T8, what the canvas of a neck can hold
 SACRAL_SIZE = (30.0, 29.0)  # depth and height of the body of S1, mm
 # Degrees by which each lower level is turned against the one above, T9 to S1: the lower half of the thoracic kyphosis,
-# which is 40 (20 to 60) degrees in all, and the lumbar lordosis, 60 (40 to 80) to the upper end of the sacrum (Vialle et
-# al., J Bone Joint Surg Am 2005; 87: 260-267; Roussouly et al., Spine 2005; 30: 346-353).
+# which is 40 (20 to 60) degrees in all, and the lumbar lordosis, 60 (40 to 80) to the upper end of the sacrum (Vialle
+# et al., J Bone Joint Surg Am 2005; 87: 260-267; Roussouly et al., Spine 2005; 30: 346-353).
 LOWER_KYPHOSIS = (4.0, 3.5, 2.5, 1.5)
 LORDOSIS = (-2.0, -5.0, -8.0, -12.0, -15.0, -15.0)
 
@@ -27,7 +27,8 @@ class Spine:
     :param individual: the person's sizes.
     :param sizes: level -> ``VertebraSize``, C2 to L5.
     :param wear: level -> ``Degeneration``, C2 to L5.
-    :param frames: level -> ``Frame``, C1 to L5 and S1, in mm with axes left, posterior, superior and C4's body in the origin.
+    :param frames: level -> ``Frame``, C1 to L5 and S1, in mm with axes left, posterior, superior and C4's body in the
+        origin.
     :param headTurn: shape (3, 3), rotation of the head.
     """
 

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 AIR = 0
-# 1 to 24 are C1 to L5: place in ``Anatomy.SPINE_LEVELS`` + 1.
+# 1 to 24 are C1 to L5: place in ``Levels.SPINE_LEVELS`` + 1.
 FIRST_VERTEBRA = 1
 LAST_NAMED_VERTEBRA = 11  # T4
 LAST_VERTEBRA = 24

@@ -13,7 +13,6 @@ import torch.nn.functional as functional
 
 from CervicalSpineDetectionLib.Phantom import Tissues
 from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, Frame, randomWobble, rotation, smoothTube, tube
-from CervicalSpineDetectionLib.Phantom.Spine import SACRAL_SIZE
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
 FLESH = (Tissues.SOFT_TISSUE, Tissues.FAT, Tissues.MUSCLE)
@@ -304,7 +303,8 @@ class Torso:
     def _fillPelvis(self, canvas, random, over):
         scale = self.scale
         frame = self.spine.frames["S1"]
-        bones, canal = [], [self.spine.canal("L5")]
+        bones: list[object] = []
+        canal = [self.spine.canal("L5")]
         widths, depths, heights = (50, 41, 33, 27, 20), (30, 22, 16, 12, 9), (29, 25, 21, 18, 15)
         place, turn = np.zeros(3), np.eye(3)
         curve = random.uniform(8, 16)
@@ -377,10 +377,3 @@ def _smoothNoise(canvas, size, random):
     rough = torch.from_numpy(random.normal(0, 1, (1, 1, *coarse)).astype(np.float32))
     noise = functional.interpolate(rough, size=canvas.tissues.shape, mode="trilinear", align_corners=True)[0, 0].numpy()
     return noise / noise.std()
-
-
-def discPoints(spine, upper, lower):
-    """Lower endplate of one level and upper endplate of the next, anatomy mm."""
-    top = spine.point(upper, [0, 0, -spine.sizes[upper].height / 2])
-    height = spine.sizes[lower].height if lower in spine.sizes else SACRAL_SIZE[1] * spine.individual.scale
-    return top, spine.point(lower, [0, 0, height / 2])

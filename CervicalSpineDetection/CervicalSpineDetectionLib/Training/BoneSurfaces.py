@@ -41,7 +41,8 @@ def readTriangles(path):
 def tissueMapFromSurfaces(folder, spacing=1.0):
     """Voxelise a folder of bone and muscle surfaces around the vertebrae C1 to L5.
 
-    :param folder: holds ``C1.stl`` ... ``T4.stl``, ``Fifth_thoracic_vertebra.stl`` ..., ``Intervertebral_disk_*.stl``, muscles and other bones.
+    :param folder: holds ``C1.stl`` ... ``T4.stl``, ``Fifth_thoracic_vertebra.stl`` ...,
+        ``Intervertebral_disk_*.stl``, muscles and other bones.
     :param spacing: mm.
     :return: TissueMap.
     """

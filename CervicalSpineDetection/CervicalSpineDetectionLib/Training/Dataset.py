@@ -15,7 +15,9 @@ from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Implants import addPlate
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.Training.Windows import placed, randomView
+from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 
 IMPLANT_PART = 0.06  # of the made necks
 CHILD_PART, CHILD_SCALE = 0.2, (0.6, 0.85)
@@ -58,9 +60,9 @@ def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300), bending=1
     :param pivot: shape (3,), index of the place about which it bends.
     :param shape: (x, y, z) of the posed part of the body in voxels; the field of view is a random part of it.
     :param bending: factor on how far it bends; chest and loins are stiffer than a neck.
-    :return: (CT, labels, middles): sitk images in one physical frame, the labels codes of ``Anatomy.SPINE_LEVELS``, void
-        where the field of view is void; and level code -> LPS x of the middle of the whole vertebra's canal in mm, for
-        the field of view may show a part of it.
+    :return: (CT, labels, middles): sitk images in one physical frame, the labels codes of ``Levels.SPINE_LEVELS``,
+        void where the field of view is void; and level code -> LPS x of the middle of the whole vertebra's canal in mm,
+        for the field of view may show a part of it.
     """
     pivot = pivot + random.normal(0, [3, 12, 14])
     posture, protocol = randomPosture(random), Scanner.randomProtocol(random)

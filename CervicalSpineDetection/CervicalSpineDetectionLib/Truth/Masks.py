@@ -1,4 +1,4 @@
-"""Label files: read, renumbered to the codes of ``Anatomy.SPINE_LEVELS``, checked against their CT."""
+"""Label files: read, renumbered to the codes of ``Levels.SPINE_LEVELS``, checked against their CT."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def readMask(path):
 
 
 def renumbered(mask, numbers):
-    """Labels as codes of ``Anatomy.SPINE_LEVELS``.
+    """Labels as codes of ``Levels.SPINE_LEVELS``.
 
     :param mask: sitk image of whole numbers.
     :param numbers: number in the mask -> code, 0 for what is known but none of these levels.
@@ -60,7 +60,7 @@ def renumbered(mask, numbers):
 def checkLevels(labels):
     """Refuse labels whose names can't be right.
 
-    :param labels: sitk uint8 image, codes of ``Anatomy.SPINE_LEVELS``.
+    :param labels: sitk uint8 image, codes of ``Levels.SPINE_LEVELS``.
     :raises InputError: no level, one missing between others, or not from head to foot.
     """
     shapes = sitk.LabelShapeStatisticsImageFilter()

@@ -23,7 +23,7 @@ AXIS_BODY_FRACTION = 0.52
 def boxesInSlice(labels, sliceX, middles, pixelSize):
     """Boxes of one sagittal slice.
 
-    :param labels: uint8, shape (rows, columns), codes as in ``Anatomy.SPINE_LEVELS``; rows run down, columns run back.
+    :param labels: uint8, shape (rows, columns), codes as in ``Levels.SPINE_LEVELS``; rows run down, columns run back.
     :param sliceX: LPS x of the slice in mm.
     :param middles: level code -> LPS x of the canal's middle in mm, see ``middlesOf``.
     :param pixelSize: mm.

@@ -19,7 +19,7 @@ MINIMUM_PART = 0.35
 def vertebraeOf(labels, wholeLabels=None):
     """Ground truth of a label image.
 
-    :param labels: sitk image, identity direction, codes as in ``Anatomy.SPINE_LEVELS``.
+    :param labels: sitk image, identity direction, codes as in ``Levels.SPINE_LEVELS``.
     :param wholeLabels: the same before the field of view was cut, to tell which vertebrae are complete.
     :return: list of Vertebra from C1 to T4 in cranio-caudal order; what lies below has no place in results.
     """
@@ -46,7 +46,7 @@ def vertebraeOf(labels, wholeLabels=None):
 def vertebraCentres(labels):
     """Centre of each vertebral body of a label image (C1: between the arches; C2: body below the dens).
 
-    :param labels: sitk image, identity direction, codes as in ``Anatomy.SPINE_LEVELS``.
+    :param labels: sitk image, identity direction, codes as in ``Levels.SPINE_LEVELS``.
     :return: level -> shape (3,) LPS mm.
     """
     voxels = sitk.GetArrayFromImage(labels)[::-1].transpose(2, 0, 1)

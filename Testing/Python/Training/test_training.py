@@ -8,6 +8,7 @@ from PIL import Image
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Phantom import Tissues
+from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -21,8 +22,8 @@ from CervicalSpineDetectionLib.Training.Sources import PhantomSource
 @pytest.fixture(scope="module")
 def volume():
     """(CT, labels) of a made volume."""
-    ct, labels, _ = PhantomSource().volume(3)
-    return ct, labels
+    phantom = makePhantom(17)
+    return phantom.ct, phantom.fineLabels
 
 
 @pytest.fixture
@@ -60,7 +61,8 @@ def test_aBoxLiesOnItsObjectInThePicture(folder):
     left, top, right, bottom = np.rint(256 * np.r_[rows[0, 1:3] - rows[0, 3:] / 2, rows[0, 1:3] + rows[0, 3:] / 2]
                                        ).astype(int)
     picture = np.array(Image.open(folder / "images" / "train" / "a_000.png"))[..., 0]
-    assert (picture[top:bottom, left:right] == 200).all() and (picture == 200).sum() == 20 * 50
+    assert (picture[top:bottom, left:right] == 200).all()
+    assert (picture == 200).sum() == (bottom - top) * (right - left) >= 0.35 * 20 * 50
 
 
 def test_aTaughtScanHasTheBoxesOfItsConsistentChain(volume):

@@ -47,7 +47,7 @@ class Source(Protocol):
         ...
 
     def labels(self, case: Case) -> sitk.Image:
-        """uint8, codes as in ``Anatomy.SPINE_LEVELS``, on the labels' own grid.
+        """uint8, codes as in ``Levels.SPINE_LEVELS``, on the labels' own grid.
 
         :raises InputError: they can't be used.
         """

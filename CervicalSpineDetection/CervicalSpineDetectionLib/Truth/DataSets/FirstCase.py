@@ -19,7 +19,7 @@ def drawCase(ct, labels, geometry, caption):
     """Mid-sagittal slice with the boxes the detector will learn, and coronal slice with the labels' extents.
 
     :param ct: sitk image in HU.
-    :param labels: sitk uint8 image, codes as in ``Anatomy.SPINE_LEVELS``.
+    :param labels: sitk uint8 image, codes as in ``Levels.SPINE_LEVELS``.
     :param geometry: Training.Dataset.SliceGeometry.
     :param caption: text above.
     :return: PIL image; left slice: anterior is left; right slice: the patient's right is left.
