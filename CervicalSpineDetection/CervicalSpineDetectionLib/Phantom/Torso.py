@@ -102,6 +102,7 @@ class Torso:
     def fillSoft(self, canvas, random):
         """Wall, lungs, heart, vessels, organs and muscles, where there is flesh so far."""
         inside = self._cageRadius(canvas)
+        canvas.tissues[(canvas.tissues == Tissues.SKIN) & (inside < 1)] = Tissues.FAT
         flesh = np.isin(canvas.tissues, FLESH)
         wall = 1 + WALL_MM / np.maximum(self.cage(canvas.axes[2])[3], 20)[None, None]
         canvas.tissues[flesh & (inside < wall.astype(np.float32))] = Tissues.MUSCLE

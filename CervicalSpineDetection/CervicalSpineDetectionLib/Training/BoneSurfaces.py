@@ -16,7 +16,7 @@ from CervicalSpineDetectionLib.Phantom.Morphometry import MEAN_SIZES, AtlasSize,
 from CervicalSpineDetectionLib.Phantom.Shapes import Canvas, Frame, rotation, smoothTube
 from CervicalSpineDetectionLib.Phantom.Spine import Spine
 from CervicalSpineDetectionLib.Phantom.Torso import FLESH, Torso
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraCentres
 
 POINTS_PER_SQUARE_MM = 6
@@ -25,6 +25,7 @@ STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("vertices", "<f4", (3, 3)), ("at
 MARGIN_MM = np.array([[60, 120, 60], [60, 70, 110]])
 NUMBERS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth", "Eleventh",
            "Twelfth")
+SKULL_BASE_MM = 14  # above the middle of C1
 FIRST_MADE_RIB = 4  # the surfaces have three
 MUSCLE_NAMES = (
     "trapezius", "longissimus", "levator", "omohyoid", "scalenus", "semispinalis", "splenius", "sternocleido",
@@ -56,10 +57,29 @@ def tissueMapFromSurfaces(folder, spacing=1.0):
     for code, triangles in sorted(surfaces, key=lambda surface: -_paintRank(surface[0])):
         _paint(tissues, triangles, lower, spacing, code)
     _fillBody(tissues, spacing)
-    image = sitk.GetImageFromArray(tissues.T)
+    image = _imageOf(tissues, spacing, lower + spacing / 2)
+    centres = vertebraCentres(image)
+    if LEVELS[0] in centres:
+        base = image.TransformPhysicalPointToIndex((centres[LEVELS[0]] + [0, 0, SKULL_BASE_MM]).tolist())[2]
+        _fillSkull(tissues, base)
+        image = _imageOf(tissues, spacing, lower + spacing / 2)
+    return Tissues.TissueMap(image, centres)
+
+
+def _fillSkull(tissues, first):
+    """Brain for what bone encloses in the axial planes from index ``first`` on."""
+    for plane in range(first, tissues.shape[2]):
+        body = np.ascontiguousarray(tissues[:, :, plane] > 0).astype(np.uint8)
+        filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(body), True, 1))
+        tissues[:, :, plane][(filled > 0) & (body == 0)] = Tissues.BRAIN
+
+
+def _imageOf(tissues, spacing, origin):
+    """sitk image of an array of shape (x, y, z); ``origin`` is the centre of its first voxel, LPS mm."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(tissues.T))
     image.SetSpacing([spacing] * 3)
-    image.SetOrigin((lower + spacing / 2).tolist())
-    return Tissues.TissueMap(image, vertebraCentres(image))
+    image.SetOrigin(np.asarray(origin, float).tolist())
+    return image
 
 
 def tissueOf(name):
@@ -184,11 +204,9 @@ def withTrunk(anatomy, random, middle, height):
                 over=FLESH)
     solid = (*range(Tissues.FIRST_VERTEBRA, Tissues.LAST_VERTEBRA + 1), Tissues.DISC, Tissues.BONE)
     torso.fillBones(canvas, random, solid, FIRST_MADE_RIB)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(tissues.T))
-    image.SetSpacing([spacing] * 3)
-    image.SetOrigin(corner.tolist())
-    return Tissues.TissueMap(image, {level: centre for level, centre in anatomy.centres.items()
-                                     if corner[2] < centre[2] < corner[2] + (tissues.shape[2] - 1) * spacing})
+    top = corner[2] + (tissues.shape[2] - 1) * spacing
+    centres = {level: centre for level, centre in anatomy.centres.items() if corner[2] < centre[2] < top}
+    return Tissues.TissueMap(_imageOf(tissues, spacing, corner), centres)
 
 
 def withAirway(anatomy, random):

@@ -226,7 +226,7 @@ def test_phantomsComeInTheOrderOfTheirSeedsFewAheadOfTheirTurn(monkeypatch):
 
     made = []
     monkeypatch.setattr(Cases.concurrent.futures, "ProcessPoolExecutor", lambda n, *_, **__: ThreadPoolExecutor(n))
-    monkeypatch.setattr(Cases, "phantomCase", lambda seed: made.append(seed) or Namespace(seed=seed))
+    monkeypatch.setattr(Cases, "phantomCase", lambda seed, region: made.append(seed) or Namespace(seed=seed))
     cases = Cases.phantomCases(9, 500, workers=2)
     first = next(cases)
     assert len(made) <= 4
@@ -246,7 +246,7 @@ def test_aPhantomsVertebraWithItsCentreOutOfViewHasABoxOnly(monkeypatch):
     vertebrae = [Namespace(level=level, centre=np.array([9.0, 9, z]), bounds=bounds)
                  for level, z in (("C1", 30), ("C2", 14), ("C3", 5))]
     monkeypatch.setattr(Phantom, "makePhantom",
-                        lambda seed: Namespace(ct=ct, labels=labels, fineLabels=labels, vertebrae=vertebrae))
+                        lambda seed, region: Namespace(ct=ct, labels=labels, fineLabels=labels, vertebrae=vertebrae))
     case = Cases.phantomCase(3)
     references = case.references
     assert case.slivers == {"C5"}
