@@ -105,6 +105,7 @@ def _tissueMap(canvas, spine, random):
     image.SetSpacing([canvas.spacing] * 3)
     image.SetOrigin((canvas.first + offset).tolist())
     upper = canvas.first + (np.array(canvas.tissues.shape) - 1) * canvas.spacing
-    centres = {level: spine.frames[level].origin + offset for level in SPINE_LEVELS
-               if np.all(spine.frames[level].origin > canvas.first) and np.all(spine.frames[level].origin < upper)}
+    centres: dict[str, np.ndarray] = {
+        level: spine.frames[level].origin + offset for level in SPINE_LEVELS
+        if np.all(spine.frames[level].origin > canvas.first) and np.all(spine.frames[level].origin < upper)}
     return Tissues.TissueMap(image, centres)

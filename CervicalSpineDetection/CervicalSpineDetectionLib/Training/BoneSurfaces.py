@@ -159,10 +159,11 @@ def spineOf(anatomy):
     """
     places = np.array([anatomy.centres[level] for level in SPINE_LEVELS])
     upwards = np.gradient(places, axis=0) * -1
-    frames = {level: Frame(place, _upright(up)) for level, place, up in zip(SPINE_LEVELS, places, upwards, strict=True)}
+    frames: dict[str, Frame] = {level: Frame(place, _upright(up))
+                                for level, place, up in zip(SPINE_LEVELS, places, upwards, strict=True)}
     step = places[-1] - places[-2]
     frames["S1"] = Frame(places[-1] + step + [0, 8, 0], rotation(np.radians(-38)))
-    wear = {level: Degeneration() for level in SPINE_LEVELS[1:]}
+    wear: dict[str, Degeneration] = {level: Degeneration() for level in SPINE_LEVELS[1:]}
     return Spine(Individual(1.0, MEAN_SIZES, AtlasSize(), wear, (0.0, 0.0)), MEAN_SIZES, wear, frames, np.eye(3))
 
 
