@@ -43,14 +43,18 @@ def run(arguments):
     ensureWritable(output)
     from CervicalSpineDetectionLib.Evaluation.Cases import casesIn, phantomCases
     from CervicalSpineDetectionLib.Evaluation.Report import figuresOf, table, writeReport
+    from CervicalSpineDetectionLib.Phantom.Phantom import FOREIGN_REGIONS
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     detector = loadDetector(arguments.weights, arguments.device, everySlice=arguments.every_slice,
                             precision=arguments.precision)
     cases = (casesIn(arguments.cases) if arguments.cases
              else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers, arguments.region))
-    scores, slices, pictures = evaluateCases(cases, detector)
     negatives = [evaluateNegative(path, detector) for path in arguments.negatives]
+    if arguments.region in FOREIGN_REGIONS and not arguments.cases:
+        negatives += [falseLevels(case.name, lambda case=case: case.image, detector) for case in cases]
+        cases = []
+    scores, slices, pictures = evaluateCases(cases, detector)
     figures = figuresOf(scores, slices, negatives, detector.model)
     writeReport(output, figures, scores, pictures)
     print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
@@ -87,16 +91,26 @@ def evaluateCases(cases, detector):
 def evaluateNegative(path, detector):
     """:return: (name, level -> confidence of what was found; None where the scan was refused as no CT of use)."""
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 
-    name = Path(path).name
     if not Path(path).exists():
         raise InputError(f"{path} does not exist; check the path.")
+    return falseLevels(Path(path).name, lambda: readImage(path), detector)
+
+
+def falseLevels(name, read, detector):
+    """What is found in a CT without cervical vertebrae.
+
+    :param read: gives the sitk CT.
+    :return: as ``evaluateNegative``.
+    """
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+
     try:
-        vertebrae = detectVertebrae(readImage(path), detector).vertebrae
+        vertebrae = detectVertebrae(read(), detector).vertebrae
     except InputError as error:
         print(f"{name}: refused: {error}", flush=True)
         return name, None
+    print(f"{name}: {' '.join(f'{v.level} {v.confidence:.2f}' for v in vertebrae) or 'nothing found'}", flush=True)
     return name, {vertebra.level: vertebra.confidence for vertebra in vertebrae}
 
 

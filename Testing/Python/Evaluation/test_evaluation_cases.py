@@ -177,6 +177,18 @@ def test_allThatIsFoundInANegativeScanIsFalse(folder, found, tmp_path):
     assert negatives["perScan"][1] == {"case": "damaged.nii.gz", "levels": None}
 
 
+def test_cervicalNamesInPhantomsOfOtherRegionsAreFalse(labels, found, tmp_path, monkeypatch):
+    reference = referencesOf(alongPatientAxes(levelsOnly(labels)))["C3"]
+    found += [vertebra("C6", reference, 0.9)]
+    asked = []
+    ct = sitk.Cast(labels > 0, sitk.sitkInt16) * 600 - 200
+    monkeypatch.setattr(Cases, "phantomCases", lambda *arguments: asked.append(arguments) or [Case("a", ct, {})])
+    assert main(["evaluate", "--phantoms", "1", "--region", "chest", "--output", str(tmp_path / "out")]) == 0
+    figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert asked[0][3] == "chest" and figures["perCase"] == []
+    assert figures["negatives"]["perScan"] == [{"case": "a", "levels": {"C6": 0.9}}]
+
+
 @pytest.mark.parametrize("arguments, told", [
     (["--cases", ".", "--phantoms", "1"], "not both"), (["--phantoms", "1", "--workers", "0"], "positive numbers"),
     (["--negatives", "nowhere.nii.gz"], "does not exist"),
