@@ -178,6 +178,8 @@ def test_allThatIsFoundInANegativeScanIsFalse(folder, found, tmp_path):
 
 
 def test_cervicalNamesInPhantomsOfOtherRegionsAreFalse(labels, found, tmp_path, monkeypatch):
+    from CervicalSpineDetectionLib.Evaluation import Cases
+
     reference = referencesOf(alongPatientAxes(levelsOnly(labels)))["C3"]
     found += [vertebra("C6", reference, 0.9)]
     asked = []
