@@ -43,7 +43,9 @@ def window(application, errors, monkeypatch):
     preview.show()
     settle(30)
     yield preview
-    preview.close()
+    # Without a question.
+    application._testing = True
+    assert preview.close()
     slicer.mrmlScene.Clear()
     settle()
 
