@@ -5,8 +5,6 @@ import slicer
 
 from SlicerStandIn.PreviewWindow import grab, waitFor
 
-FIELD_OF_VIEW_MM = 170
-
 
 def takeScreenshots(window, folder):
     """Write detect.png, drag.png and shift.png.
@@ -19,9 +17,6 @@ def takeScreenshots(window, folder):
     waitFor(lambda: widget.logic.isIdle, 600)
     ui.detectButton.click()
     waitFor(lambda: not widget.logic.isBusy, 600)
-    window.layoutManager.views["1"].lookFromLeftFront()
-    for name in window.layoutManager.sliceViewNames():
-        window.layoutManager.views[name].zoom(FIELD_OF_VIEW_MM)
     _settle()
     grab(window, folder / "detect.png")
     dragUpperFace(window, 6)

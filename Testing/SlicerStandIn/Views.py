@@ -69,14 +69,14 @@ class View:
     def click(self, x, y):
         self.drag((x, y), (x, y), steps=0)
 
-    def drag(self, start, end, steps=10):
+    def drag(self, start, end, steps=10, button="Left"):
         self.send("EnterEvent", *start)
         self.send("MouseMoveEvent", start[0] - 3, start[1])
         self.send("MouseMoveEvent", *start)
-        self.send("LeftButtonPressEvent", *start)
+        self.send(f"{button}ButtonPressEvent", *start)
         for step in range(1, steps + 1):
             self.send("MouseMoveEvent", *(np.array(start) + (np.array(end) - start) * step / steps))
-        self.send("LeftButtonReleaseEvent", *end)
+        self.send(f"{button}ButtonReleaseEvent", *end)
 
 
 class SliceView(View):
@@ -233,6 +233,10 @@ class ViewPane(QtWidgets.QWidget):
 
     def enterEvent(self, event):
         self._send(event, "EnterEvent")
+
+    def leaveEvent(self, event):
+        self.view.send("LeaveEvent", -1, -1)
+        self._timer.start()
 
     def _send(self, event, name):
         ratio, modifiers = self.devicePixelRatioF(), event.modifiers()

@@ -206,7 +206,7 @@ def _casesOfScene(source):
 
 
 def _caseOfJson(source):
-    """All of its vertebrae are others: it doesn't tell which a person confirmed."""
+    """Its vertebrae are others, but those that it says a person confirmed or corrected."""
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
     from CervicalSpineDetectionLib.Results.ResultJson import readJson
 
@@ -215,7 +215,10 @@ def _caseOfJson(source):
     with quietLibraries():
         image = readImage(ct)
     _checkBelongs(source.path, result, image)
-    return source, source.patient or _patientOf(ct) or str(source.path.resolve()), image, [], result.vertebrae
+    isSettled = {vertebra.level: bool(vertebra.review and vertebra.review.settled) for vertebra in result.vertebrae}
+    settled = [vertebra for vertebra in result.vertebrae if isSettled[vertebra.level]]
+    others = [vertebra for vertebra in result.vertebrae if not isSettled[vertebra.level]]
+    return source, source.patient or _patientOf(ct) or str(source.path.resolve()), image, settled, others
 
 
 def _ctBeside(path):

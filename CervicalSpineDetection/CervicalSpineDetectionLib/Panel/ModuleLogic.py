@@ -25,7 +25,7 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
         self._client = None
-        self._orientedBoxes = True
+        self._orientedBoxes = self._keepSettled = True
         self._started = self._warmUpUntil = 0.0
         # The CT in which a detection runs.
         self.volumeNode = None
@@ -67,19 +67,22 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
             self._warmUpUntil = time.monotonic() + 60
             self.client.start()
 
-    def startDetection(self, inputVolume, device=ComputeDevice.AUTO, orientedBoxes=True, weights="", confirmed=()):
+    def startDetection(self, inputVolume, device=ComputeDevice.AUTO, orientedBoxes=True, weights="", confirmed=(),
+                       keepSettled=True):
         """Begin to detect the vertebrae of a CT; ``poll`` puts them into the scene.
 
         :param inputVolume: vtkMRMLScalarVolumeNode in HU.
         :param orientedBoxes: boxes turned with the curve of the spine, else aligned with the patient axes.
         :param weights: path of a safetensors file, empty for the default.
         :param confirmed: Vertebra objects that a person settled, see ``Scene.Corrections``.
+        :param keepSettled: False puts the result in place of those, too.
         :raises InputError: the volume can't be used.
         """
         from CervicalSpineDetectionLib.Scene.VolumeNodes import arrayFromVolumeNode
 
         volume = arrayFromVolumeNode(inputVolume)
-        self.volumeNode, self._orientedBoxes, self._started = inputVolume, orientedBoxes, time.monotonic()
+        self.volumeNode, self._started = inputVolume, time.monotonic()
+        self._orientedBoxes, self._keepSettled = orientedBoxes, keepSettled
         self.client.detect(volume, device=device.torchName(), weights=weights or None, confirmed=confirmed)
 
     def poll(self):
@@ -93,7 +96,8 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
         events = self._client.poll() if self._client else []
         for event in events:
             if isinstance(event, Finished):
-                addVertebrae(slicer.mrmlScene, event.result, self.volumeNode, oriented=self._orientedBoxes)
+                addVertebrae(slicer.mrmlScene, event.result, self.volumeNode, oriented=self._orientedBoxes,
+                             keepSettled=self._keepSettled)
             if isinstance(event, Ready):
                 self._warmUpUntil = 0.0
         if not self.isBusy:

@@ -36,6 +36,9 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self._deviceInUse = ""
         # A detection ended while another module was shown.
         self._resultIsNew = False
+        # What the last detection was started with.
+        self._detectedIn = None
+        self._isFirstDetection = False
 
     def setup(self) -> None:
         """Called when the user opens the module the first time and the widget is initialized."""
@@ -64,6 +67,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         self.ui.detectButton.connect("clicked()", self.onDetectButton)
+        self.ui.detectFromScratchButton.connect("clicked()", self.onDetectFromScratchButton)
         self.ui.weightsFolderEdit.connect("currentPathChanged(QString)", self.onWeightsFolderChanged)
         # An emptied edit only says that it is not valid.
         self.ui.weightsFolderEdit.connect("validInputChanged(bool)", self.onWeightsFolderChanged)
@@ -115,7 +119,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.logic.stop()
         self.setParameterNode(None)
         self._resultIsNew = False
-        self._showIdle("")
+        self._showIdle()
+        self.correctionPanel.status.clear()
 
     def onSceneEndClose(self, caller, event) -> None:
         """Called just after the scene is closed."""
@@ -180,6 +185,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         button = self.ui.detectButton
         canDetect = bool(self._parameterNode and self._parameterNode.inputVolume) and not slicerIsTooOld()
         button.enabled = canDetect or self.logic.isBusy
+        self.ui.detectFromScratchButton.enabled = canDetect and not self.logic.isBusy
         button.text = _("Cancel") if self.logic.isBusy else _("Detect vertebrae")
         button.toolTip = (
             _("End the detection; the scene stays as it is.") if self.logic.isBusy
@@ -198,10 +204,18 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     def onDetectButton(self) -> None:
         """Run detection when user clicks "Detect vertebrae" button, end it when the user clicks "Cancel"."""
-        if self.logic.isBusy:
+        if not self.logic.isBusy:
+            self._detect()
+        elif self.logic.elapsed * 1000 > slicer.app.doubleClickInterval:
+            # Not the second click of a double click on "Detect vertebrae".
             self.logic.cancel()
             self._poll()
-            return
+
+    def onDetectFromScratchButton(self) -> None:
+        """Run detection without regard to what is there when user clicks "Detect from scratch" button."""
+        self._detect(fromScratch=True)
+
+    def _detect(self, fromScratch=False):
         parameters = self._parameterNode
         try:
             self.packages.ensure()
@@ -209,11 +223,13 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             corrections = self.correctionPanel.corrections
             self.logic.startDetection(
                 parameters.inputVolume, parameters.device, parameters.orientedBoxes, parameters.weights,
-                corrections.confirmedVertebrae() if corrections else [],
+                [] if fromScratch else corrections.confirmedVertebrae(), keepSettled=not fromScratch,
             )
         except (InputError, PackagesMissing) as error:
             slicer.util.errorDisplay(str(error))
             return
+        self._detectedIn = parameters.inputVolume
+        self._isFirstDetection = not corrections.rows()
         self.ui.progressBar.setRange(0, 0)
         self.ui.progressBar.visible = True
         self._poll()
@@ -239,15 +255,21 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self._onParametersModified()
 
     def _onProgress(self, event):
-        self.ui.progressBar.setRange(0, event.total)
-        self.ui.progressBar.value = event.done
-        self.ui.statusLabel.text = _("{step}: {done} of {total}, {seconds:.0f} s").format(
-            step=event.step, done=event.done, total=event.total, seconds=self.logic.elapsed
+        if event.total > 1:
+            self.ui.progressBar.setRange(0, event.total)
+            self.ui.progressBar.value = event.done
+            step = _("{step}: {done} of {total}").format(step=event.step, done=event.done, total=event.total)
+        else:
+            # One step: how much of it is done is not known.
+            self.ui.progressBar.setRange(0, 0)
+            step = event.step
+        self.correctionPanel.status.setProgress(
+            _("{step}, {seconds:.0f} s").format(step=step, seconds=self.logic.elapsed)
         )
 
     def _onFinished(self, event):
-        self._showIdle(_summary(event.result, self.logic.elapsed))
         self.correctionPanel.refresh()
+        self._showIdle(_summary(event.result, self.logic.elapsed))
         self._resultIsNew = True
         if self.parent.isEntered:
             self._showResult()
@@ -256,7 +278,8 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """The views belong to the user, or to another module, but once after each detection."""
         if self._resultIsNew:
             self._resultIsNew = False
-            self.correctionPanel.selectMiddle()
+            if self._detectedIn is self.correctionPanel.volumeNode:
+                self.correctionPanel.showDetected(self._isFirstDetection)
 
     def _onFailed(self, event):
         self._showIdle(_("Not detected. The scene is as it was."))
@@ -265,9 +288,10 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
     def _onCancelled(self, event):
         self._showIdle(_("Cancelled. The scene is as it was."))
 
-    def _showIdle(self, text):
+    def _showIdle(self, text=""):
         self.ui.progressBar.visible = False
-        self.ui.statusLabel.text = text
+        self.correctionPanel.status.setProgress("")
+        self.correctionPanel.status.say(self._detectedIn, text)
 
     # Python packages
 
@@ -304,7 +328,11 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
 def _summary(result, seconds):
     """Levels found and what to look at, for the status line."""
     if not result.vertebrae:
-        return "\n".join([_("No vertebra found."), *result.warnings])
+        return "\n".join([
+            _("No vertebra found. Is this a CT of the neck, in Hounsfield units? If it is, place vertebrae by hand: "
+              "choose a level and click \"Insert by click\"."),
+            *result.warnings,
+        ])
     found = _("Found in {seconds:.0f} s: {levels}").format(
         seconds=seconds, levels=", ".join(vertebra.level for vertebra in result.vertebrae)
     )

@@ -6,13 +6,19 @@ from slicer.i18n import tr as _
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 COLOUR, LEVEL, CONFIDENCE, VISIBLE, CONFIRMED, LOCKED, SIZE, REMARK = range(8)
+HEADER_HEIGHT = ROW_HEIGHT = 26
+# Room for, before there are any.
+FEWEST_ROWS = 4
 FLAGS = {VISIBLE: "visible", CONFIRMED: "confirmed", LOCKED: "locked"}
 
 
 class LevelComboBox(qt.QComboBox):
-    """Turning the wheel over the table scrolls it, and never renames a vertebra."""
+    """Changes by its opened list only: turning the wheel over the table scrolls it, keys go to the table."""
 
     def wheelEvent(self, event):
+        event.ignore()
+
+    def keyPressEvent(self, event):
         event.ignore()
 
 
@@ -36,10 +42,13 @@ class VertebraTable:
         widget.setHorizontalHeaderLabels(headers)
         widget.verticalHeader().hide()
         widget.setWordWrap(False)
+        # All columns and all rows fit, so that nothing scrolls; long remarks are in their tool tips.
         widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        # What is left, whatever the remarks; all of them stand in the tool tip.
         widget.horizontalHeader().setSectionResizeMode(REMARK, qt.QHeaderView.Stretch)
-        widget.setMinimumHeight(240)
+        widget.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarAlwaysOff)
+        widget.horizontalHeader().setFixedHeight(HEADER_HEIGHT)
+        widget.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        self._fitHeight(0)
         widget.connect("itemSelectionChanged()", onSelection)
         widget.connect("cellChanged(int,int)", self._onCellChanged)
 
@@ -68,7 +77,8 @@ class VertebraTable:
         self._widget.clearSelection()
         for index, row in enumerate(self._rows):
             if row.nodeId == nodeId:
-                self._widget.selectRow(index)
+                # Not its first cell, which can't be selected: the arrow keys go on from there.
+                self._widget.setCurrentCell(index, SIZE)
                 self._widget.scrollToItem(self._widget.item(index, COLOUR))
 
     def step(self, by):
@@ -78,6 +88,13 @@ class VertebraTable:
             selected = self.selectedIds()
             index = ids.index(selected[0]) + by if selected else 0
             self.select(ids[min(max(index, 0), len(ids) - 1)])
+
+    def openLevels(self):
+        """Open the list of levels of the chosen row."""
+        selected = self.selectedIds()
+        for row, box in zip(self._rows, self._levelBoxes, strict=True):
+            if [row.nodeId] == selected and box.enabled:
+                box.showPopup()
 
     def _selectQuietly(self, nodeIds):
         self._widget.clearSelection()
@@ -90,6 +107,7 @@ class VertebraTable:
 
     def _makeCells(self, rows):
         self._widget.setRowCount(len(rows))
+        self._fitHeight(len(rows))
         self._levelBoxes = [self._levelBox(row.nodeId) for row in rows]
         for index in range(len(rows)):
             for column in (COLOUR, CONFIDENCE, SIZE, REMARK, *FLAGS):
@@ -105,17 +123,25 @@ class VertebraTable:
     def _levelBox(self, nodeId):
         box = LevelComboBox()
         box.addItems(LEVELS)
+        # The table keeps the focus, also after its list was opened.
+        box.setFocusPolicy(qt.Qt.NoFocus)
         box.toolTip = _("Choose another level for this vertebra.")
         box.connect("activated(int)", lambda index: self._onLevel(nodeId, LEVELS[index]))
         return box
 
+    def _fitHeight(self, rows):
+        widget = self._widget
+        height = HEADER_HEIGHT + max(rows, FEWEST_ROWS) * ROW_HEIGHT
+        widget.setFixedHeight(height + 2 * widget.frameWidth)
+
     def _fill(self, index, row):
         cell = lambda column: self._widget.item(index, column)  # noqa: E731
         cell(COLOUR).setBackground(qt.QBrush(qt.QColor.fromRgbF(*row.colour)))
-        cell(CONFIDENCE).setText(f"{row.confidence:.2f}")
+        cell(CONFIDENCE).setText("" if row.confidence is None else f"{row.confidence:.2f}")
         cell(SIZE).setText(" x ".join(f"{length:.0f}" for length in row.size))
         cell(SIZE).setToolTip(_("Left-right x front-back x up-down"))
-        remarks = [row.remark] * bool(row.remark) + [_("edited")] * row.edited
+        made = _("inserted by hand") if row.inserted else _("edited") if row.edited else ""
+        remarks = [text for text in (row.remark, made) if text]
         text = "; ".join(remarks) if row.level in LEVELS else f"{row.level}: {'; '.join(remarks)}"
         cell(REMARK).setText(text)
         cell(REMARK).setToolTip(text)

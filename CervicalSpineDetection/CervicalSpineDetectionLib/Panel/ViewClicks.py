@@ -16,18 +16,23 @@ PRIORITY = 10.0
 
 
 class BoxPicker(VTKObservationMixin):
-    """Says which box the user clicks in a slice or 3D view. Drags are left alone.
+    """Says which box the user clicks in a slice or 3D view, and when the middle button is down. Drags are left alone.
 
     :param nodeIds: function that gives the IDs of the boxes.
-    :param onPick: called with a node ID.
+    :param onPick: called with a node ID and whether it was in a slice view.
+    :param onMiddleButton: called with True before a view gets the press, with False after it handled the release.
+    :param onLayout: called without arguments when the layout has other views.
     """
 
-    def __init__(self, nodeIds, onPick):
+    def __init__(self, nodeIds, onPick, onMiddleButton, onLayout):
         VTKObservationMixin.__init__(self)
         self._nodeIds, self._onPick = nodeIds, onPick
+        self._onMiddleButton, self._onLayout = onMiddleButton, onLayout
+        self._isMiddleDown = False
+        self._middleUpLater = Later(lambda: self._setMiddleDown(False))
         self._pressed = self._picked = None
         # Not inside the view's event: it may still be working on it.
-        self._tellLater = Later(lambda: self._onPick(self._picked))
+        self._tellLater = Later(lambda: self._onPick(*self._picked))
         self._layoutManager = None
 
     def watch(self):
@@ -35,14 +40,19 @@ class BoxPicker(VTKObservationMixin):
         self._layoutManager = slicer.app.layoutManager()
         # Slicer may run without a main window.
         if self._layoutManager is not None:
-            self._layoutManager.connect("layoutChanged(int)", self._watchViews)
+            self._layoutManager.connect("layoutChanged(int)", self._onLayoutChanged)
             self._watchViews()
 
     def release(self):
         self.removeObservers()
+        self._setMiddleDown(False)
         if self._layoutManager is not None:
-            self._layoutManager.disconnect("layoutChanged(int)", self._watchViews)
+            self._layoutManager.disconnect("layoutChanged(int)", self._onLayoutChanged)
             self._layoutManager = None
+
+    def _onLayoutChanged(self):
+        self._watchViews()
+        self._onLayout()
 
     def _watchViews(self):
         self.removeObservers()
@@ -59,17 +69,30 @@ class BoxPicker(VTKObservationMixin):
             pressed, self._pressed = self._pressed, None
             released = np.array(caller.GetEventPosition())
             if pressed is not None and np.abs(released - pressed).max() <= CLICK_PIXELS:
-                self._picked = find(view, released)
-                if self._picked:
+                nodeId = find(view, released)
+                if nodeId:
+                    self._picked = nodeId, find == self._inSlice
                     self._tellLater.start()
 
         def onPress(caller, event):
+            # The release may have come where no view saw it.
+            self._setMiddleDown(False)
             interactionNode = slicer.app.applicationLogic().GetInteractionNode()
             placing = interactionNode.GetCurrentInteractionMode() == interactionNode.Place
             self._pressed = None if placing else np.array(caller.GetEventPosition())
 
         self.addObserver(interactor, vtk.vtkCommand.LeftButtonPressEvent, onPress, priority=PRIORITY)
         self.addObserver(interactor, vtk.vtkCommand.LeftButtonReleaseEvent, onRelease, priority=PRIORITY)
+        self.addObserver(interactor, vtk.vtkCommand.MiddleButtonPressEvent, lambda caller, event:
+                         self._setMiddleDown(True), priority=PRIORITY)
+        self.addObserver(interactor, vtk.vtkCommand.MiddleButtonReleaseEvent, lambda caller, event:
+                         self._middleUpLater.start(), priority=PRIORITY)
+
+    def _setMiddleDown(self, isDown):
+        self._middleUpLater.stop()
+        if isDown != self._isMiddleDown:
+            self._isMiddleDown = isDown
+            self._onMiddleButton(isDown)
 
     def _inSlice(self, sliceNode, position):
         ras = sliceNode.GetXYToRAS().MultiplyPoint((*map(float, position), 0, 1))[:3]

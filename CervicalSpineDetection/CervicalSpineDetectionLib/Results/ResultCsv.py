@@ -16,10 +16,13 @@ VECTORS = {
     "max": lambda vertebra: vertebra["bounds"]["max"],
     "orientedBoxCentre": lambda vertebra: vertebra["orientedBox"]["centre"],
 }
+# What a person made of it.
+REVIEW = ["confirmed", "edited", "inserted", "locked"]
 COLUMNS = (
     ["level", "confidence", "inferred", "complete"]
     + [f"{name}{axis}_mm" for name in VECTORS for axis in "LPS"]
     + ["orientedBoxWidth_mm", "orientedBoxDepth_mm", "orientedBoxHeight_mm"]
+    + REVIEW
 )
 
 
@@ -30,7 +33,8 @@ def rowsOf(result):
     """
     return [
         [vertebra["level"], vertebra["confidence"], vertebra["inferred"], vertebra["complete"],
-         *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"]]
+         *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"],
+         *(vertebra.get("review", {}).get(name, False) for name in REVIEW)]
         for vertebra in toJson(result)["vertebrae"]
     ]
 

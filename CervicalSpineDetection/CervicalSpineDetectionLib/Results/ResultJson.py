@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Review, Vertebra
 
 SCHEMA_VERSION = 1
 # A result has about 10 kB.
@@ -86,9 +87,11 @@ def writeJson(path, result):
 
 
 def _vertebraToJson(vertebra):
+    review = vertebra.review
     return {
         "level": vertebra.level,
-        "confidence": round(float(vertebra.confidence), 3),
+        # Of the detector, which did not see what a person inserted.
+        "confidence": None if review and review.inserted else round(float(vertebra.confidence), 3),
         "inferred": bool(vertebra.inferred),
         "complete": bool(vertebra.complete),
         "centre": _rounded(vertebra.centre),
@@ -98,6 +101,7 @@ def _vertebraToJson(vertebra):
             "size": _rounded(vertebra.orientedBox.size),
             "axes": _rounded(vertebra.orientedBox.axes, 6),
         },
+        **({"review": asdict(review)} if review else {}),
     }
 
 
@@ -105,17 +109,31 @@ def _vertebraFromJson(document):
     bounds, box = document["bounds"], document["orientedBox"]
     if document["level"] not in LEVELS:
         raise ValueError(f"level {document['level']}")
-    if not 0 <= document["confidence"] <= 1 or not {document["inferred"], document["complete"]} <= {True, False}:
+    review = _reviewFromJson(document["review"]) if "review" in document else None
+    confidence = document["confidence"]
+    if confidence is None and review and review.inserted:
+        confidence = 1.0
+    if not 0 <= confidence <= 1 or not {document["inferred"], document["complete"]} <= {True, False}:
         raise ValueError("confidence, inferred or complete")
     return Vertebra(
         level=document["level"],
-        confidence=document["confidence"],
+        confidence=confidence,
         centre=_array(document["centre"], 3),
         bounds=Bounds(_array(bounds["min"], 3), _array(bounds["max"], 3)),
         orientedBox=OrientedBox(_array(box["centre"], 3), _array(box["size"], 3), _array(box["axes"], 3, 3)),
         inferred=document["inferred"],
         complete=document["complete"],
+        review=review,
     )
+
+
+def _reviewFromJson(document):
+    if set(document) != {field.name for field in fields(Review)}:
+        raise ValueError("review")
+    review = Review(**document)
+    if not {review.confirmed, review.edited, review.inserted, review.locked} <= {True, False}:
+        raise ValueError("review")
+    return review
 
 
 def _array(numbers, *shape):

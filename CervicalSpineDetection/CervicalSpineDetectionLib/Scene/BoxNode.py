@@ -7,12 +7,14 @@ import slicer
 import vtk
 
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
-from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE
+from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, ROLE
 from CervicalSpineDetectionLib.Scene.VertebraState import boxFromNumbers
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
-from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox
+from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 
 CODE_ATTRIBUTE = slicer.vtkSlicerTerminologiesModuleLogic.GetTerminologyEntryAttributeName()
+# Percent of a view's diagonal.
+HANDLE_SCALE = 1.5
 # Grey, for a box whose name names no vertebra.
 UNKNOWN_COLOUR = (0.5, 0.5, 0.5)
 
@@ -29,6 +31,8 @@ def makeBox(scene, state):
     else:
         node = scene.AddNewNodeByClass(className, state.name)
     node.SetAttribute(ROLE, "Box")
+    # Slicer's middle button, which pans, would move it; ``MouseAccess`` frees the one that is to be dragged.
+    node.SetLocked(True)
     node.CreateDefaultDisplayNodes()
     displayNode = node.GetDisplayNode()
     with slicer.util.NodeModify(displayNode):
@@ -36,6 +40,8 @@ def makeBox(scene, state):
         # The centre point carries the name, and eleven boxes' handles would hide the CT: turned on where needed.
         displayNode.SetPropertiesLabelVisibility(False)
         displayNode.SetHandlesInteractive(False)
+        # Slicer's 3 % of a view's diagonal would cover half a vertebra.
+        displayNode.SetInteractionHandleScale(HANDLE_SCALE)
     return node
 
 
@@ -59,8 +65,8 @@ def writeBox(node, state, former):
         # Only then, as a person may have chosen another colour.
         isNewLevel = former is None or node.GetAttribute(CODE_ATTRIBUTE) != code
         node.SetAttribute(CODE_ATTRIBUTE, code)
+        node.SetAttribute(LOCKED, "true" if state.locked else "false")
         node.SetName(state.name)
-        node.SetLocked(state.locked)
     displayNode = node.GetDisplayNode()
     with slicer.util.NodeModify(displayNode):
         if isNewLevel:
@@ -70,9 +76,6 @@ def writeBox(node, state, former):
         if former is None or bool(state.remark) != bool(former.remark):
             displayNode.SetFillOpacity(0 if state.remark else 0.05)
         displayNode.SetVisibility(state.visible)
-        if state.locked:
-            # Slicer's handles move a locked box too.
-            displayNode.SetHandlesInteractive(False)
 
 
 def boxFromRoi(node) -> OrientedBox:

@@ -21,6 +21,8 @@ def makeCentres(scene):
     """
     node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", CENTRES_NAME)
     node.SetAttribute(ROLE, "Centres")
+    # As boxes are: ``MouseAccess`` frees one point.
+    node.SetLocked(True)
     node.CreateDefaultDisplayNodes()
     displayNode = node.GetDisplayNode()
     with slicer.util.NodeModify(displayNode):
@@ -46,13 +48,13 @@ def writePoint(centresNode, boxNode, state, pointId):
         position = LPS_TO_RAS @ state.centre
         if index < 0:
             index = centresNode.AddControlPoint(position, state.pointLabel)
+            centresNode.SetNthControlPointLocked(index, True)
         elif (centresNode.GetNthControlPointPositionStatus(index) != centresNode.PositionDefined
               or tuple(position) != centresNode.GetNthControlPointPosition(index)):
             centresNode.SetNthControlPointPosition(index, *position)
         boxNode.SetAttribute(PREFIX + "Point", centresNode.GetNthControlPointID(index))
         centresNode.SetNthControlPointLabel(index, state.pointLabel)
         centresNode.SetNthControlPointDescription(index, _description(state))
-        centresNode.SetNthControlPointLocked(index, state.locked)
         centresNode.SetNthControlPointVisibility(index, state.visible)
 
 
@@ -94,4 +96,8 @@ def _pointIndex(centresNode, pointId):
 def _description(state):
     if state.remark:
         return f"Please check: {state.remark}"
-    return "Confirmed" if state.confirmed else f"Confidence {state.vertebra.confidence:.2f}"
+    if state.level is None:
+        return ""
+    if state.confirmed:
+        return "Confirmed"
+    return "Inserted by hand" if state.inserted else f"Confidence {state.vertebra.confidence:.2f}"

@@ -107,4 +107,4 @@ class CorrectionSteps:
     def _put(self, states):
         with self.quietly():
             self.present = tuple(writeStates(self._scene, self._volumeNode, states))
-            self._mouse.applyIfChosen(self.present)
+            self._mouse.apply(self.present)

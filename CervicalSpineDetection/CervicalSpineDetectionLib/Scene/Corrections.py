@@ -19,7 +19,7 @@ from CervicalSpineDetectionLib.Scene.MouseAccess import MouseAccess
 from CervicalSpineDetectionLib.Scene.NodeConflicts import copyConflicts, strayConflicts
 from CervicalSpineDetectionLib.Scene.OwnNodes import transformIdOf
 from CervicalSpineDetectionLib.Scene.SceneFollower import SceneFollower
-from CervicalSpineDetectionLib.Scene.SpineCurve import interpolated, missingLevelAt
+from CervicalSpineDetectionLib.Scene.SpineCurve import interpolated, missingLevelAt, usualVertebra
 from CervicalSpineDetectionLib.Scene.StateEdits import (
     StateEdits,
     checkLevel,
@@ -48,7 +48,7 @@ class Corrections:
         self._edits = StateEdits(editor)
         self._mouse = MouseAccess(scene, volumeNode)
         self._steps = CorrectionSteps(scene, volumeNode, self._mouse)
-        self._follower = SceneFollower(scene, volumeNode, self._steps, self._mouse, self._edits.edited)
+        self._follower = SceneFollower(scene, volumeNode, self._steps, self._edits.edited)
 
     # What stands in the scene
 
@@ -97,7 +97,7 @@ class Corrections:
         :param centreLps: LPS mm in the CT's frame, shape (3,). If not given, that of a centre point that lost its box,
             or else interpolated from the neighbours.
         :return: the node's ID.
-        :raises InputError: the level is there already, or there is no other vertebra.
+        :raises InputError: the level is there already, or there is no other vertebra to tell the place.
         """
         checkLevel(level)
         others = shownVertebrae(self._present)
@@ -106,22 +106,37 @@ class Corrections:
         pointId = None
         if centreLps is None:
             pointId, centreLps = strayPoints(self._scene, self._volumeNode, self._present).get(level, (None, None))
-        state = stateOf(interpolated(level, others, centreLps), detected=False)
+        if centreLps is None and not others:
+            raise InputError("There is no vertebra yet to go by: insert the first one by click.")
+        vertebra = interpolated(level, others, centreLps) if others else usualVertebra(level, centreLps)
+        state = stateOf(vertebra, detected=False)
         return self._writeWithNew([*self._present, self._edits.stamped(replace(state, pointId=pointId))])
 
-    def insertAt(self, positionRas) -> str:
+    def insertAt(self, positionRas, firstLevel=None) -> str:
         """Add the missed level that stands at a place.
 
         :param positionRas: RAS mm in the world, shape (3,): the centre of the vertebra's body.
+        :param firstLevel: which one it is where there is no other to tell it by.
         :return: the node's ID.
         :raises InputError: no level is missing there.
         """
         position = LPS_TO_RAS @ self._fromWorld(positionRas)
-        return self.insert(missingLevelAt(position, shownVertebrae(self._present)), position)
+        others = shownVertebrae(self._present)
+        if not others and firstLevel is None:
+            raise InputError("There is no vertebra yet to go by: say which level it is.")
+        return self.insert(missingLevelAt(position, others) if others else firstLevel, position)
 
-    def delete(self, nodeId):
-        checkUnlocked(self._state(nodeId))
-        self._write([state for state in self._present if state.nodeId != nodeId])
+    def delete(self, *nodeIds):
+        for nodeId in nodeIds:
+            checkUnlocked(self._state(nodeId))
+        self._write([state for state in self._present if state.nodeId not in nodeIds])
+
+    def clear(self):
+        """Delete all.
+
+        :raises InputError: one is locked.
+        """
+        self.delete(*(state.nodeId for state in self._present))
 
     def split(self, nodeId) -> str:
         """Part one box into two, one above the other. The lower takes the next level, or the upper the previous one
@@ -153,28 +168,46 @@ class Corrections:
                              "undo or delete it instead.")
         self._replace(nodeId, lambda state: state.reset())
 
-    def setConfirmed(self, nodeId, confirmed):
-        """Whether a person found all of it right."""
-        self._replace(nodeId, lambda state: self._edits.confirmed(state, confirmed), evenLocked=True)
+    def setConfirmed(self, nodeIds, confirmed):
+        """Whether a person found all of it right.
+
+        :param nodeIds: one or several.
+        """
+        self._replace(nodeIds, lambda state: self._edits.confirmed(state, confirmed), evenLocked=True)
 
     def confirmAll(self):
-        self._write([self._edits.confirmed(state, True) for state in self._present])
+        self.setConfirmed([state.nodeId for state in self._present], True)
 
-    def setLocked(self, nodeId, locked):
-        """Whether it is kept from any change, by drags too."""
-        self._replace(nodeId, lambda state: replace(state, locked=bool(locked)), evenLocked=True)
+    def setLocked(self, nodeIds, locked):
+        """Whether it is kept from any change, by drags too.
 
-    def setVisible(self, nodeId, visible):
-        """Whether box and point are shown."""
-        self._replace(nodeId, lambda state: replace(state, visible=bool(visible)), evenLocked=True)
+        :param nodeIds: one or several.
+        """
+        self._replace(nodeIds, lambda state: replace(state, locked=bool(locked)), evenLocked=True)
+
+    def setVisible(self, nodeIds, visible):
+        """Whether box and point are shown.
+
+        :param nodeIds: one or several.
+        """
+        self._replace(nodeIds, lambda state: replace(state, visible=bool(visible)), evenLocked=True)
 
     def showHandles(self, nodeId=None):
-        """Handles to drag on this box only, on none if it is locked; None for no box. Not a step."""
+        """Only this vertebra can be dragged, none if it is locked; None for no vertebra. Not a step."""
         self._mouse.choose(nodeId)
-        with self._steps.quietly():
-            self._mouse.apply(self._present)
+        self._applyMouseAccess()
+
+    def holdMouse(self, held):
+        """No vertebra can be dragged meanwhile, not even the chosen one. Not a step."""
+        self._mouse.hold(held)
+        self._applyMouseAccess()
 
     # Undo and redo
+
+    @property
+    def isOver(self) -> bool:
+        """The CT or the scene is gone."""
+        return self._follower.isOver
 
     @property
     def canUndo(self) -> bool:
@@ -205,6 +238,10 @@ class Corrections:
         self._steps.forgetObservers()
         self._follower.end()
 
+    def _applyMouseAccess(self):
+        with self._steps.quietly():
+            self._mouse.apply(self._present)
+
     @property
     def _present(self):
         return self._steps.present
@@ -223,11 +260,13 @@ class Corrections:
         transformNode.GetTransformFromWorld(fromWorld)
         return np.array(fromWorld.TransformPoint(positionRas))
 
-    def _replace(self, nodeId, change, evenLocked=False):
-        changed = self._state(nodeId)
+    def _replace(self, nodeIds, change, evenLocked=False):
+        nodeIds = [nodeIds] if isinstance(nodeIds, str) else nodeIds
+        changed = [self._state(nodeId) for nodeId in nodeIds]
         if not evenLocked:
-            checkUnlocked(changed)
-        self._write([change(state) if state is changed else state for state in self._present])
+            for state in changed:
+                checkUnlocked(state)
+        self._write([change(state) if state.nodeId in nodeIds else state for state in self._present])
 
     def _writeWithNew(self, states):
         """:return: node ID of the one state that is not in the scene yet."""

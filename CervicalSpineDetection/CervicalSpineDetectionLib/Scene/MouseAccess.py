@@ -1,12 +1,19 @@
-"""Which vertebra the mouse may change in the views."""
+"""Which vertebra the mouse may change in the views: the chosen one, and no other.
+
+A drag with the middle button, with which Slicer's users pan, moves whatever unlocked markups lie under it. So all boxes
+and points are locked for the mouse (MRML's "locked", which a person's own lock is kept apart from) but those of the
+chosen vertebra, and these too while the middle button is down.
+"""
 
 from __future__ import annotations
 
-from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
+import slicer
+
+from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, centresNodeOf
 
 
 class MouseAccess:
-    """Handles to drag on one box of a CT; centre points that a drag has to leave alone.
+    """Of one CT.
 
     :param scene: vtkMRMLScene.
     :param volumeNode: the CT.
@@ -15,31 +22,39 @@ class MouseAccess:
     def __init__(self, scene, volumeNode):
         self._scene, self._volumeNode = scene, volumeNode
         self._chosen = None
+        self._held = False
 
     def choose(self, nodeId):
-        """Handles on this box from the next ``apply`` on; None for no box."""
+        """The vertebra that can be changed from the next ``apply`` on; None for none."""
         self._chosen = nodeId
 
+    def hold(self, held):
+        """Nothing can be changed, the chosen vertebra neither, from the next ``apply`` on."""
+        self._held = held
+
     def apply(self, states):
-        """Handles on the chosen box, on none if it is locked."""
+        """Bring boxes and points in line."""
+        free = {state.nodeId: state.pointId for state in states
+                if state.nodeId == self._chosen and not state.locked and not self._held}
         for state in states:
-            displayNode = self._scene.GetNodeByID(state.nodeId).GetDisplayNode()
-            displayNode.SetHandlesInteractive(state.nodeId == self._chosen and not state.locked)
+            node = self._scene.GetNodeByID(state.nodeId)
+            isFree = state.nodeId in free
+            # Scenes of earlier versions lack it, and MRML's lock is about to be taken over.
+            if node.GetAttribute(LOCKED) is None:
+                node.SetAttribute(LOCKED, "true" if state.locked else "false")
+            node.SetLocked(not isFree)
+            # Slicer's handles move a locked box too. They stay drawn while it is held.
+            node.GetDisplayNode().SetHandlesInteractive(isFree or (self._held and state.nodeId == self._chosen
+                                                                   and not state.locked))
+        self._applyToPoints(set(free.values()))
 
-    def applyIfChosen(self, states):
-        if self._chosen:
-            self.apply(states)
-
-    def holdOtherPoints(self, node, held, states):
-        """A drag with the middle button moves a whole list but its locked points: hold those not under the mouse.
-
-        :param node: what is dragged; a box holds nothing.
-        :param held: False when the drag is over.
-        """
-        if node is not centresNodeOf(self._scene, self._volumeNode):
+    def _applyToPoints(self, freeIds):
+        node = centresNodeOf(self._scene, self._volumeNode)
+        if node is None:
             return
-        locked = {state.pointId for state in states if state.locked}
-        active = node.GetDisplayNode().GetActiveComponentIndex()
-        for index in range(node.GetNumberOfControlPoints()):
-            hold = held and index != active
-            node.SetNthControlPointLocked(index, hold or node.GetNthControlPointID(index) in locked)
+        with slicer.util.NodeModify(node):
+            for index in range(node.GetNumberOfControlPoints()):
+                locked = node.GetNthControlPointID(index) not in freeIds
+                if node.GetNthControlPointLocked(index) != locked:
+                    node.SetNthControlPointLocked(index, locked)
+            node.SetLocked(not freeIds)

@@ -10,6 +10,8 @@ from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
 
 VOLUME_REFERENCE = PREFIX + "InputVolume"
 ROLE = PREFIX + "Role"
+# A person's lock, "true" or "false". MRML's own keeps the mouse off, see ``MouseAccess``.
+LOCKED = PREFIX + "Locked"
 
 
 def belongsTo(node, volumeNode) -> bool:
@@ -43,6 +45,12 @@ def markupsNodes(scene):
     # slicer.util.getNodesByClass always asks slicer.mrmlScene.
     return [scene.GetNthNodeByClass(n, "vtkMRMLMarkupsNode")
             for n in range(scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode"))]
+
+
+def ctIdsWithVertebrae(scene) -> set[str]:
+    """Node IDs of the CTs that boxes belong to."""
+    return {node.GetNodeReferenceID(VOLUME_REFERENCE) for node in markupsNodes(scene)
+            if node.GetAttribute(ROLE) and node.GetNodeReferenceID(VOLUME_REFERENCE)}
 
 
 def transformIdOf(volumeNode):

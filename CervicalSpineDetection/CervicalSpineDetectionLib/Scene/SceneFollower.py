@@ -18,13 +18,12 @@ class SceneFollower:
     """Nodes are followed until ``end``, the CT's removal or the scene's end.
 
     :param steps: ``CorrectionSteps``, which each drag and each change becomes a step of.
-    :param mouse: ``MouseAccess``.
     :param edited: function that marks a state as changed by a person.
     """
 
-    def __init__(self, scene, volumeNode, steps, mouse, edited):
+    def __init__(self, scene, volumeNode, steps, edited):
         self._scene, self._volumeNode = scene, volumeNode
-        self._steps, self._mouse, self._edited = steps, mouse, edited
+        self._steps, self._edited = steps, edited
         self._observerTags = {}
         self._dragged = None
         self.isOver = False
@@ -33,7 +32,6 @@ class SceneFollower:
     def endDrag(self):
         """The drag becomes a step. Slicer's key "s" over a point starts one and never ends it."""
         if self._dragged is not None:
-            self._holdOtherPoints(False)
             self._dragged = None
             self._steps.record()
 
@@ -117,16 +115,11 @@ class SceneFollower:
         if belongsTo(node, self._volumeNode):
             self.endDrag()
             self._dragged = node
-            self._holdOtherPoints(True)
 
     def _onDragEnd(self, node, event):
         if node is self._dragged:
             self.endDrag()
             self._steps.notify()
-
-    def _holdOtherPoints(self, held):
-        with self._steps.quietly():
-            self._mouse.holdOtherPoints(self._dragged, held, self._steps.present)
 
     # Changes of nodes
 

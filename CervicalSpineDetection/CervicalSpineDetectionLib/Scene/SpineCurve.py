@@ -6,14 +6,36 @@ import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.VertebraState import hull
+from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
 from CervicalSpineDetectionLib.Spine.Morphometry import SPACING_MM
-from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 # Distance of each level from C1 along a usual spine; the person's own scale comes from the neighbours.
 USUAL_PLACE = np.concatenate([[0], np.cumsum(SPACING_MM)])
+# Of the boxes of C1 to T4: left-right, posterior-anterior, inferior-superior extent, and from the body's centre to the
+# box's in the patient's left, posterior, superior direction. Means of the phantom (see ``Phantom.Morphometry``).
+USUAL_SIZE_MM = np.array([
+    [90, 52, 34], [61, 61, 53], [63, 54, 36], [64, 54, 35], [67, 57, 35], [70, 61, 35], [75, 75, 40], [84, 73, 44],
+    [78, 78, 47], [75, 77, 51], [75, 67, 51],
+], float)
+USUAL_BOX_OFFSET_MM = np.array([
+    [0, 0, 0], [0, 18, 2], [0, 15, -2], [0, 17, -2], [0, 17, -3], [0, 19, -4], [0, 26, -7], [0, 24, -5], [0, 25, -7],
+    [0, 24, -7], [0, 19, -7],
+], float)
 # Further along the spine than this from the nearest level, a point belongs to none.
 REACH_MM = 15
+
+
+def usualVertebra(level, centre) -> Vertebra:
+    """A level's vertebra of usual size along the patient axes, where there is no other one to go by.
+
+    :param centre: of the body, shape (3,).
+    """
+    index = levelIndex(level)
+    centre = np.array(centre, float)
+    box = OrientedBox(centre + USUAL_BOX_OFFSET_MM[index], USUAL_SIZE_MM[index], np.eye(3))
+    return Vertebra(level, 1.0, centre, hull(box), box)
 
 
 def interpolated(level, others, centre=None) -> Vertebra:

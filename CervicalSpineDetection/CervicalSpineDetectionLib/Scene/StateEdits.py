@@ -9,8 +9,9 @@ import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, boxCorners, hull, stateOf
+from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Spine.Vertebra import OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 SUPERIOR = 2
 
@@ -22,8 +23,8 @@ class StateEdits:
         self._editor = editor
 
     def edited(self, state: VertebraState) -> VertebraState:
-        """Marked as changed by a person."""
-        return self.stamped(state.withValues(Edited="true")).checked()
+        """Marked as changed by a person, and no longer confirmed: what was confirmed is no longer there."""
+        return self.stamped(state.withValues(Edited="true", Confirmed=None)).checked()
 
     def stamped(self, state: VertebraState) -> VertebraState:
         """With the editor's name and the time, where a name was given."""
@@ -84,17 +85,12 @@ class StateEdits:
 
 
 def shownVertebrae(states) -> list[Vertebra]:
-    """The vertebrae as the boxes show them, each level once: neighbours to go by.
-
-    :raises InputError: there is none.
-    """
+    """The vertebrae as the boxes show them, each level once: neighbours to go by."""
     others = {}
     for state in states:
         if state.level and state.centre and state.level not in others:
             box = state.orientedBox
             others[state.level] = Vertebra(state.level, 1.0, np.array(state.centre), hull(box), box)
-    if not others:
-        raise InputError("There is no vertebra yet to go by: detect first.")
     return list(others.values())
 
 

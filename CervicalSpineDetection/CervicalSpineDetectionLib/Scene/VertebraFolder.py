@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from CervicalSpineDetectionLib.Scene.OwnNodes import VOLUME_REFERENCE, vertebraNodes
+from CervicalSpineDetectionLib.Scene.OwnNodes import VOLUME_REFERENCE, ctIdsWithVertebrae, vertebraNodes
 
 FOLDER_NAME = "Cervical vertebrae"
 
@@ -19,28 +19,62 @@ def joinToCt(scene, node, volumeNode):
     hierarchy.SetItemParent(hierarchy.CreateItem(folder, node), folder)
 
 
+def showOnly(scene, volumeNode):
+    """Show the vertebrae of one CT and hide those of the others, by their folders' visibility: what a person chose to
+    show or hide stays, and the Data module's eye shows a folder again.
+
+    :param volumeNode: the CT; None hides all.
+    """
+    for volumeId in ctIdsWithVertebrae(scene):
+        other = scene.GetNodeByID(volumeId)
+        if other:
+            _showFolder(scene, other, other is volumeNode)
+
+
+def _showFolder(scene, volumeNode, visible):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    folder = _presentFolder(hierarchy, vertebraNodes(scene, volumeNode))
+    displayNode = hierarchy.GetItemDataNode(folder) if folder else None
+    if displayNode is None and folder and not visible:
+        displayNode = slicer.vtkMRMLFolderDisplayNode.AddDisplayNodeForItem(hierarchy, folder)
+    if displayNode and bool(displayNode.GetVisibility()) != visible:
+        displayNode.SetVisibility(visible)
+
+
 def removeNode(scene, node):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = hierarchy.GetItemByDataNode(node)
     folder = hierarchy.GetItemParent(item)
     # The item alone: nodes that the user put under it keep theirs. Slicer's own logic does the same.
     hierarchy.RemoveItem(item, False, False)
-    for companion in (node.GetDisplayNode(), node.GetStorageNode()):
+    displayNodes = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    for companion in (*displayNodes, node.GetStorageNode()):
         if companion:
             scene.RemoveNode(companion)
     scene.RemoveNode(node)
     # The user may have put other nodes into it, or ours elsewhere.
     if hierarchy.GetItemName(folder) == FOLDER_NAME and hierarchy.GetNumberOfItemChildren(folder) == 0:
+        displayNode = hierarchy.GetItemDataNode(folder)
         hierarchy.RemoveItem(folder, False, False)
+        if displayNode:
+            scene.RemoveNode(displayNode)
 
 
 def _folder(scene, hierarchy, volumeNode, besides):
     """The folder that the volume's other vertebrae are in, or a new one."""
-    for node in vertebraNodes(scene, volumeNode):
-        item = hierarchy.GetItemByDataNode(node) if node is not besides else 0
-        if item and hierarchy.GetItemName(hierarchy.GetItemParent(item)) == FOLDER_NAME:
-            return hierarchy.GetItemParent(item)
+    present = _presentFolder(hierarchy, [node for node in vertebraNodes(scene, volumeNode) if node is not besides])
+    if present:
+        return present
     # Without the application's plugins the CT has no item (0), and neither have the new nodes.
     volumeItem = hierarchy.GetItemByDataNode(volumeNode) if volumeNode else 0
     parent = hierarchy.GetItemParent(volumeItem) if volumeItem else hierarchy.GetSceneItemID()
     return hierarchy.CreateFolderItem(parent, FOLDER_NAME)
+
+
+def _presentFolder(hierarchy, nodes):
+    """Item of the folder that nodes are in, 0 where they are in none of ours."""
+    for node in nodes:
+        item = hierarchy.GetItemByDataNode(node)
+        if item and hierarchy.GetItemName(hierarchy.GetItemParent(item)) == FOLDER_NAME:
+            return hierarchy.GetItemParent(item)
+    return 0

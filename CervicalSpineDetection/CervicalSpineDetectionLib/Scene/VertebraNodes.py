@@ -23,7 +23,7 @@ from CervicalSpineDetectionLib.Scene.BoxNode import boxFromRoi, makeBox, writeBo
 from CervicalSpineDetectionLib.Scene.CentrePoints import makeCentres, removePoint, writePoint
 from CervicalSpineDetectionLib.Scene.Conflicts import contradictions
 from CervicalSpineDetectionLib.Scene.NodeConflicts import strayConflicts
-from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE, centresNodeOf, nodesOfRole, transformIdOf
+from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, ROLE, centresNodeOf, nodesOfRole, transformIdOf
 from CervicalSpineDetectionLib.Scene.VertebraFolder import joinToCt, removeNode
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, VertebraState, boxNumbers, stateOf
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
@@ -31,7 +31,7 @@ from CervicalSpineDetectionLib.Spine.Levels import levelIndex
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 
-def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True):
+def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True, keepSettled=True):
     """Add a box and a centre point a vertebra, in place of those an earlier run added for the same volume.
 
     Vertebrae that a person edited, confirmed or locked stay, and no other of their level is added.
@@ -42,10 +42,11 @@ def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True)
 
     :param scene: vtkMRMLScene.
     :param volumeNode: the CT the result belongs to.
+    :param keepSettled: False removes what a person settled too.
     :param oriented: show the boxes that follow the spine's curve, else those along the patient axes.
     :return: the boxes' nodes in cranio-caudal order, then the centres' node.
     """
-    kept = [state for state in readStates(scene, volumeNode) if state.settled]
+    kept = [state for state in readStates(scene, volumeNode) if keepSettled and state.settled]
     settledLevels = {state.level for state in kept}
     added = [stateOf(vertebra, oriented, model=result.model)
              for vertebra in result.vertebrae if vertebra.level not in settledLevels]
@@ -129,6 +130,8 @@ def writeStates(scene, volumeNode, states) -> list[VertebraState]:
             centresNode.SetFixedNumberOfControlPoints(True)
         if centresNode and not states:
             removeNode(scene, centresNode)
+    if removed:
+        _drawSlicesAgain(scene)
     return [state.steadied(wanted.get(state.nodeId)) for state in readStates(scene, volumeNode)]
 
 
@@ -139,14 +142,26 @@ def _readState(node, centresNode, index):
         box=boxNumbers(boxFromRoi(node)),
         centre=tuple(map(float, LPS_TO_RAS @ centresNode.GetNthControlPointPosition(index))) if hasPoint else None,
         attributes={name: node.GetAttribute(name) for name in node.GetAttributeNames()
-                    if name.startswith(PREFIX) and name not in (ROLE, PREFIX + "Point")},
+                    if name.startswith(PREFIX) and name not in (ROLE, LOCKED, PREFIX + "Point")},
         visible=bool(node.GetDisplayNode() and node.GetDisplayNode().GetVisibility()),
-        locked=bool(node.GetLocked()),
+        locked=_isLocked(node),
         nodeId=node.GetID(),
         pointLabel=centresNode.GetNthControlPointLabel(index) if hasPoint else None,
         pointId=centresNode.GetNthControlPointID(index) if index >= 0 else None,
         transformId=node.GetTransformNodeID(),
     )
+
+
+def _isLocked(node):
+    """Scenes of earlier versions have MRML's lock only."""
+    locked = node.GetAttribute(LOCKED)
+    return bool(node.GetLocked()) if locked is None else locked == "true"
+
+
+def _drawSlicesAgain(scene):
+    """Slice views don't notice nodes that go in a batch, and would go on to show them."""
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+        scene.GetNthNodeByClass(index, "vtkMRMLSliceNode").Modified()
 
 
 @contextmanager

@@ -14,8 +14,10 @@ class Row:
 
     :param nodeId: of the box's node.
     :param level: "C3"; the node's name where that names no vertebra.
-    :param confidence: the detector's, 0 to 1; 1 where a person set or confirmed the level.
+    :param confidence: the detector's, 0 to 1; 1 where a person set or confirmed the level, None where a person inserted
+        the vertebra.
     :param remark: why it is to be looked at, empty for a sure one.
+    :param inserted: by a person.
     :param inferred: placed between its neighbours, not seen and not yet placed by a person.
     :param size: left-right, posterior-anterior, inferior-superior, mm.
     :param colour: RGB, 0 to 1.
@@ -23,12 +25,13 @@ class Row:
 
     nodeId: str
     level: str
-    confidence: float
+    confidence: float | None
     remark: str
     visible: bool
     confirmed: bool
     locked: bool
     edited: bool
+    inserted: bool
     inferred: bool
     size: tuple
     colour: tuple
@@ -40,12 +43,13 @@ def rowOf(state) -> Row:
     return Row(
         nodeId=state.nodeId,
         level=state.level or state.name,
-        confidence=vertebra.confidence if whole else 0.0,
+        confidence=None if state.inserted else vertebra.confidence if whole else 0.0,
         remark=state.remark,
         visible=state.visible,
         confirmed=state.confirmed,
         locked=state.locked,
         edited=state.edited,
+        inserted=state.inserted,
         inferred=vertebra.inferred if whole else False,
         size=tuple(float(length) for length in state.orientedBox.size),
         colour=levelColour(state.level) if state.level else UNKNOWN_COLOUR,

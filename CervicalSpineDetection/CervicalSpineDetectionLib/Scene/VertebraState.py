@@ -31,8 +31,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import Bounds, OrientedBox, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import Review, Vertebra
 
 PREFIX = "CervicalSpineDetection."
 # How many numbers an attribute holds.
@@ -40,6 +41,8 @@ NUMBERS = {"Bounds": 6, "Centre": 3, "Confidence": 1, "OrientedBox": 15}
 # Slicer's files hold fewer digits than its memory.
 TOLERANCE_MM = 1e-3
 ROUNDING = 1e-9
+# Of a box with edges of length 1 around the origin, shape (8, 3).
+UNIT_CORNERS = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(8, 3)
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,11 @@ class VertebraState:
         return self.value("Confirmed") == "true"
 
     @property
+    def inserted(self) -> bool:
+        """By a person: there was no detection."""
+        return self.value("DetectedLevel") is None
+
+    @property
     def settled(self) -> bool:
         """A person's word: a new detection goes around it."""
         return self.edited or self.confirmed or self.locked
@@ -132,6 +140,7 @@ class VertebraState:
             orientedBox=self.orientedBox if moved else boxFromNumbers(self._numbers("OrientedBox")),
             inferred=self.value("Inferred") == "true" and not placed and not self.confirmed,
             complete=self.value("Complete") == "true",
+            review=Review(self.confirmed, self.edited, self.inserted, self.locked),
         )
 
     @property
@@ -187,10 +196,12 @@ def stateOf(vertebra: Vertebra, oriented=True, detected=True, model=None) -> Ver
     """State of a vertebra that is to be added to a scene.
 
     :param oriented: show the oriented box, else the bounds.
-    :param detected: False where a person inserts it.
+    :param detected: False where a person inserts it. What its review tells is taken over, too.
     :param model: "name" and "sha256" of the weights.
     """
     model = model or {}
+    review = vertebra.review or Review()
+    detected = detected and not review.inserted
     box = vertebra.orientedBox
     shown = box if oriented else OrientedBox(vertebra.bounds.centre, vertebra.bounds.size, np.eye(3))
     state = VertebraState(vertebra.level, (), None, {}, pointLabel=vertebra.level).withValues(
@@ -202,11 +213,12 @@ def stateOf(vertebra: Vertebra, oriented=True, detected=True, model=None) -> Ver
         Bounds=_numbersText(vertebra.bounds.minimum, vertebra.bounds.maximum),
         OrientedBox=_numbersText(boxNumbers(box)),
         Oriented=_text(oriented),
-        Edited=None if detected else "true",
+        Edited="true" if review.edited or not detected else None,
+        Confirmed="true" if review.confirmed else None,
         ModelName=model.get("name"),
         ModelSha256=model.get("sha256"),
     )
-    return state.moved(shown, vertebra.centre).checked()
+    return replace(state, locked=review.locked).moved(shown, vertebra.centre).checked()
 
 
 def levelOfName(name) -> str | None:
@@ -226,8 +238,7 @@ def boxFromNumbers(numbers) -> OrientedBox:
 
 def boxCorners(box: OrientedBox) -> np.ndarray:
     """:return: shape (8, 3), LPS mm."""
-    signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(8, 3)
-    return box.centre + (signs * box.size) @ box.axes
+    return box.centre + (UNIT_CORNERS * box.size) @ box.axes
 
 
 def hull(*boxes: OrientedBox) -> Bounds:

@@ -8,9 +8,13 @@ import slicer
 from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
 
+# Nearer to a view's edge than this share of it, a place is not shown well.
+EDGE_SHARE = 0.1
+
 
 def jumpTo(scene, volumeNode, nodeId) -> None:
-    """Centre all slice views on a vertebra's body (on its box where the centre point is missing).
+    """Bring all slice views to a vertebra's body (to its box where the centre point is missing). A view that shows the
+    place already keeps its field of view, another one is centred on it.
 
     :param nodeId: of the box's node.
     """
@@ -21,7 +25,32 @@ def jumpTo(scene, volumeNode, nodeId) -> None:
         node.GetCenterWorld(world)
     else:
         node.TransformPointToWorld(LPS_TO_RAS @ centre, world)
-    slicer.vtkMRMLSliceNode.JumpAllSlices(scene, *world, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+        sliceNode = scene.GetNthNodeByClass(index, "vtkMRMLSliceNode")
+        jump = sliceNode.JumpSliceByOffsetting if _isInView(sliceNode, world) else sliceNode.JumpSliceByCentering
+        jump(*world)
+
+
+def placeInViews(scene, volumeNode):
+    """Where the slices meet, in the middle of the CT along what they leave open. World RAS mm, shape (3,)."""
+    bounds = np.zeros(6)
+    volumeNode.GetRASBounds(bounds)
+    middle = (bounds[::2] + bounds[1::2]) / 2
+    planes = [slicer.util.arrayFromVTKMatrix(scene.GetNthNodeByClass(index, "vtkMRMLSliceNode").GetSliceToRAS())
+              for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode"))]
+    if not planes:
+        return middle
+    normals = np.array([plane[:3, 2] for plane in planes])
+    distances = np.array([plane[:3, 2] @ (plane[:3, 3] - middle) for plane in planes])
+    return middle + np.linalg.lstsq(normals, distances, rcond=None)[0]
+
+
+def viewsShow(scene, volumeNode) -> bool:
+    """Whether a slice view shows this CT, or there is none."""
+    composites = [scene.GetNthNodeByClass(index, "vtkMRMLSliceCompositeNode")
+                  for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode"))]
+    layers = {layer for node in composites for layer in (node.GetBackgroundVolumeID(), node.GetForegroundVolumeID())}
+    return not composites or volumeNode.GetID() in layers
 
 
 def boxAt(scene, nodeIds, positionRas) -> str | None:
@@ -54,6 +83,16 @@ def boxAlong(scene, nodeIds, origin, direction) -> str | None:
         if max(enters, 0) <= leaves:
             met.append((enters, node.GetID()))
     return min(met)[1] if met else None
+
+
+def _isInView(sliceNode, world):
+    """Well inside, but perhaps in another slice."""
+    xyToRas = slicer.util.arrayFromVTKMatrix(sliceNode.GetXYToRAS())
+    if not np.linalg.det(xyToRas):
+        # A view that was never drawn has no extent.
+        return False
+    place = (np.linalg.inv(xyToRas) @ [*world, 1])[:2] / np.maximum(sliceNode.GetDimensions()[:2], 1)
+    return bool(np.all((place > EDGE_SHARE) & (place < 1 - EDGE_SHARE)))
 
 
 def _visible(scene, nodeIds):

@@ -13,6 +13,27 @@ UNCERTAIN_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True)
+class Review:
+    """What a person made of a vertebra.
+
+    :param confirmed: found all of it right.
+    :param edited: changed level, box or centre.
+    :param inserted: placed it by hand; no detector saw it.
+    :param locked: keeps it from any change.
+    """
+
+    confirmed: bool = False
+    edited: bool = False
+    inserted: bool = False
+    locked: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """A person's word on where and what it is."""
+        return self.confirmed or self.edited or self.inserted
+
+
+@dataclass(frozen=True)
 class Vertebra:
     """One vertebra: body, arch and processes.
 
@@ -23,6 +44,7 @@ class Vertebra:
     :param orientedBox: the same along the spine's curve.
     :param inferred: no box was detected; the position is interpolated from the neighbours.
     :param complete: False where the image edge cuts the vertebra.
+    :param review: None where no person saw it.
     """
 
     level: Level
@@ -32,6 +54,7 @@ class Vertebra:
     orientedBox: OrientedBox
     inferred: bool = False
     complete: bool = True
+    review: Review | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", Level(self.level))

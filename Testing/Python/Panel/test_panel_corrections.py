@@ -5,6 +5,7 @@ import dataclasses
 import json
 import zipfile
 
+import jsonschema
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -40,8 +41,10 @@ from CervicalSpineDetectionLib.Panel.VertebraTable import (
     SIZE,
     VISIBLE,
 )
+from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE, readJson
+from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour
-from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
+from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, readStates
 
 __all__ = ["application", "detected", "errors", "module", "ui", "volumeNode"]
 
@@ -208,7 +211,7 @@ def test_buttonsForOneAreOffWhenTwoAreChosen(ui, row, detected):
     row(1, 2)
 
     assert ui.mergeButton.enabled
-    assert not any(button.enabled for button in (ui.deleteButton, ui.splitButton, ui.resetButton, ui.lockButton))
+    assert not any(button.enabled for button in (ui.splitButton, ui.resetButton))
 
 
 def test_chosenVertebraIsResetToTheDetection(ui, row, detected):
@@ -249,10 +252,13 @@ def test_lockedVertebraIsKeptFromChanges(ui, row, detected, errors, by):
         clickCell(ui.vertebraTable, 3, LOCKED, onTick=True)
     assert boxNodes(detected)[3].GetLocked()
     assert not ui.vertebraTable.cellWidget(3, LEVEL).enabled
-    click(ui.deleteButton)
+    assert not any(button.enabled for button in (ui.deleteButton, ui.splitButton, ui.resetButton))
+    clickCell(ui.vertebraTable, 3, SIZE)
+    press(ui.vertebraTable, QtCore.Qt.Key_Delete)
+    click(ui.shiftDownButton)
 
-    assert len(errors) == 1 and "C5 is locked" in errors[0]
-    assert ui.vertebraTable.rowCount == 5
+    assert len(errors) == 2 and all("C5 is locked" in error for error in errors)
+    assert levelsInTable(ui) == ["C2", "C3", "C4", "C5", "C6"]
 
 
 def test_vertebraIsHiddenAndShown(ui, detected):
@@ -358,7 +364,7 @@ def test_correctionsAreExportedAsJson(ui, detected, saveAs):
 
     document = json.loads(path.read_text(encoding="utf-8"))
     assert [vertebra["level"] for vertebra in document["vertebrae"]] == ["C3", "C4", "C5", "C6", "C7"]
-    assert str(path) in ui.statusLabel.text
+    assert str(path) in ui.exportStatusLabel.text
 
 
 def test_correctionsAreExportedAsCsvWithTheEndingAdded(ui, detected, saveAs):
@@ -367,6 +373,45 @@ def test_correctionsAreExportedAsCsvWithTheEndingAdded(ui, detected, saveAs):
 
     with open(path.with_name("result.csv"), newline="", encoding="utf-8") as file:
         assert [line["level"] for line in csv.DictReader(file)] == ["C2", "C3", "C4", "C5", "C6"]
+
+
+def test_exportsSayWhatAPersonMadeOfEachVertebra(ui, row, detected, saveAs):
+    """One is confirmed, one edited, one inserted by hand, one locked, and one as it was detected."""
+    row(0)
+    click(ui.confirmButton)
+    boxNodes(detected)[1].SetSize(30, 30, 12)
+    settle()
+    row(2)
+    click(ui.deleteButton)
+    click(ui.insertButton)
+    row(3)
+    click(ui.lockButton)
+    path = saveAs("result.json")
+    click(ui.exportJsonButton)
+    csvPath = saveAs("result.csv")
+    click(ui.exportCsvButton)
+
+    flags = ("confirmed", "edited", "inserted", "locked")
+    expected = {"C2": (True, False, False, False), "C3": (False, True, False, False), "C4": (False, True, True, False),
+                "C5": (False, False, False, True), "C6": (False, False, False, False)}
+    document = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.validate(document, json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    assert {each["level"]: tuple(each["review"][flag] for flag in flags)
+            for each in document["vertebrae"]} == expected
+    # No detector saw the inserted one.
+    assert [each["confidence"] for each in document["vertebrae"]] == [1.0, 0.9, None, 0.9, 0.9]
+    with open(csvPath, newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["level"]: tuple(line[flag] == "true" for flag in flags) for line in lines} == expected
+    assert [line["confidence"] for line in lines][1:3] == ["0.9", ""]
+
+    # Read back, into another scene's nodes too.
+    result = readJson(path)
+    assert {each.level: dataclasses.astuple(each.review) for each in result.vertebrae} == expected
+    with headlessScene() as (scene, _):
+        addVertebrae(scene, result)
+        assert {state.level: (state.confirmed, state.edited, state.inserted, state.locked)
+                for state in readStates(scene)} == expected
 
 
 def test_correctionsAreExportedAsMarkups(ui, detected, saveAs):

@@ -21,56 +21,14 @@ from panelFixtures import (
     ui,
     volumeNode,
 )
+from viewFixtures import LPS_TO_RAS, chosen, dragIn, inBox, inThreeD, shown, views
 
 from CervicalSpineDetectionLib.Panel.VertebraTable import REMARK, SIZE
 from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
 from CervicalSpineDetectionLib.Scene.SceneExport import exportScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes
 
-__all__ = ["application", "detected", "errors", "libraryKept", "module", "ui", "volumeNode"]
-
-LPS_TO_RAS = np.array([-1, -1, 1])
-
-
-@pytest.fixture
-def shown(application, monkeypatch):
-    """The views of the layout."""
-    from SlicerStandIn.Views import layoutManager
-
-    monkeypatch.setattr(application, "_layoutManager", layoutManager())
-    for view in layoutManager().views.values():
-        view.resize(400, 400)
-    return layoutManager().views
-
-
-@pytest.fixture
-def views(shown, module, detected):
-    """Slice views with the CT, the middle vertebra (C4) chosen."""
-    module.widget.correctionPanel.watchViews()
-    slicer.util.setSliceViewerLayers(background=detected, fit=True)
-    module.widget.correctionPanel.table.select(boxNodes(detected)[2].GetID())
-    settle()
-    for name, view in shown.items():
-        if name != "1":
-            view.zoom(90)
-        view.picture()
-    return shown
-
-
-def inBox(node, point):
-    """World RAS of a point given in mm along the box's axes from its middle."""
-    return (slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix()) @ [*point, 1])[:3]
-
-
-def dragIn(view, start, end):
-    """From one RAS point to another."""
-    view.picture()
-    view.drag(view.toPixels(start), view.toPixels(end))
-    settle()
-
-
-def chosen(module):
-    return module.widget.correctionPanel.table.selectedIds()
+__all__ = ["application", "detected", "errors", "libraryKept", "module", "shown", "ui", "views", "volumeNode"]
 
 
 def test_choosingARowJumpsAllSliceViewsToTheBody(ui, views, detected):
@@ -142,6 +100,45 @@ def test_lockedBoxIsNotDragged(ui, views, detected):
     assert box.GetSize() == pytest.approx((28, 24, 9))
 
 
+@pytest.mark.parametrize("place", ["chosen box", "chosen face", "chosen point", "other box", "other point"])
+@pytest.mark.parametrize("view", ["Yellow", "Green"])
+def test_middleDragPansAndMovesNothing(module, ui, views, detected, view, place):
+    click(ui.confirmAllButton)
+    before = vertebraeFromNodes(slicer.mrmlScene, detected)
+    number = 2 if place.startswith("chosen") else 3
+    box = boxNodes(detected)[number]
+    start = {"box": inBox(box, (0, 0, 0)), "face": inBox(box, (0, 0, 4.5)),
+             "point": before[number].centre * LPS_TO_RAS}[place.split()[1]]
+    origin = np.array(views[view].node.GetSliceToRAS().MultiplyPoint((0, 0, 0, 1)))
+    dragIn(views[view], start, start + [0, 0, 15], "Middle")
+
+    for one, other in zip(vertebraeFromNodes(slicer.mrmlScene, detected), before, strict=True):
+        assert one.centre == pytest.approx(other.centre) and one.orientedBox.centre == pytest.approx(
+            other.orientedBox.centre)
+    assert all(row.confirmed for row in module.widget.correctionPanel.corrections.rows())
+    panned = np.array(views[view].node.GetSliceToRAS().MultiplyPoint((0, 0, 0, 1))) - origin
+    assert panned[2] == pytest.approx(-15, abs=1) or views[view].node.GetXYZOrigin()[1] != 0
+    # The chosen one can be dragged again.
+    assert boxNodes(detected)[2].GetDisplayNode().GetHandlesInteractive() and not boxNodes(detected)[2].GetLocked()
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_middleDragInTheThreeDViewMovesNothing(views, detected, number):
+    view = views["1"]
+    view.lookFromLeftFront()
+    view.picture()
+    before = vertebraeFromNodes(slicer.mrmlScene, detected)
+    start = inThreeD(view, inBox(boxNodes(detected)[number], (0, 0, 0)))
+    camera = view.renderer.GetActiveCamera()
+    focalPoint = camera.GetFocalPoint()
+    view.drag(start, start + [40, 40], button="Middle")
+    settle()
+
+    for one, other in zip(vertebraeFromNodes(slicer.mrmlScene, detected), before, strict=True):
+        assert one.orientedBox.centre == pytest.approx(other.orientedBox.centre)
+    assert camera.GetFocalPoint() != pytest.approx(focalPoint)
+
+
 def test_boxOfAnotherRowIsNotDragged(views, detected):
     box = boxNodes(detected)[0]
     dragIn(views["Yellow"], inBox(box, (0, 0, 4.5)), inBox(box, (0, 0, 10.5)))
@@ -185,11 +182,12 @@ def test_clickInTheThreeDViewChoosesTheBoxInFront(module, views, detected):
     view.lookFromLeftFront()
     view.picture()
     for box in (boxNodes(detected)[0], boxNodes(detected)[4]):
-        view.renderer.SetWorldPoint(*inBox(box, (0, 0, 0)), 1)
-        view.renderer.WorldToDisplay()
-        view.click(*view.renderer.GetDisplayPoint()[:2])
+        view.click(*inThreeD(view, inBox(box, (0, 0, 0))))
         settle()
         assert chosen(module) == [box.GetID()]
+        # The slices, in which the user did not click, come to it.
+        height = views["Red"].node.GetSliceToRAS().MultiplyPoint((0, 0, 0, 1))[2]
+        assert height == pytest.approx(box.GetCenterWorld()[2], abs=2)
 
 
 def test_dragChoosesNoRow(module, views, detected):

@@ -180,7 +180,7 @@ def test_windowFitsTheScreenAndThePanelCanBeMadeNarrower(window):
 def test_writtenFileIsNamedInTheStatusBar(window, detected, monkeypatch, tmp_path):
     path = tmp_path / "out.json"
     monkeypatch.setattr(QtWidgets.QFileDialog, "getSaveFileName", staticmethod(lambda *_: (str(path), "")))
-    window.module.widget.correctionPanel.export(".json")
+    window.module.widget.correctionPanel.exports.export(".json")
 
     assert window.statusBar().currentMessage() == f"Written: {path}"
 
@@ -190,7 +190,7 @@ def test_segmentationIsSeenInTheViews(window, detected):
     slicer.util.arrayFromVolume(detected)[:, :, 20:70] = 600
     slicer.util.arrayFromVolumeModified(detected)
     before = pane.view.picture().astype(int)
-    window.module.widget.correctionPanel.addSegmentation()
+    window.module.widget.correctionPanel.exports.addSegmentation()
     settle(30)
 
     assert np.abs(pane.view.picture().astype(int) - before).max() > 30
@@ -330,6 +330,24 @@ def test_mouseInAPaneDragsTheBox(window, detected):
     settle(30)
 
     assert box.GetSize()[2] == pytest.approx(15, abs=0.7)
+
+
+def test_boxIsNoLongerLitWhenTheMouseLeftItOrThePane(window, detected):
+    pane, box = window.panes["Yellow"], boxNodes(detected)[2]
+    matrix = slicer.util.arrayFromVTKMatrix(box.GetObjectToWorldMatrix())
+    place = inPane(pane, (matrix @ [0, 0, 4.5, 1])[:3])
+
+    def hover():
+        QtTest.QTest.mouseMove(pane, place - QtCore.QPoint(4, 0))
+        QtTest.QTest.mouseMove(pane, place)
+        assert box.GetDisplayNode().HasActiveComponent()
+
+    hover()
+    QtTest.QTest.mouseMove(pane, QtCore.QPoint(5, 5))
+    assert not box.GetDisplayNode().HasActiveComponent()
+    hover()
+    slicer.app.sendEvent(pane, QtCore.QEvent(QtCore.QEvent.Leave))
+    assert not box.GetDisplayNode().HasActiveComponent()
 
 
 def test_wheelInAPaneGoesThroughTheSlices(window, detected):

@@ -16,7 +16,7 @@ from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureW
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE, fromJson, toJson, writeJson
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Review, Vertebra
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -119,6 +119,29 @@ def test_resultSurvivesJsonToAHundredthOfAMillimetre():
 def test_otherDocumentsAreNotReadAsResults(change):
     with pytest.raises(InputError):
         fromJson(spoilt(change))
+
+
+def test_reviewIsReadBack():
+    result = madeResult([
+        madeVertebra("C3", review=Review(confirmed=True)),
+        madeVertebra("C4", review=Review(edited=True, inserted=True)),
+        madeVertebra("C5"),
+    ])
+    text = json.loads(json.dumps(toJson(result)))
+    VALIDATOR.validate(text)
+
+    assert [vertebra["confidence"] for vertebra in text["vertebrae"]] == [0.973, None, 0.973]
+    assert [vertebra.review for vertebra in fromJson(text).vertebrae] == [v.review for v in result.vertebrae]
+    others = {"edited": False, "inserted": False, "locked": False}
+    for review in ({"confirmed": True}, {"confirmed": 3, **others}, {"sure": True, **others}, None):
+        text["vertebrae"][0]["review"] = review
+        with pytest.raises(InputError):
+            fromJson(text)
+
+
+def test_onlyAnInsertedVertebraLacksAConfidence():
+    with pytest.raises(InputError):
+        fromJson(spoilt(lambda d: d["vertebrae"][0].update(confidence=None)))
 
 
 def test_numbersJsonCannotHoldAreNotWritten(tmp_path):

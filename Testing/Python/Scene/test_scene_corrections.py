@@ -27,7 +27,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.Corrections import Corrections
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
-from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
+from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, centresNodeOf
 from CervicalSpineDetectionLib.Scene.VertebraFolder import FOLDER_NAME
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, vertebraeFromNodes
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, boxCorners
@@ -231,9 +231,12 @@ def test_lockedVertebraIsNotChanged(scene, volumeNode, corrections, refused):
         refused(corrections)
 
     assert corrections.rows() == rows
-    assert box(corrections, scene, "C4").GetLocked()
     centresNode = centresNodeOf(scene, volumeNode)
-    assert [centresNode.GetNthControlPointLocked(n) for n in range(3)] == [False, True, False]
+    # The mouse may move the chosen one, unless a person locked it.
+    for chosen, locked in (("C3", [False, True, True]), ("C4", [True, True, True])):
+        corrections.showHandles(idOf(corrections, chosen))
+        assert [box(corrections, scene, level).GetLocked() for level in ("C3", "C4", "C5")] == locked
+        assert [centresNode.GetNthControlPointLocked(n) for n in range(3)] == locked
     corrections.setLocked(idOf(corrections, "C4"), False)
     refused(corrections)
 
@@ -762,3 +765,86 @@ def test_correctionsSurviveTheSceneFile(tmp_path):
         ids = [centresNode.GetNthControlPointID(n) for n in range(5)]
         assert len(set(ids)) == 5
         assert vertebraeFromNodes(scene, volumeNode)[3].inferred
+
+
+def test_changedVertebraIsNoLongerConfirmed(scene, volumeNode, corrections):
+    corrections.confirmAll()
+    corrections.relabel(idOf(corrections, "C5"), "C6")
+    box(corrections, scene, "C3").SetSize(30, 30, 30)
+
+    assert [row.confirmed for row in corrections.rows()] == [False, True, False]
+    corrections.undo()
+    corrections.undo()
+    assert [row.confirmed for row in corrections.rows()] == [True, True, True]
+
+
+def test_firstVertebraIsInsertedAtItsUsualSize(scene, volumeNode):
+    corrections = Corrections(scene, volumeNode)
+    place = np.array([-30.0, 40.0, 500.0])
+    corrections.insertAt(place, "C5")
+    # The next ones go by it.
+    corrections.insert("C4")
+
+    upper, lower = vertebraeFromNodes(scene, volumeNode)
+    assert (upper.level, lower.level) == ("C4", "C5")
+    np.testing.assert_allclose(lower.centre, place * [-1, -1, 1])
+    assert (lower.orientedBox.size > 30).all() and (lower.orientedBox.size < 80).all()
+    assert 10 < upper.centre[2] - lower.centre[2] < 25
+    rows = corrections.rows()
+    assert all(row.inserted and row.confidence is None for row in rows)
+    for _ in range(2):
+        corrections.undo()
+    assert corrections.rows() == []
+    corrections.release()
+
+
+def test_allAreClearedAndBroughtBack(scene, volumeNode, corrections):
+    rows = corrections.rows()
+    corrections.clear()
+    assert corrections.rows() == [] and centresNodeOf(scene, volumeNode) is None
+    corrections.undo()
+    assert corrections.rows() == rows
+
+    corrections.setLocked(idOf(corrections, "C4"), True)
+    with pytest.raises(InputError, match="C4 is locked"):
+        corrections.clear()
+
+
+def test_severalAreConfirmedLockedAndDeletedInOneStep(scene, volumeNode, corrections):
+    ids = [row.nodeId for row in corrections.rows()[:2]]
+    corrections.setConfirmed(ids, True)
+    corrections.setLocked(ids, True)
+    assert [(row.confirmed, row.locked) for row in corrections.rows()] == [(True, True)] * 2 + [(False, False)]
+    corrections.setLocked(ids, False)
+    corrections.delete(*ids)
+    assert [row.level for row in corrections.rows()] == ["C5"]
+    corrections.undo()
+    assert [row.level for row in corrections.rows()] == ["C3", "C4", "C5"]
+
+
+def test_detectionFromScratchReplacesWhatWasSettled(scene, volumeNode, corrections):
+    corrections.shift(1)
+    corrections.confirmAll()
+    corrections.setLocked(idOf(corrections, "C4"), True)
+    before = corrections.rows()
+    addVertebrae(scene, madeResult(), volumeNode, keepSettled=False)
+
+    assert [(row.level, row.confirmed, row.edited, row.locked) for row in corrections.rows()] == [
+        (level, False, False, False) for level in ("C3", "C4", "C5")]
+    corrections.undo()
+    assert corrections.rows() == before
+
+
+def test_lockOfAnEarlierVersionIsKept(scene, volumeNode):
+    """It was MRML's own, which is no person's word any more."""
+    *nodes, _ = addVertebrae(scene, madeResult(), volumeNode)
+    for node in nodes:
+        node.RemoveAttribute(LOCKED)
+        node.SetLocked(node is nodes[1])
+    corrections = Corrections(scene, volumeNode)
+
+    assert [row.locked for row in corrections.rows()] == [False, True, False]
+    corrections.showHandles(nodes[0].GetID())
+    nodes[0].SetSize(30, 30, 30)
+    assert [row.locked for row in corrections.rows()] == [False, True, False]
+    corrections.release()

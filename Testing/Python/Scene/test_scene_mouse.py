@@ -142,7 +142,7 @@ def test_draggedCentreHandleMovesBoxAndPoint(bench, tmp_path):
 
 @pytest.mark.parametrize("button", ["Left", "Middle"])
 def test_draggedPointMovesAlone(bench, tmp_path, button):
-    """Slicer's middle button would move all points of the list."""
+    """Slicer's middle button would move all points of the list. (The panel keeps it off the chosen one, too.)"""
     before, points = bench.vertebrae(), [bench.centre(index) for index in range(3)]
 
     bench.mouse.drag(points[1], points[1] + [0, 4, 2], button)
@@ -155,8 +155,49 @@ def test_draggedPointMovesAlone(bench, tmp_path, button):
     bench.corrections.undo()
     assertSameVertebrae(bench.vertebrae(), before, 1e-9)
     assert not bench.corrections.canUndo
-    # The other points were held during the drag only.
-    assert not any(bench.centresNode.GetNthControlPointLocked(index) for index in range(3))
+
+
+@pytest.mark.parametrize("button", ["Left", "Middle"])
+def test_onlyTheChosenVertebraIsMoved(bench, button):
+    """A middle drag, Slicer's pan, moved whatever lay under the pointer. (Where one is chosen, the panel holds it.)"""
+    bench.corrections.confirmAll()
+    before = bench.vertebrae()
+    if button == "Middle":
+        bench.corrections.showHandles(None)
+
+    for index in (0, 2):
+        other = np.array(bench.boxNodes[index].GetCenterWorld())
+        up = bench.axis(SUPERIOR) * 4.5
+        for place in (other, other + up, bench.centre(index)):
+            bench.mouse.drag(place, place + [0, 6, 4], button)
+
+    assertSameVertebrae(bench.vertebrae(), before, 1e-9)
+    assert all(row.confirmed for row in bench.corrections.rows())
+
+
+@pytest.mark.parametrize("place", ["box", "face", "point"])
+def test_heldMouseMovesNothing(bench, place):
+    """As while the middle button is down."""
+    before = bench.vertebrae()
+    start = {"box": bench.boxCentre, "face": lambda: bench.face(ANTERIOR), "point": lambda: bench.centre(1)}[place]()
+    bench.corrections.holdMouse(True)
+    bench.mouse.drag(start, start + [0, 6, 4], "Middle")
+    bench.corrections.holdMouse(False)
+    assertSameVertebrae(bench.vertebrae(), before, 1e-9)
+    assert not bench.corrections.canUndo
+
+    bench.mouse.drag(start, start + [0, 6, 4])
+    assert bench.corrections.canUndo
+
+
+def test_draggedVertebraIsNoLongerConfirmed(bench):
+    bench.corrections.confirmAll()
+    start = bench.centre(1)
+    bench.mouse.drag(start, start + [0, 4, 2])
+
+    assert [row.confirmed for row in bench.corrections.rows()] == [True, False, True]
+    bench.corrections.undo()
+    assert all(row.confirmed for row in bench.corrections.rows())
 
 
 def test_secondDragIsASecondStep(bench):

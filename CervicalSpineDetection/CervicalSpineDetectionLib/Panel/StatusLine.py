@@ -1,0 +1,57 @@
+"""The line below "Detect": progress while a detection runs, else what was last said about the CT that is shown."""
+
+from slicer.i18n import tr as _
+
+
+class StatusLine:
+    """:param label: QLabel."""
+
+    def __init__(self, label):
+        self._label = label
+        self._texts = {}
+        self._volumeNode = None
+        self._progress = ""
+
+    def setVolume(self, volumeNode):
+        """:param volumeNode: the CT that is shown from now on, None for none."""
+        self._volumeNode = volumeNode
+        self._show()
+
+    def say(self, volumeNode, text):
+        """:param volumeNode: the CT this is about; it is read when that CT is shown."""
+        if volumeNode is not None and volumeNode.GetScene() is None:
+            # It was removed meanwhile.
+            volumeNode = self._volumeNode
+        self._texts[_idOf(volumeNode)] = text
+        self._show()
+
+    def setProgress(self, text):
+        """:param text: "" when nothing runs any more."""
+        self._progress = text
+        self._show()
+
+    def clear(self):
+        self._texts.clear()
+        self.setProgress("")
+
+    def _show(self):
+        self._label.text = self._progress or self._texts.get(_idOf(self._volumeNode), "")
+
+
+def summaryOf(rows):
+    """How many vertebrae there are and what a person made of them, for the status line.
+
+    :param rows: list of ``Scene.VertebraRow.Row``.
+    """
+    if not rows:
+        return _("There is no vertebra in this CT.")
+    levels = ", ".join(row.level for row in rows)
+    states = [(_("{count} confirmed"), sum(row.confirmed for row in rows)),
+              (_("{count} edited"), sum(row.edited and not row.inserted for row in rows)),
+              (_("{count} inserted by hand"), sum(row.inserted for row in rows))]
+    told = "; ".join(text.format(count=count) for text, count in states if count)
+    return f"{levels} ({told})" if told else levels
+
+
+def _idOf(volumeNode):
+    return volumeNode.GetID() if volumeNode else ""
