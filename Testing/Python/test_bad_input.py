@@ -355,7 +355,7 @@ def test_badVolumesOfTheSceneAreRefusedAndTheSceneIsUntouched(wrong):
 
 KILLED = """
 import os, signal, sys
-from CervicalSpineDetectionLib.Results import AtomicFolder
+from CervicalSpineDetectionLib import AtomicFiles
 output, stage, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 calls = 0
 def killing(function):
@@ -367,10 +367,10 @@ def killing(function):
         return function(*arguments, **options)
     return call
 # Every step on the disk from the first file on.
-with AtomicFolder.atomicFolder(output, names) as folder:
-    AtomicFolder.os.replace, AtomicFolder.os.rename = killing(os.replace), killing(os.rename)
-    AtomicFolder.shutil.rmtree = killing(AtomicFolder.shutil.rmtree)
-    AtomicFolder.Path.write_text = killing(AtomicFolder.Path.write_text)
+with AtomicFiles.atomicFolder(output, names) as folder:
+    AtomicFiles.os.replace, AtomicFiles.os.rename = killing(os.replace), killing(os.rename)
+    AtomicFiles.shutil.rmtree = killing(AtomicFiles.shutil.rmtree)
+    AtomicFiles.Path.write_text = killing(AtomicFiles.Path.write_text)
     for name in names[1:]:
         (folder / name).write_text("new " + name)
 print("done")
@@ -381,7 +381,7 @@ STAGES = range(1, 14)
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_killedWhileWritingLeavesAllEarlierOrAllNewResultsToTheNextRun(folder, earlier, stage):
-    from CervicalSpineDetectionLib.Results.AtomicFolder import finishLeftovers
+    from CervicalSpineDetectionLib.AtomicFiles import finishLeftovers
 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     names = list(Detect.RESULT_FILES)
@@ -397,7 +397,7 @@ def test_killedWhileWritingLeavesAllEarlierOrAllNewResultsToTheNextRun(folder, e
 
 def test_fileThatMayGrowNoFurtherKeepsEarlierResults(earlier):
     """As on a full disk: the system itself stops the writing."""
-    from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder
+    from CervicalSpineDetectionLib.AtomicFiles import atomicFolder
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import os
 from html import escape
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Cohort.Doubt import doubtOf, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, LEFT_OUT
 
@@ -59,9 +59,8 @@ def writePage(path, outcomes, scans):
         _table("No CT volumes, left out", [o for o in outcomes if o.status == LEFT_OUT]),
         "</body></html>\n",
     ]
-    temporary = path.with_suffix(".part")
-    temporary.write_text("".join(parts), encoding="utf-8")
-    os.replace(temporary, path)
+    with atomicFile(path) as temporary:
+        temporary.write_text("".join(parts), encoding="utf-8")
 
 
 def writeThumbnail(folder):

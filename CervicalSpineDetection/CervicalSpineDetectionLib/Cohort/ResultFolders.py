@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import newFolder
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import newFolder
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 

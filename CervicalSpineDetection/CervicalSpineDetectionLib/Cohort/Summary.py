@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Results.ResultCsv import COLUMNS, csvCell, rowsOf
 
@@ -48,12 +48,10 @@ def _levels(vertebrae):
 
 
 def _write(path, columns, rows):
-    temporary = path.with_suffix(".part")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
+    with atomicFile(path.with_suffix(".csv")) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows([csvCell(value) for value in row] for row in rows)
-    os.replace(temporary, path.with_suffix(".csv"))
     try:
         import pyarrow
         import pyarrow.parquet
@@ -62,5 +60,5 @@ def _write(path, columns, rows):
         return
     # Without rows pyarrow would know no columns.
     table = pyarrow.table({column: [row[i] for row in rows] for i, column in enumerate(columns)})
-    pyarrow.parquet.write_table(table, temporary)
-    os.replace(temporary, path.with_suffix(".parquet"))
+    with atomicFile(path.with_suffix(".parquet")) as temporary:
+        pyarrow.parquet.write_table(table, temporary)

@@ -9,9 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
-from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 
 def addArguments(parser):

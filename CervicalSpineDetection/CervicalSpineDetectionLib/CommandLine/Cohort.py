@@ -3,18 +3,17 @@
 import csv
 import hashlib
 import json
-import os
 import shutil
 import sys
 import time
 from functools import lru_cache, partial
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile, ensureWritable, removeUnfinished
 from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
-from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable, removeUnfinished
 
 SCANS_FOLDER = "scans"
 PAGE = "index.html"
@@ -163,21 +162,18 @@ def _sameAsBefore(output, settings):
         if different:
             raise InputError(f"The results in {output} were made with other {' and '.join(different)}; go on with the "
                              "same, or choose another folder.")
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with atomicFile(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
 def _writeSources(path, scans, root):
     """Which scan is which: for the owner of the data, not to be passed on with the results."""
     from CervicalSpineDetectionLib.Results.ResultCsv import csvCell
 
-    temporary = path.with_suffix(".part")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
+    with atomicFile(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["scan", "source"])
         writer.writerows([scan.name, csvCell(scan.path.relative_to(root.resolve()).as_posix())] for scan in scans)
-    os.replace(temporary, path)
 
 
 def _writeOverview(output, outcomes):

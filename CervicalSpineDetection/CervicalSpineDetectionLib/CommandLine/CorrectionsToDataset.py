@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import ensureWritable, newFolder
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable, newFolder
 
 SCENE_SUFFIXES = (".mrb", ".mrml")
 RESULT_NAME = "vertebrae.json"
@@ -246,10 +246,9 @@ def _patientOf(ct):
     """DICOM patient ID of a CT, None for other files."""
     import pydicom
 
-    from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom
+    from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles, isDicom
 
-    files = sorted(ct.iterdir()) if ct.is_dir() else [ct]
-    path = next((file for file in files if file.is_file() and isDicom(file)), None)
+    path = next(iter(dicomFiles(ct)), None) if ct.is_dir() else ct if isDicom(ct) else None
     return str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"]).get("PatientID") or "") \
         if path else None
 

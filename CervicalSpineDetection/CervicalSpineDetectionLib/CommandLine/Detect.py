@@ -6,11 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 # The JSON is put in place last: where it is new, all others are.
 RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.CommandLine.MakePhantom import REGIONS
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable
 
 
 def addArguments(parser):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 # Format -> (file, what it is).
 FORMATS = {

@@ -7,8 +7,8 @@ import zlib
 from functools import partial
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile, atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 
 LABEL_MAP = "labelmap"
 SPLITS = ("train", "val", "test")
@@ -133,10 +133,8 @@ def _import(source, case, split, output, geometry, count):
         outcome["levels"] = [SPINE_LEVELS[code - 1] for code in np.unique(sitk.GetArrayViewFromImage(labels)) if code]
     except InputError as error:
         outcome["reason"] = str(error)
-    path = output / "cases" / f"{name}.json"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(outcome, indent=1), encoding="utf-8")
-    unfinished.replace(path)
+    with atomicFile(output / "cases" / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(outcome, indent=1), encoding="utf-8")
     return name, outcome
 
 

@@ -5,7 +5,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable
+from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 
 SLICES_PER_VOLUME = 16
 SLICES_PER_SCAN = 26

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from CervicalSpineDetectionLib.Results.AtomicFolder import ensureWritable
+from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 
 REGIONS = ("neck", "cervicothoracic", "chest", "abdomen", "pelvis", "whole")
 

@@ -6,11 +6,11 @@ import csv
 import json
 import math
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFolder
 from CervicalSpineDetectionLib.Evaluation.Bootstrap import RESAMPLES, SEED, intervals
 from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, summary
 from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, contactSheet, pageCount, reliabilityPlot
 from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
-from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder
 
 SLICE_RESAMPLES = 200  # average precision takes long
 CSV_FIELDS = ("case", "level", "found", "confidence", "nearest", "centreError", "right20mm", "right8mm", "iou",

@@ -152,17 +152,23 @@ def _straightened(image, shift):
                          image.GetDirection(), air)
 
 
-def _readHeaders(folder):
-    """Headers by series: UID -> list of (path, header)."""
-    series = defaultdict(list)
+def dicomFiles(folder):
+    """DICOM files of a folder by name, not of those in it. A DICOMDIR is DICOM too, but an index and no image.
+
+    :raises InputError: more files than any CT has.
+    """
     paths = list(itertools.islice(folder.iterdir(), MAXIMUM_FILES + 1))
     if len(paths) > MAXIMUM_FILES:
         raise InputError(f"The folder {folder} holds more than {MAXIMUM_FILES} files; give a folder with one CT.")
-    for path in sorted(paths):
-        # A DICOMDIR is DICOM too, but an index and no image.
-        if path.is_file() and path.name.upper() != "DICOMDIR" and isDicom(path):
-            header = _readHeader(path)
-            series[header.SeriesInstanceUID].append((path, header))
+    return (path for path in sorted(paths) if path.is_file() and path.name.upper() != "DICOMDIR" and isDicom(path))
+
+
+def _readHeaders(folder):
+    """Headers by series: UID -> list of (path, header)."""
+    series = defaultdict(list)
+    for path in dicomFiles(folder):
+        header = _readHeader(path)
+        series[header.SeriesInstanceUID].append((path, header))
     if not series:
         raise InputError(f"The folder {folder} holds no DICOM file; give the folder with the slices, or an image file.")
     return series

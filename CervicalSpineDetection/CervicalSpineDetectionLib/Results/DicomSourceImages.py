@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom
+from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles
 
 SAME_PLACE_VOXELS = 0.2
 
@@ -24,12 +24,11 @@ def sourceImages(path, image):
     """
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     series = defaultdict(dict)
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and file.name.upper() != "DICOMDIR" and isDicom(file):
-            header = pydicom.dcmread(file, stop_before_pixels=True)
-            slot = _slot(header, image)
-            if slot is not None:
-                series[header.SeriesInstanceUID].setdefault(slot, header)
+    for file in dicomFiles(folder):
+        header = pydicom.dcmread(file, stop_before_pixels=True)
+        slot = _slot(header, image)
+        if slot is not None:
+            series[header.SeriesInstanceUID].setdefault(slot, header)
     whole = [slices for slices in series.values() if len(slices) == image.GetSize()[2]]
     if len(whole) != 1:
         raise InputError(f"DICOM exports refer to the CT's own slices, and {folder} does not hold them (or twice); "

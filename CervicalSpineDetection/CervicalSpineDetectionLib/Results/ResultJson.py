@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
 from pathlib import Path
-
-import numpy as np
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Review, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Spine.VertebraDocument import vertebraFromDocument, vertebraToDocument
 
 SCHEMA_VERSION = 1
 # A result has about 10 kB.
@@ -32,7 +28,7 @@ def toJson(result):
         "software": {"name": "CervicalSpineDetection", "version": __version__},
         "image": result.image,
         "model": result.model,
-        "vertebrae": [_vertebraToJson(vertebra) for vertebra in result.vertebrae],
+        "vertebrae": [vertebraToDocument(vertebra, rounded=True) for vertebra in result.vertebrae],
         "warnings": list(result.warnings),
         "timings": {step: round(float(seconds), 3) for step, seconds in result.timings.items()},
     }
@@ -47,8 +43,8 @@ def fromJson(document):
         version = document["schemaVersion"], document["frame"], document["units"]
         if version != (SCHEMA_VERSION, "LPS", "mm"):
             raise ValueError(f"schemaVersion, frame, units: {version}")
-        vertebrae = [_vertebraFromJson(vertebra) for vertebra in document["vertebrae"]]
-        order = [LEVELS.index(vertebra.level) for vertebra in vertebrae]
+        vertebrae = [vertebraFromDocument(vertebra) for vertebra in document["vertebrae"]]
+        order = [vertebra.level.order for vertebra in vertebrae]
         if sorted(set(order)) != order:
             raise ValueError("levels twice or out of order")
         return DetectionResult(
@@ -84,65 +80,3 @@ def writeJson(path, result):
     """Write a result; numbers that JSON can't hold (NaN) raise ValueError."""
     text = json.dumps(toJson(result), indent=1, allow_nan=False, ensure_ascii=False)
     Path(path).write_text(text + "\n", encoding="utf-8")
-
-
-def _vertebraToJson(vertebra):
-    review = vertebra.review
-    return {
-        "level": vertebra.level,
-        # Of the detector, which did not see what a person inserted.
-        "confidence": None if review and review.inserted else round(float(vertebra.confidence), 3),
-        "inferred": bool(vertebra.inferred),
-        "complete": bool(vertebra.complete),
-        "centre": _rounded(vertebra.centre),
-        "bounds": {"min": _rounded(vertebra.bounds.minimum), "max": _rounded(vertebra.bounds.maximum)},
-        "orientedBox": {
-            "centre": _rounded(vertebra.orientedBox.centre),
-            "size": _rounded(vertebra.orientedBox.size),
-            "axes": _rounded(vertebra.orientedBox.axes, 6),
-        },
-        **({"review": asdict(review)} if review else {}),
-    }
-
-
-def _vertebraFromJson(document):
-    bounds, box = document["bounds"], document["orientedBox"]
-    if document["level"] not in LEVELS:
-        raise ValueError(f"level {document['level']}")
-    review = _reviewFromJson(document["review"]) if "review" in document else None
-    confidence = document["confidence"]
-    if confidence is None and review and review.inserted:
-        confidence = 1.0
-    if not 0 <= confidence <= 1 or not {document["inferred"], document["complete"]} <= {True, False}:
-        raise ValueError("confidence, inferred or complete")
-    return Vertebra(
-        level=document["level"],
-        confidence=confidence,
-        centre=_array(document["centre"], 3),
-        bounds=Bounds(_array(bounds["min"], 3), _array(bounds["max"], 3)),
-        orientedBox=OrientedBox(_array(box["centre"], 3), _array(box["size"], 3), _array(box["axes"], 3, 3)),
-        inferred=document["inferred"],
-        complete=document["complete"],
-        review=review,
-    )
-
-
-def _reviewFromJson(document):
-    if set(document) != {field.name for field in fields(Review)}:
-        raise ValueError("review")
-    review = Review(**document)
-    if not {review.confirmed, review.edited, review.inserted, review.locked} <= {True, False}:
-        raise ValueError("review")
-    return review
-
-
-def _array(numbers, *shape):
-    array = np.array(numbers, float)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"not {' x '.join(map(str, shape))} numbers")
-    return array
-
-
-def _rounded(numbers, decimals=2):
-    # Plus zero: no "-0.0".
-    return (np.round(np.asarray(numbers, float), decimals) + 0.0).tolist()

@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Errors import InputError
 
 DEFAULT_WEIGHTS = "cervical-yolov5n"
@@ -162,6 +163,5 @@ def saveWeights(path, stateDict, card):
     })
     text = json.dumps({**card, "sha256": hashlib.sha256(data).hexdigest()}, indent=1, ensure_ascii=False) + "\n"
     for target, content in ((Path(path), data), (Path(path).with_suffix(".json"), text.encode())):
-        temporary = target.with_name(target.name + ".part")
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
+        with atomicFile(target) as temporary:
+            temporary.write_bytes(content)

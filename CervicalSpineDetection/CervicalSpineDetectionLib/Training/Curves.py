@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 
 # Column of ultralytics' results.csv -> (label, colour). Colours: Okabe and Ito.
 LOSSES = {"box_loss": ("box", "#0072b2"), "cls_loss": ("class", "#d55e00"), "dfl_loss": ("edges", "#009e73")}
@@ -37,9 +38,8 @@ def writeCurves(path, results, heldOut=True):
         if axes.lines:
             axes.legend()
             axes.xaxis.get_major_locator().set_params(integer=True)
-    temporary = path.with_suffix(".part")
-    FigureCanvasAgg(figure).print_png(str(temporary))
-    os.replace(temporary, path)
+    with atomicFile(path) as temporary:
+        FigureCanvasAgg(figure).print_png(str(temporary))
 
 
 def _rows(results):

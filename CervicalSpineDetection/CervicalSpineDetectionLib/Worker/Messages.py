@@ -6,13 +6,10 @@ Commands of the client: "warm", "volume" (shared memory to open), "detect". Even
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
-import numpy as np
-
-from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Spine.VertebraDocument import vertebraFromDocument, vertebraToDocument
 
 # Eleven vertebrae with their boxes take about 10 kB.
 MAXIMUM_LINE_BYTES = 1_000_000
@@ -44,25 +41,22 @@ def readMessages(stream):
         yield message
 
 
+def resultToMessage(result):
+    """:param result: DetectionResult. :return: dict for ``encode``."""
+    return {"vertebrae": vertebraeToMessage(result.vertebrae), "warnings": list(result.warnings), "image": result.image,
+            "model": result.model, "timings": result.timings}
+
+
 def resultFromMessage(fields):
-    """:param fields: ``dataclasses.asdict`` of a DetectionResult, as it comes out of JSON. :return: DetectionResult."""
+    """Inverse of ``resultToMessage``, after JSON."""
     return DetectionResult(**{**fields, "vertebrae": vertebraeFromMessage(fields["vertebrae"])})
 
 
 def vertebraeToMessage(vertebrae):
     """:param vertebrae: Vertebra objects. :return: list of dicts for ``encode``."""
-    return [dataclasses.asdict(vertebra) for vertebra in vertebrae]
+    return [vertebraToDocument(vertebra) for vertebra in vertebrae]
 
 
 def vertebraeFromMessage(documents):
     """Inverse of ``vertebraeToMessage``, after JSON."""
-    return [Vertebra(**{
-        **document,
-        "centre": np.array(document["centre"]),
-        "bounds": Bounds(**_arrays(document["bounds"])),
-        "orientedBox": OrientedBox(**_arrays(document["orientedBox"])),
-    }) for document in documents]
-
-
-def _arrays(fields):
-    return {name: np.array(numbers) for name, numbers in fields.items()}
+    return [vertebraFromDocument(document) for document in documents]

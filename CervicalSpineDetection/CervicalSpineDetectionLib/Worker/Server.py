@@ -15,7 +15,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
-from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages, vertebraeFromMessage
+from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages, resultToMessage, vertebraeFromMessage
 from CervicalSpineDetectionLib.Worker.SharedVoxels import openVoxels, takeImage
 
 HEARTBEAT_SECONDS = 1.0
@@ -124,7 +124,7 @@ class Server:
             image = takeImage(block, command["layout"])
             confirmed = vertebraeFromMessage(command["confirmed"])
             result = self._resultOf(image, command["weights"], command["device"], confirmed)
-            self._answer("finished", result=dataclasses.asdict(result))
+            self._answer("finished", result=resultToMessage(result))
         except InputError as error:
             self._answer("failed", message=str(error), traceback="", goesOn=True)
         except Exception as error:

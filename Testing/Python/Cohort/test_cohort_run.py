@@ -24,12 +24,12 @@ from cohortFixtures import (
 )
 from pydicom.uid import generate_uid
 
+from CervicalSpineDetectionLib.AtomicFiles import TEMPORARY_PREFIX, newFolder
 from CervicalSpineDetectionLib.Cohort import Schedule
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, outcomeOf, process
 from CervicalSpineDetectionLib.CommandLine.Cohort import CohortBar, runCohort
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import TEMPORARY_PREFIX, newFolder
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 
 COUNT = 6

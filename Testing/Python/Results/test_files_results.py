@@ -11,8 +11,8 @@ import jsonschema
 import numpy as np
 import pytest
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE, fromJson, toJson, writeJson
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
@@ -205,7 +205,7 @@ def test_killedRunKeepsEarlierResultsAndTheNextRunTidiesUp(tmp_path):
     (tmp_path / "a").write_text("old")
     code = """
 import os, sys
-from CervicalSpineDetectionLib.Results.AtomicFolder import atomicFolder
+from CervicalSpineDetectionLib.AtomicFiles import atomicFolder
 with atomicFolder(sys.argv[1], ["a"]) as folder:
     (folder / "a").write_text("new")
     os._exit(9)

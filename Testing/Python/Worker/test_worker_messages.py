@@ -12,6 +12,7 @@ from CervicalSpineDetectionLib.Worker.Messages import (
     encode,
     readMessages,
     resultFromMessage,
+    resultToMessage,
     vertebraeFromMessage,
     vertebraeToMessage,
 )
@@ -26,7 +27,7 @@ def test_aResultPassesWithoutRounding():
     result = madeResult(confidence=np.float64(1 / 3), inferred=np.bool_(True), centre=np.array([1 / 3, -1e-9, 7e5]))
     result = dataclasses.replace(result, warnings=["ä"], image={"size": [1, 2, 3]}, timings={"network": 1 / 7})
 
-    back = resultFromMessage(throughThePipe(dataclasses.asdict(result)))
+    back = resultFromMessage(throughThePipe(resultToMessage(result)))
 
     assertSameVertebrae(back.vertebrae, result.vertebrae, millimetres=0)
     for name in ("warnings", "image", "model", "timings"):

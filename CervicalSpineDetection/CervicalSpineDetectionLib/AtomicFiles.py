@@ -1,4 +1,4 @@
-"""Result files that appear in a folder all together or not at all."""
+"""Files and folders that appear whole or not at all, however the process ends."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ def ensureWritable(folder):
     except (OSError, UnicodeEncodeError) as error:
         reason = getattr(error, "strerror", "its name is not valid text")
         raise InputError(f"Results can't be written to {folder} ({reason}); choose another folder.") from error
+
+
+@contextmanager
+def atomicFile(path):
+    """A temporary file beside ``path`` that takes its place when the block ends without an error.
+
+    :param path: file that may be there already.
+    :return: context manager giving the Path to write to, with the same ending.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -108,4 +124,7 @@ def newFolder(target):
 def removeUnfinished(folder):
     """Remove what killed processes left in a folder."""
     for leftover in Path(folder).glob(f"{TEMPORARY_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
