@@ -20,15 +20,15 @@ import SimpleITK as sitk
 from test_files_dicom import ORIGIN, SLICES, writeFrames, writeSeries
 from test_files_images import nrrd
 
-from CervicalSpineDetectionLib.CommandLine import Detect
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.ResultFiles import RESULT_FILES
 from CervicalSpineDetectionLib.Results import ResultJson
 from CervicalSpineDetectionLib.SliceDetector import YoloDetector
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES, SliceDetections
 from CervicalSpineDetectionLib.SliceDetector.Weights import saveWeights
 
-RESULTS = {name: f"earlier {name}".encode() for name in Detect.RESULT_FILES}
+RESULTS = {name: f"earlier {name}".encode() for name in RESULT_FILES}
 
 
 class SeesNothing:
@@ -384,7 +384,7 @@ def test_killedWhileWritingLeavesAllEarlierOrAllNewResultsToTheNextRun(folder, e
     from CervicalSpineDetectionLib.AtomicFiles import finishLeftovers
 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    names = list(Detect.RESULT_FILES)
+    names = list(RESULT_FILES)
 
     killed = subprocess.run([sys.executable, "-c", KILLED, str(earlier), str(stage), *names], env=environment,
                             capture_output=True, text=True)
@@ -403,7 +403,7 @@ def test_fileThatMayGrowNoFurtherKeepsEarlierResults(earlier):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(OSError, match="too large"):
-            with atomicFolder(earlier, Detect.RESULT_FILES) as temporary:
+            with atomicFolder(earlier, RESULT_FILES) as temporary:
                 (temporary / "preview.png").write_bytes(bytes(500))
                 (temporary / "vertebrae.json").write_bytes(bytes(5000))
     finally:

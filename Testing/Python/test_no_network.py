@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from goldenResults import GOLDEN
 from test_files_dicom import writeSeries
 
-from CervicalSpineDetectionLib.CommandLine.Detect import RESULT_FILES
+from CervicalSpineDetectionLib.ResultFiles import RESULT_FILES
 
 # Audit events reach C code too, unlike a patched socket module (PEP 578).
 WATCHED = """

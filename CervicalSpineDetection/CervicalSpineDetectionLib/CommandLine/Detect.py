@@ -1,32 +1,25 @@
 """Detect the cervical vertebrae of a CT and write boxes, centres, a Slicer scene and a preview."""
 
-import argparse
 import dataclasses
 import sys
 import time
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
-from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
-from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
-from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions, positive, precisionOption
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Terminal import Progress, quietLibraries
 
-# The JSON is put in place last: where it is new, all others are.
-RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")
 NOTHING_FOUND = 3
+
+PARENTS = (detectorOptions, precisionOption)
 
 
 def addArguments(parser):
     parser.add_argument("input", metavar="INPUT",
                         help="DICOM folder, one DICOM file of a series, NRRD, NIfTI or MetaImage file")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument("--weights", metavar="FILE_OR_NAME", help="a .safetensors file, or the name of shipped weights")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto",
-                        help="auto: the GPU if there is one")
-    parser.add_argument("--precision", choices=("auto", "single"), default="auto",
-                        help="auto: the fastest that this computer has; single: the same boxes on every processor")
-    parser.add_argument("--batch", type=_positive, default=16, metavar="N", help="slices at a time (default 16)")
+    parser.add_argument("--batch", type=positive, default=16, metavar="N", help="slices at a time (default 16)")
     parser.add_argument("--axis-aligned", action="store_true", help="boxes along the patient axes in scene and table")
     parser.add_argument("--no-scene", action="store_true", help="write no scene.mrb")
     parser.add_argument("--no-preview", action="store_true", help="write no preview.png")
@@ -79,7 +72,7 @@ def detect(image, arguments):
 
         detector = loadDetector(arguments.weights, arguments.device, arguments.batch,
                                 precision=arguments.precision)
-    return detectVertebrae(image, detector, ProgressLine())
+    return detectVertebrae(image, detector, Progress("slices"))
 
 
 def write(result, image, arguments):
@@ -87,6 +80,8 @@ def write(result, image, arguments):
 
     :return: notes for the user.
     """
+    from CervicalSpineDetectionLib.ResultFiles import RESULT_FILES, writeFiles
+
     try:
         with atomicFolder(arguments.output, RESULT_FILES) as folder:
             # Not named after the input, whose file or folder often bears the patient's name.
@@ -95,40 +90,6 @@ def write(result, image, arguments):
     except OSError as error:
         raise InputError(f"Results can't be written to {arguments.output} ({error.strerror or error}); "
                          "make room or choose another folder.") from error
-
-
-def writeFiles(folder, result, image, name, oriented=True, scene=True, preview=True):
-    """Write the result files into a folder. What can't be made here must not cost the numbers.
-
-    :param folder: existing folder, an absolute Path.
-    :param name: of the CT in the scene.
-    :param oriented: boxes of the scene along the spine's curve, else along the patient axes.
-    :param scene: write scene.mrb.
-    :param preview: write preview.png.
-    :return: notes for the user.
-    :raises OSError: a file can't be written.
-    """
-    from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
-    from CervicalSpineDetectionLib.Results.ResultJson import writeJson
-
-    with quietLibraries():
-        writeJson(folder / "vertebrae.json", result)
-        writeCsv(folder / "vertebrae.csv", result)
-        try:
-            from CervicalSpineDetectionLib.Scene.Preview import writePreview
-            from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
-        except ImportError as error:
-            return [f"scene.mrb, vertebrae.mrk.json and preview.png need slicer-core ({error}) and were not written: "
-                    "pip install slicer-core vtk"]
-        writeMarkups(folder / "vertebrae.mrk.json", result)
-        if scene:
-            writeScene(folder / "scene.mrb", image, result, name, oriented)
-        if preview:
-            if not canDraw():
-                return ["preview.png needs OpenGL, which this computer lacks, and was not written: "
-                        "install Mesa (libegl1 and libgl1-mesa-dri on Debian and Ubuntu)"]
-            writePreview(folder / "preview.png", image, result)
-    return []
 
 
 def table(result, axisAligned=False):
@@ -146,10 +107,3 @@ def table(result, axisAligned=False):
         line = f"{vertebra.level:5}  {vertebra.confidence:10.2f}  {centre:>24}  {size:>14}  {vertebra.remark}"
         lines.append(line.rstrip())
     return lines
-
-
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return number

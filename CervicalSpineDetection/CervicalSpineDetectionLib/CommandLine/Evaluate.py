@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
-from CervicalSpineDetectionLib.CommandLine.MakePhantom import REGIONS
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import REGIONS, detectorOptions, precisionOption
 from CervicalSpineDetectionLib.Errors import InputError
+
+PARENTS = (detectorOptions, precisionOption)
 
 
 def addArguments(parser):
@@ -21,10 +23,6 @@ def addArguments(parser):
                         help="CTs without cervical vertebrae: all that is found there is false")
     parser.add_argument("--output", required=True, metavar="DIR",
                         help="folder for evaluation.json, cases.csv, contact sheets and the reliability plot")
-    parser.add_argument("--weights", help="a .safetensors file, or the name of shipped weights")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    parser.add_argument("--precision", choices=("auto", "single"), default="auto",
-                        help="auto: the fastest that this computer has; single: the same boxes on every processor")
     parser.add_argument("--every-slice", action="store_true",
                         help="show the network every slice whole, not only where the spine can be")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1), metavar="N",
@@ -42,6 +40,7 @@ def run(arguments):
     output = Path(arguments.output)
     ensureWritable(output)
     from CervicalSpineDetectionLib.Evaluation.Cases import casesIn, phantomCases
+    from CervicalSpineDetectionLib.Evaluation.Evaluate import evaluateCases, evaluateNegative, falseLevels
     from CervicalSpineDetectionLib.Evaluation.Report import figuresOf, table, writeReport
     from CervicalSpineDetectionLib.Phantom.Phantom import FOREIGN_REGIONS
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -59,64 +58,3 @@ def run(arguments):
     writeReport(output, figures, scores, pictures)
     print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
     return 0
-
-
-def evaluateCases(cases, detector):
-    """Detect and score case after case; a line is printed for each.
-
-    :param cases: iterable of ``Evaluation.Cases.Case``.
-    :return: (list of CaseScore, list of slice statistics of the cases with a label map, list of CasePicture, worst
-        first).
-    """
-    from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase
-    from CervicalSpineDetectionLib.Evaluation.Pictures import picture
-    from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
-    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, scoreSlices
-    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
-
-    detector = RememberingDetector(detector)
-    scores, slices, pictures = [], [], []
-    for case in cases:
-        vertebrae = detectVertebrae(case.image, detector).vertebrae
-        score = scoreCase(case.name, vertebrae, case.references, case.slivers)
-        scores.append(score)
-        pictures.append((badness(score), picture(case, vertebrae, remark(score))))
-        if case.labels is not None:
-            slices.append(scoreSlices(case.image, case.labels, detector))
-        print(f"{case.name:<16} {'  '.join(_levelText(level) for level in score.levels)}"
-              f"{'  false: ' + ' '.join(score.falseLevels) if score.falseLevels else ''}", flush=True)
-    return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
-
-
-def evaluateNegative(path, detector):
-    """:return: (name, level -> confidence of what was found; None where the scan was refused as no CT of use)."""
-    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-
-    if not Path(path).exists():
-        raise InputError(f"{path} does not exist; check the path.")
-    return falseLevels(Path(path).name, lambda: readImage(path), detector)
-
-
-def falseLevels(name, read, detector):
-    """What is found in a CT without cervical vertebrae.
-
-    :param read: gives the sitk CT.
-    :return: as ``evaluateNegative``.
-    """
-    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
-
-    try:
-        vertebrae = detectVertebrae(read(), detector).vertebrae
-    except InputError as error:
-        print(f"{name}: refused: {error}", flush=True)
-        return name, None
-    print(f"{name}: {' '.join(f'{v.level} {v.confidence:.2f}' for v in vertebrae) or 'nothing found'}", flush=True)
-    return name, {vertebra.level: vertebra.confidence for vertebra in vertebrae}
-
-
-def _levelText(score):
-    """e.g. "C3 1.2mm 0.81", with the level it took it for where that is another."""
-    if not score.found:
-        return f"{score.level} missed"
-    taken = "" if score.nearest in (score.level, None) else f" (at {score.nearest})"
-    return f"{score.level} {score.centreError:.1f}mm {score.iou:.2f}{taken}"

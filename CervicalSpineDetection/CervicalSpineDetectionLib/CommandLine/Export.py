@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
-from CervicalSpineDetectionLib.CommandLine.Quiet import quietLibraries
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Terminal import quietLibraries
 
 # Format -> (file, what it is).
 FORMATS = {

@@ -8,7 +8,8 @@ from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 
-# Name of a sub command -> its file in this folder, which has addArguments(parser) and run(arguments) -> exit code.
+# Name of a sub command -> its file in this folder, which has addArguments(parser), run(arguments) -> exit code, and may
+# name shared options (PARENTS).
 COMMANDS = {
     "detect": "Detect",
     "phantom": "MakePhantom",
@@ -43,7 +44,9 @@ def main(argv=None):
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():
         command = importlib.import_module(f"{__package__}.{module}")
-        command.addArguments(commands.add_parser(name, help=command.__doc__, description=command.__doc__))
+        parents = [parent() for parent in getattr(command, "PARENTS", ())]
+        command.addArguments(commands.add_parser(name, help=command.__doc__, description=command.__doc__,
+                                                 parents=parents))
     try:
         arguments = parser.parse_args(argv)
         return importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}").run(arguments)

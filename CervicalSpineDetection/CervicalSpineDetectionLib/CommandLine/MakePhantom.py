@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
-
-REGIONS = ("neck", "cervicothoracic", "chest", "abdomen", "pelvis", "whole")
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import REGIONS
 
 
 def addArguments(parser):

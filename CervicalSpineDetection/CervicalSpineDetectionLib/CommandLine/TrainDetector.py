@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Terminal import Progress
 
 LEARNING_RATE = 0.002
 # Weights that are good already are to be moved a little.
 FINE_LEARNING_RATE = 0.0004
 FINE_PATIENCE = 5
 FEW_PATIENTS = 10
-BAR_WIDTH = 24
 
 
 def addArguments(parser):
@@ -53,7 +53,7 @@ def run(arguments):
         arguments.dataset, arguments.output, arguments.architecture, arguments.epochs, initial,
         rate if arguments.learning_rate is None else arguments.learning_rate, arguments.batch, arguments.device,
         arguments.name, patience if arguments.patience is None else arguments.patience,
-        _showProgress if sys.stdout.isatty() else None,
+        Progress("batches") if sys.stdout.isatty() else None,
     )
     print(f"Weights and card: {weights}, {weights.with_suffix('.json').name}; curves.png shows the course")
     if initial:
@@ -94,10 +94,3 @@ def _compare(arguments, initial, weights):
 def _patients(folder):
     """Held out in a data set of corrections; others don't tell."""
     return json.loads((Path(folder) / "dataset.json").read_text(encoding="utf-8")).get("patients", {}).get("val", 0)
-
-
-def _showProgress(step, done, total):
-    filled = BAR_WIDTH * done // total
-    sys.stdout.write(f"\r[{'#' * filled:-<{BAR_WIDTH}}] {step}, batch {done} of {total}    "
-                     + ("\n" if done == total else ""))
-    sys.stdout.flush()

@@ -5,11 +5,10 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from CervicalSpineDetectionLib.Benchmark import Floor, NnUNet, Processes
+from CervicalSpineDetectionLib.Benchmark import Floor, Measure, NnUNet, Processes, SceneStages
 from CervicalSpineDetectionLib.Benchmark.Growth import variants, withMatrix
 from CervicalSpineDetectionLib.Benchmark.Processes import Measured
 from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures, growthCurves, table
-from CervicalSpineDetectionLib.CommandLine import Benchmark
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Worker import WorkerClient
@@ -160,7 +159,7 @@ def test_theHandoverIsWhatTheDetectionItselfDoesNotTake(image, tmp_path, monkeyp
     result = DetectionResult([], timings={"resample": 60.0, "network": 40.0})
     monkeypatch.setattr(WorkerClient, "WorkerClient", lambda: FakeClient(WorkerClient.Finished(result)))
     sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
-    assert Benchmark.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2) == pytest.approx(-100, abs=5)
+    assert SceneStages.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2) == pytest.approx(-100, abs=5)
     assert [given.voxels.shape for given in FakeClient.made.images] == [(40, 12, 16)] * 3 and FakeClient.made.isStopped
 
 
@@ -169,7 +168,7 @@ def test_aFailedHandoverIsNoFigure(image, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerClient, "WorkerClient", lambda: FakeClient(WorkerClient.Failed("No memory.")))
     sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
     with pytest.raises(RuntimeError, match="No memory"):
-        Benchmark.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2)
+        SceneStages.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2)
     assert FakeClient.made.isStopped
 
 
@@ -248,7 +247,7 @@ def test_theCommandWritesEveryFigureAndThePicture(figures, image, tmp_path, monk
 
 
 def test_theTableNamesEachStageWithItsRatio(figures):
-    lines = table({"machine": {**Benchmark.machineDescription(), "loadAverageAfter": 2.0}, "weights": "w",
+    lines = table({"machine": {**Measure.machineDescription(), "loadAverageAfter": 2.0}, "weights": "w",
                    "repeats": 3, "ct": {"size": [1, 2, 3], "spacing": [1, 1, 1], "source": "given"},
                    "devices": {"cpu": figures}, "growth": [], "growthDevice": "cpu"})
     network = next(line for line in lines if line.startswith("network"))

@@ -27,10 +27,11 @@ from pydicom.uid import generate_uid
 from CervicalSpineDetectionLib.AtomicFiles import TEMPORARY_PREFIX, newFolder
 from CervicalSpineDetectionLib.Cohort import Schedule
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, outcomeOf, process
-from CervicalSpineDetectionLib.CommandLine.Cohort import CohortBar, runCohort
+from CervicalSpineDetectionLib.Cohort.Run import runCohort
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
+from CervicalSpineDetectionLib.Terminal import Progress
 
 COUNT = 6
 
@@ -97,7 +98,7 @@ def test_aScanThatAnotherProcessDidMeanwhileIsNotDoneAgain(scans, output):
 
 def killedRun(scans, output):
     code = ("import sys; from pathlib import Path; import cohortFixtures as f; "
-            "from CervicalSpineDetectionLib.CommandLine.Cohort import runCohort; "
+            "from CervicalSpineDetectionLib.Cohort.Run import runCohort; "
             f"i, o = map(Path, sys.argv[1:]); runCohort(f.madeScans(i, {COUNT}), i, o, f.dieOnce)")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
     run = subprocess.run([sys.executable, "-c", code, str(scans[0].path.parent), str(output)], env=environment,
@@ -286,8 +287,7 @@ def test_everyProcessHasAThread(workers, threads, monkeypatch):
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     """``cervical-spine cohort`` with a detector that finds one vertebra, and without pictures and scenes."""
-    module = "CervicalSpineDetectionLib.CommandLine.Cohort"
-    monkeypatch.setattr(f"{module}._detector", lambda weights, device: "detector")
+    monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Run.detectorOf", lambda weights, device: "detector")
     monkeypatch.setattr("CervicalSpineDetectionLib.Pipeline.detectVertebrae",
                         lambda image, detector: madeResult(madeVertebra()))
 
@@ -373,29 +373,11 @@ def test_aTreeWithoutACtIsTold(command, tmp_path, capsys):
     assert "No CT was found" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_theBarOnATerminalIsOneLine():
-    stream = Terminal()
-    bar = CohortBar(4, stream)
-    for failed in (False, True, False, False):
-        bar(failed)
-    bar.close()
-
-    assert stream.getvalue().count("\n") == 1
-    last = stream.getvalue().split("\r")[-1]
-    assert last.startswith(f"[{'#' * 24}] 4 of 4 scans, 1 failed")
-
-
-def test_elsewhereTheBarIsNoMoreThanTwentyLines():
+def test_elsewhereTheProgressIsNoMoreThanTwentyLines():
     stream = io.StringIO()
-    bar = CohortBar(400, stream)
-    for _ in range(400):
-        bar(False)
-    bar.close()
+    progress = Progress("scans", stream, lines=19)
+    for done in range(1, 401):
+        progress("1 failed", done, 400)
 
     lines = stream.getvalue().splitlines()
-    assert len(lines) <= 20 and lines[-1].startswith("400 of 400")
+    assert len(lines) <= 20 and lines[-1].startswith("1 failed: 400 of 400 scans")

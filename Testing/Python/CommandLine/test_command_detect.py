@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.CommandLine.Graphics import canDraw
 from CervicalSpineDetectionLib.CommandLine.Main import main
-from CervicalSpineDetectionLib.CommandLine.Progress import ProgressLine
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
+from CervicalSpineDetectionLib.Terminal import Progress, canDraw
 
 LIBRARY = "CervicalSpineDetectionLib"
 ALL_FILES = {"vertebrae.json", "vertebrae.csv", "vertebrae.mrk.json", "scene.mrb", "preview.png"}
@@ -94,7 +93,7 @@ def standIns(monkeypatch):
         for name in names:
             setattr(standIn, name, getattr(standIns, name))
         monkeypatch.setitem(sys.modules, standIn.__name__, standIn)
-    monkeypatch.setattr(f"{LIBRARY}.CommandLine.Detect.canDraw", lambda: True)
+    monkeypatch.setattr(f"{LIBRARY}.ResultFiles.canDraw", lambda: True)
     return standIns
 
 
@@ -180,7 +179,7 @@ def test_withoutSlicerCoreTheNumbersAreWrittenAndTheRestExplained(standIns, ct, 
 
 
 def test_withoutGraphicsAllButThePictureIsWritten(standIns, ct, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(f"{LIBRARY}.CommandLine.Detect.canDraw", lambda: False)
+    monkeypatch.setattr(f"{LIBRARY}.ResultFiles.canDraw", lambda: False)
 
     status = detect(ct, tmp_path)
 
@@ -191,7 +190,7 @@ def test_withoutGraphicsAllButThePictureIsWritten(standIns, ct, tmp_path, capsys
 
 @pytest.mark.parametrize(("code", "works"), [("pass", True), ("import os; os.abort()", False)])
 def test_graphicsThatEndTheProcessAreFoundOut(monkeypatch, code, works):
-    monkeypatch.setattr(f"{LIBRARY}.CommandLine.Graphics.DRAW_NOTHING", code)
+    monkeypatch.setattr(f"{LIBRARY}.Terminal.DRAW_NOTHING", code)
 
     assert canDraw() is works
 
@@ -328,19 +327,19 @@ class Terminal(io.StringIO):
 
 def test_progressOnATerminalIsOneLine():
     stream = Terminal()
-    progress = ProgressLine(stream)
+    progress = Progress("slices", stream)
 
     for done in range(1, 51):
         progress("network", done, 50)
 
     assert stream.getvalue().count("\n") == 1
-    assert stream.getvalue().count("\r") == 50
-    assert "50 of 50" in stream.getvalue().split("\r")[-1]
+    last = stream.getvalue().split("\r")[-1]
+    assert "network" in last and "50/50" in last
 
 
 def test_progressElsewhereIsAFewLines():
     stream = io.StringIO()
-    progress = ProgressLine(stream)
+    progress = Progress("slices", stream)
 
     for done in range(1, 1001):
         progress("network", done, 1000)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.CommandLine import Evaluate
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Evaluation import Evaluate
 from CervicalSpineDetectionLib.Evaluation.Cases import Case, alongPatientAxes, casesIn, referencesOf
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference, scoreCase
 from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, pageCount, picture
@@ -119,12 +119,11 @@ class Nothing:
 def found(monkeypatch):
     """List of Vertebra that every detection gives."""
     vertebrae = []
-    from CervicalSpineDetectionLib import Pipeline
     from CervicalSpineDetectionLib.SliceDetector import YoloDetector
     from CervicalSpineDetectionLib.Spine import Vertebra
 
     monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_, **__: Nothing())
-    monkeypatch.setattr(Pipeline, "detectVertebrae", lambda *_: Vertebra.DetectionResult(list(vertebrae)))
+    monkeypatch.setattr(Evaluate, "detectVertebrae", lambda *_: Vertebra.DetectionResult(list(vertebrae)))
     return vertebrae
 
 

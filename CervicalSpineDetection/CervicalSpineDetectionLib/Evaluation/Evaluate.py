@@ -1,0 +1,64 @@
+"""Detect and score case after case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase
+from CervicalSpineDetectionLib.Evaluation.Pictures import picture
+from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
+from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, scoreSlices
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+
+
+def evaluateCases(cases, detector):
+    """Detect and score case after case; a line is printed for each.
+
+    :param cases: iterable of ``Evaluation.Cases.Case``.
+    :return: (list of CaseScore, list of slice statistics of the cases with a label map, list of CasePicture, worst
+        first).
+    """
+    detector = RememberingDetector(detector)
+    scores, slices, pictures = [], [], []
+    for case in cases:
+        vertebrae = detectVertebrae(case.image, detector).vertebrae
+        score = scoreCase(case.name, vertebrae, case.references, case.slivers)
+        scores.append(score)
+        pictures.append((badness(score), picture(case, vertebrae, remark(score))))
+        if case.labels is not None:
+            slices.append(scoreSlices(case.image, case.labels, detector))
+        print(f"{case.name:<16} {'  '.join(_levelText(level) for level in score.levels)}"
+              f"{'  false: ' + ' '.join(score.falseLevels) if score.falseLevels else ''}", flush=True)
+    return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
+
+
+def evaluateNegative(path, detector):
+    """:return: (name, level -> confidence of what was found; None where the scan was refused as no CT of use)."""
+    if not Path(path).exists():
+        raise InputError(f"{path} does not exist; check the path.")
+    return falseLevels(Path(path).name, lambda: readImage(path), detector)
+
+
+def falseLevels(name, read, detector):
+    """What is found in a CT without cervical vertebrae.
+
+    :param read: gives the sitk CT.
+    :return: as ``evaluateNegative``.
+    """
+    try:
+        vertebrae = detectVertebrae(read(), detector).vertebrae
+    except InputError as error:
+        print(f"{name}: refused: {error}", flush=True)
+        return name, None
+    print(f"{name}: {' '.join(f'{v.level} {v.confidence:.2f}' for v in vertebrae) or 'nothing found'}", flush=True)
+    return name, {vertebra.level: vertebra.confidence for vertebra in vertebrae}
+
+
+def _levelText(score):
+    """e.g. "C3 1.2mm 0.81", with the level it took it for where that is another."""
+    if not score.found:
+        return f"{score.level} missed"
+    taken = "" if score.nearest in (score.level, None) else f" (at {score.nearest})"
+    return f"{score.level} {score.centreError:.1f}mm {score.iou:.2f}{taken}"

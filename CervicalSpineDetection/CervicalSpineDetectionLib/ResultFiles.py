@@ -1,0 +1,41 @@
+"""All files of one detection in a folder: numbers, table, markups, scene, preview."""
+
+from __future__ import annotations
+
+from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
+from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+from CervicalSpineDetectionLib.Terminal import canDraw, quietLibraries
+
+# The JSON is put in place last: where it is new, all others are.
+RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")
+
+
+def writeFiles(folder, result, image, name, oriented=True, scene=True, preview=True):
+    """Write the result files into a folder. What can't be made here must not cost the numbers.
+
+    :param folder: existing folder, an absolute Path.
+    :param name: of the CT in the scene.
+    :param oriented: boxes of the scene along the spine's curve, else along the patient axes.
+    :param scene: write scene.mrb.
+    :param preview: write preview.png.
+    :return: notes for the user.
+    :raises OSError: a file can't be written.
+    """
+    with quietLibraries():
+        writeJson(folder / "vertebrae.json", result)
+        writeCsv(folder / "vertebrae.csv", result)
+        try:
+            from CervicalSpineDetectionLib.Scene.Preview import writePreview
+            from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
+        except ImportError as error:
+            return [f"scene.mrb, vertebrae.mrk.json and preview.png need slicer-core ({error}) and were not written: "
+                    "pip install slicer-core vtk"]
+        writeMarkups(folder / "vertebrae.mrk.json", result)
+        if scene:
+            writeScene(folder / "scene.mrb", image, result, name, oriented)
+        if preview:
+            if not canDraw():
+                return ["preview.png needs OpenGL, which this computer lacks, and was not written: "
+                        "install Mesa (libegl1 and libgl1-mesa-dri on Debian and Ubuntu)"]
+            writePreview(folder / "preview.png", image, result)
+    return []

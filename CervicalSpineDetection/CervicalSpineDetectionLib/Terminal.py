@@ -1,0 +1,80 @@
+"""What a command shows on the terminal: progress, no chatter of libraries; and whether pictures can be drawn."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+DRAW_NOTHING = """
+import vtkmodules.vtkRenderingOpenGL2
+from vtkmodules.vtkRenderingCore import vtkRenderWindow
+window = vtkRenderWindow()
+window.SetOffScreenRendering(True)
+window.Render()
+"""
+
+
+def canDraw():
+    """Try in a process of its own: without OpenGL (no GPU driver, no Mesa) VTK does not raise, it ends the process."""
+    trial = subprocess.run([sys.executable, "-c", DRAW_NOTHING], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return trial.returncode == 0
+
+
+class Progress:
+    """Progress of some work, callable as ``progress(step, done, total)``: a bar on a terminal, elsewhere a few lines.
+
+    :param unit: what is counted, e.g. "slices".
+    :param stream: where to write, standard output if None.
+    :param lines: about so many lines where the stream is no terminal.
+    """
+
+    def __init__(self, unit, stream=None, lines=4):
+        self._unit, self._stream, self._lines = unit, stream or sys.stdout, lines
+        self._started = time.perf_counter()
+        self._bar = self._shown = None
+
+    def __call__(self, step, done, total):
+        if self._stream.isatty():
+            self._draw(step, done, total)
+        elif (total, self._lines * done // max(total, 1)) != self._shown:
+            self._shown = (total, self._lines * done // max(total, 1))
+            seconds = time.perf_counter() - self._started
+            self._stream.write(f"{step}: {done} of {total} {self._unit}, {seconds:.1f} s\n")
+            self._stream.flush()
+
+    def _draw(self, step, done, total):
+        from tqdm import tqdm
+
+        if self._bar is None or done < self._bar.n or total != self._bar.total:
+            self.close()
+            self._bar = tqdm(total=total, unit=f" {self._unit}", file=self._stream, dynamic_ncols=True)
+        self._bar.set_description(step, refresh=False)
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self.close()
+
+    def close(self):
+        """End the bar's line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextmanager
+def quietLibraries():
+    """Drop what is printed within the block, by Python and by C++ libraries (ITK, VTK) alike. Errors still raise."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [(descriptor, os.dup(descriptor)) for descriptor in (1, 2)]
+    try:
+        with open(os.devnull, "w") as null, redirect_stdout(null), redirect_stderr(null):
+            for descriptor, _ in saved:
+                os.dup2(null.fileno(), descriptor)
+            yield
+    finally:
+        for descriptor, copy in saved:
+            os.dup2(copy, descriptor)
+            os.close(copy)

@@ -1,0 +1,216 @@
+"""A YOLO data set of vertebrae that a person confirmed or corrected, split by patient."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import secrets
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles, isDicom
+from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES, readImage
+from CervicalSpineDetectionLib.Pipeline import imageGeometry
+from CervicalSpineDetectionLib.Results.ResultJson import readJson
+from CervicalSpineDetectionLib.Terminal import quietLibraries
+from CervicalSpineDetectionLib.Training.Corrections import checkGaps, correctedSlices
+from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription, writePictures
+
+SCENE_SUFFIXES = (".mrb", ".mrml")
+RESULT_NAME = "vertebrae.json"
+SPLITS = ("train", "val")
+DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of corrections.
+
+    :param path: scene, or result as JSON.
+    :param ct: CT of a JSON result, None to look beside it.
+    :param patient: whose it is, None where that is to be found out.
+    """
+
+    path: Path
+    ct: Path | None = None
+    patient: str | None = None
+
+
+def findSources(inputs, table=None):
+    """Files of corrections.
+
+    :param inputs: paths of files and folders.
+    :param table: path of a CSV file with the columns path, ct and patient; paths may be relative to it.
+    :return: list of Source. In a folder with a scene and a JSON result the scene counts: it holds the corrections.
+    :raises InputError: there is none, or a path is none.
+    """
+    sources = [source for text in inputs for source in _sourcesOf(Path(text))]
+    if table:
+        sources += _sourcesOfTable(Path(table))
+    if not sources:
+        raise InputError(f"No scene and no {RESULT_NAME} was found; give files or folders with them, or --cases.")
+    return sources
+
+
+def _sourcesOf(path):
+    if path.is_file():
+        return [Source(path)]
+    if not path.is_dir():
+        raise InputError(f"{path} is not there; give a scene, a {RESULT_NAME} or a folder.")
+    scenes = sorted(file for file in path.rglob("*") if file.suffix.lower() in SCENE_SUFFIXES)
+    folders = {file.parent for file in scenes}
+    results = sorted(file for file in path.rglob(RESULT_NAME) if file.parent not in folders)
+    return [Source(file) for file in scenes + results]
+
+
+def _sourcesOfTable(path):
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The table {path} can't be read ({error}); save it as CSV in UTF-8.") from error
+    if not rows or "path" not in rows[0]:
+        raise InputError(f'The table {path} has no column "path"; name its columns path, ct, patient.')
+    return [Source(path.parent / row["path"], path.parent / row["ct"] if row.get("ct") else None,
+                   row.get("patient") or None) for row in rows]
+
+
+def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.2, slices=40, keepNames=False,
+                 readScene=None):
+    """Pictures, boxes and ``dataset.json``.
+
+    :param folder: existing, empty.
+    :param sources: list of Source.
+    :param detector: SliceDetector.
+    :param random: numpy random generator.
+    :param readScene: path of a scene -> its cases, see ``Scene.SceneCases.casesOfScene``.
+    :return: Counter of (split, "patients", "pictures" or "vertebrae").
+    """
+    cases = _casesOf(sources, takeAll, readScene)
+    # Whoever knows a patient's ID can't tell by hashing it whether the patient is in the set: the salt is forgotten.
+    salt = secrets.token_bytes(32)
+    digests = [hashlib.sha256(salt + case[1].encode()).hexdigest()[:DIGEST_LENGTH] for case in cases]
+    splitOf = _split(sorted(set(digests)), validation)
+    for kind in ("images", "labels"):
+        for split in SPLITS:
+            (folder / kind / split).mkdir(parents=True)
+    geometry = SliceGeometry(detector.pixelSize, detector.sliceSpacing, tuple(detector.window))
+    counts, levels, ofPatient = Counter(), Counter(), defaultdict(int)
+    for (source, _, image, settled, others), digest in zip(cases, digests, strict=True):
+        ofPatient[digest] += 1
+        name = f"{_safe(source.path) + '-' if keepNames else ''}{digest}-{ofPatient[digest]}"
+        split = splitOf[digest]
+        with quietLibraries():
+            counts[split, "pictures"] += _writeCase(folder, split, name, image, settled, others, detector, geometry,
+                                                    random, slices)
+        counts[split, "vertebrae"] += len(settled)
+        levels.update(vertebra.level for vertebra in settled)
+        print(f"{sum(ofPatient.values())} of {len(cases)} CTs", flush=True)
+    for split in splitOf.values():
+        counts[split, "patients"] += 1
+    writeDescription(folder, geometry, {
+        "sources": [{"name": f"vertebrae confirmed or corrected by a person in {len(cases)} CTs",
+                     "licence": "that of the CTs", "source": "cervical-spine corrections"}],
+        "split": "by patient", "patients": {split: counts[split, "patients"] for split in SPLITS},
+        "pictures": {split: counts[split, "pictures"] for split in SPLITS},
+        "vertebrae": {level: levels[level] for level in sorted(levels)},
+        "boxes": "the detector's own, moved to the corrected 3D box; where it saw none, those of a usual vertebra",
+        "detector": dict(detector.model),
+        "identifiers": "pictures are named after the input files" if keepNames else "none",
+    })
+    return counts
+
+
+def _casesOf(sources, takeAll, readScene):
+    """List of (Source, patient, image, settled vertebrae, other vertebrae). What can't be used is printed.
+
+    :raises InputError: nothing can be used.
+    """
+    cases, reasons = [], []
+    for source in sources:
+        try:
+            isScene = source.path.suffix.lower() in SCENE_SUFFIXES
+            found = _casesOfScene(source, readScene) if isScene else [_caseOfJson(source)]
+            if takeAll:
+                found = [(*case[:3], case[3] + case[4], []) for case in found]
+            found = [case for case in found if case[3]]
+            if not found:
+                raise InputError(f"No vertebra in {source.path} is confirmed or corrected; confirm them in 3D Slicer, "
+                                 "or take all of them with --all.")
+            for case in found:
+                checkGaps(case[3] + case[4])
+            cases += found
+        except InputError as error:
+            reasons.append(str(error))
+    if not cases:
+        raise InputError(reasons[0])
+    for reason in reasons:
+        print("Left out:", reason)
+    return cases
+
+
+def _casesOfScene(source, readScene):
+    return [(source, source.patient or case.patient or str(source.path.resolve()), case.image, case.settled,
+             case.others) for case in readScene(source.path)]
+
+
+def _caseOfJson(source):
+    """Its vertebrae are others, but those that it says a person confirmed or corrected."""
+    result = readJson(source.path)
+    ct = source.ct or _ctBeside(source.path)
+    with quietLibraries():
+        image = readImage(ct)
+    _checkBelongs(source.path, result, image)
+    isSettled = {vertebra.level: bool(vertebra.review and vertebra.review.settled) for vertebra in result.vertebrae}
+    settled = [vertebra for vertebra in result.vertebrae if isSettled[vertebra.level]]
+    others = [vertebra for vertebra in result.vertebrae if not isSettled[vertebra.level]]
+    return source, source.patient or _patientOf(ct) or str(source.path.resolve()), image, settled, others
+
+
+def _ctBeside(path):
+    images = [file for file in path.parent.iterdir() if file.name.lower().endswith(IMAGE_SUFFIXES)]
+    if len(images) != 1:
+        raise InputError(f"Beside {path} lie {len(images)} images instead of its CT alone; name the CT in a table "
+                         "(--cases).")
+    return images[0]
+
+
+def _checkBelongs(path, result, image):
+
+
+    for name, value in imageGeometry(image).items():
+        if not np.allclose(value, result.image.get(name, np.nan), rtol=0, atol=1e-3):
+            raise InputError(f"{path} was made from another CT ({name} differs); name the right one in a table "
+                             "(--cases).")
+
+
+def _patientOf(ct):
+    """DICOM patient ID of a CT, None for other files."""
+
+
+    path = next(iter(dicomFiles(ct)), None) if ct.is_dir() else ct if isDicom(ct) else None
+    return str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"]).get("PatientID") or "") \
+        if path else None
+
+
+def _split(digests, validation):
+    """Digest -> split. Digests are random, so their order is."""
+    held = round(validation * len(digests))
+    if validation and len(digests) > 1:
+        held = min(max(held, 1), len(digests) - 1)
+    return {digest: SPLITS[index < held] for index, digest in enumerate(digests)}
+
+
+def _writeCase(folder, split, name, image, settled, others, detector, geometry, random, slices):
+    pictures, boxes = correctedSlices(image, settled, others, detector)
+    return writePictures(folder, split, name, pictures, boxes, geometry.pictureSize, random, slices)
+
+
+def _safe(path):
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem if path.name != RESULT_NAME else path.parent.name)
