@@ -53,6 +53,7 @@ test-ready:
 lint: .venv/installed-test
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 # The stamps are written last: an install that failed or was interrupted is done again.
 .venv/installed: pyproject.toml

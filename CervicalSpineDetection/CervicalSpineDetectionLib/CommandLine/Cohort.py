@@ -24,9 +24,9 @@ def addArguments(parser):
     parser.add_argument("--no-scenes", action="store_true", help="write no scene.mrb, each of which holds its CT")
     parser.add_argument("--no-previews", action="store_true", help="write no preview pictures")
     parser.add_argument("--retry-failed", action="store_true", help="look again at scans that could not be used")
-    parser.epilog = ("DIR/index.html shows all results, the most doubtful first; scans.csv and vertebrae.csv hold them as "
-                     "tables. These and the scans' folders name no DICOM patient, file or folder; sources.csv tells "
-                     "which scan is which. Exit status: 0, or 2 for input that can't be used.")
+    parser.epilog = ("DIR/index.html shows all results, the most doubtful first; scans.csv and vertebrae.csv hold "
+                     "them as tables. These and the scans' folders name no DICOM patient, file or folder; sources.csv "
+                     "tells which scan is which. Exit status: 0, or 2 for input that can't be used.")
 
 
 def run(arguments):

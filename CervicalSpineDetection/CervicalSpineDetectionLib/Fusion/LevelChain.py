@@ -8,10 +8,12 @@ Markov models, Proc. IEEE 77(2):257-286).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Morphometry import DISTANCE_MM, NAMELESS_SPACING_MM, SPACING_MM
 
 SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres
@@ -41,7 +43,8 @@ class Link:
     confidence: float
 
 
-def assignLevels(centres, scores, withBody=None, settled=None):
+def assignLevels(centres: Array, scores: Sequence[Array], withBody: Sequence[bool] | None = None,
+                 settled: Sequence[int | None] | None = None) -> list[Link]:
     """Levels of candidates.
 
     :param centres: shape (n, 3), LPS mm, in cranio-caudal order.
@@ -74,15 +77,15 @@ def assignLevels(centres, scores, withBody=None, settled=None):
     return [Link(track, level, float(confidence[track, level])) for track, level in path if level <= len(SPACING_MM)]
 
 
-def _levelLogLikelihood(scores):
+def _levelLogLikelihood(scores: Array) -> Array:
     strength = scores.max(axis=1).sum()
     share = scores.sum(axis=0) / max(strength, 1e-9)
     share = (share + FLOOR) / (share + FLOOR).sum()
     share = np.concatenate([share, np.repeat(share[-1:], len(NAMELESS_SPACING_MM))])
-    return min(strength, SIGHTED_MM) * PER_MM * np.log(share)
+    return np.asarray(min(strength, SIGHTED_MM) * PER_MM * np.log(share))
 
 
-def _transitions(centres, scale, outlier):
+def _transitions(centres: Array, scale: float, outlier: Array) -> Array:
     """Log score of going from track i at level l to track j at level m, shape (n, n, levels, levels)."""
     distances = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     steps = np.arange(len(DISTANCE_MM)) - np.arange(len(DISTANCE_MM))[:, None]
@@ -97,7 +100,7 @@ def _transitions(centres, scale, outlier):
     return np.where(below & (steps > 0), score, -np.inf)
 
 
-def _bestPath(emission, score, outlier):
+def _bestPath(emission: Array, score: Array, outlier: Array) -> list[tuple[int, int]]:
     count, levels = emission.shape
     before = np.concatenate([[0], np.cumsum(outlier)])
     best = emission - before[:count, None]
@@ -117,7 +120,7 @@ def _bestPath(emission, score, outlier):
     return path[::-1]
 
 
-def _marginals(emission, score, outlier):
+def _marginals(emission: Array, score: Array, outlier: Array) -> Array:
     """Probability of each level for each track, shape (n, levels); the rest to one is the outlier."""
     count = len(emission)
     before = np.concatenate([[0], np.cumsum(outlier)])
@@ -130,17 +133,17 @@ def _marginals(emission, score, outlier):
         through = _logSum(score[i, i + 1 :] + (emission[i + 1 :] + backward[i + 1 :])[:, None], axis=2)
         backward[i] = np.logaddexp.reduce([backward[i], *through])
     total = _logSum((forward - (before[-1] - before[1:])[:, None]).ravel(), axis=0)
-    return np.exp(np.minimum(forward + backward - total, 0))
+    return np.asarray(np.exp(np.minimum(forward + backward - total, 0)))
 
 
-def _logSum(values, axis):
+def _logSum(values: Array, axis: int) -> Array:
     top = values.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
-        return np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis)
+        return np.asarray(np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis))
 
 
-def _measuredScale(centres, path):
+def _measuredScale(centres: Array, path: Sequence[tuple[int, int]]) -> float | None:
     ratios = [
         np.linalg.norm(centres[below] - centres[above]) / DISTANCE_MM[upper, lower]
         for (above, upper), (below, lower) in zip(path[:-1], path[1:], strict=True)

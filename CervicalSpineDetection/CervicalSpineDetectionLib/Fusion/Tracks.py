@@ -30,7 +30,7 @@ class Track:
     @cached_property
     def strengths(self) -> Array:
         """Best class score of each slice, shape (n,)."""
-        return self.scores.max(axis=1)
+        return np.asarray(self.scores.max(axis=1))
 
     @cached_property
     def evidence(self) -> float:
@@ -45,7 +45,7 @@ class Track:
     @cached_property
     def classScores(self) -> Array:
         """Sum of the scores over the slices, shape (classes,)."""
-        return self.scores.sum(axis=0)
+        return np.asarray(self.scores.sum(axis=0))
 
     def part(self, chosen: slice | Array) -> Track:
         """The same with a part of its slices. :param chosen: what an array is indexed by."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pydicom
@@ -21,7 +22,11 @@ import SimpleITK as sitk
 from pydicom.multival import MultiValue
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
+# Headers with the file, or the number of the frame, they are of.
+Files: TypeAlias = list[tuple[Path, pydicom.Dataset]]
+Slices: TypeAlias = list[tuple[Any, pydicom.Dataset]]
 # Tag -> type of its value. A damaged file can hold any; numbers are checked where they are used.
 HEADER_TAGS: dict[str, Any] = {
     "Columns": object, "ImageOrientationPatient": object, "ImagePositionPatient": object,
@@ -48,12 +53,12 @@ DIRECTION_TOLERANCE = 1e-3
 MAXIMUM_TILT_DEGREES = 45
 
 
-def isDicom(path):
+def isDicom(path: str | Path) -> bool:
     """Whether a file is DICOM (part 10, with preamble)."""
     return pydicom.misc.is_dicom(path)
 
 
-def readDicomSeries(path):
+def readDicomSeries(path: str | Path) -> tuple[sitk.Image, list[str]]:
     """Read a CT series.
 
     :param path: folder with the slices of one CT series, or one file of a series, whose other slices lie beside it.
@@ -82,19 +87,20 @@ def readDicomSeries(path):
     return image, notes
 
 
-def _readSlices(paths):
+def _readSlices(paths: Sequence[Path]) -> sitk.Image:
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(path) for path in paths])
     # Not the type of the first slice: rescale slope and intercept may differ from slice to slice.
     reader.SetOutputPixelType(sitk.sitkFloat32)
     try:
-        return reader.Execute()
+        image: sitk.Image = reader.Execute()
+        return image
     except RuntimeError as error:
         raise InputError(f"A slice of the DICOM series in {paths[0].parent} is damaged or incomplete, or "
                          "compressed in a way that can't be read; export it again, uncompressed.") from error
 
 
-def _readFrames(path):
+def _readFrames(path: Path) -> tuple[Slices, Array]:
     """Enhanced CT: all slices are frames of one file (DICOM PS3.3 A.38).
 
     :return: (list of (frame number, header), float32 voxels in HU, shape (frames, rows, columns)).
@@ -130,7 +136,7 @@ def _readFrames(path):
     return frames, voxels
 
 
-def _straightened(image, shift):
+def _straightened(image: sitk.Image, shift: Array) -> sitk.Image:
     """A CT of a tilted gantry on a straight grid that holds all of it.
 
     :param image: its slices lie one exactly above the other, as if there were no tilt.
@@ -152,7 +158,7 @@ def _straightened(image, shift):
                          image.GetDirection(), air)
 
 
-def dicomFiles(folder):
+def dicomFiles(folder: Path) -> Iterator[Path]:
     """DICOM files of a folder by name, not of those in it. A DICOMDIR is DICOM too, but an index and no image.
 
     :raises InputError: more files than any CT has.
@@ -163,7 +169,7 @@ def dicomFiles(folder):
     return (path for path in sorted(paths) if path.is_file() and path.name.upper() != "DICOMDIR" and isDicom(path))
 
 
-def _readHeaders(folder):
+def _readHeaders(folder: Path) -> dict[str, Files]:
     """Headers by series: UID -> list of (path, header)."""
     series = defaultdict(list)
     for path in dicomFiles(folder):
@@ -174,7 +180,7 @@ def _readHeaders(folder):
     return series
 
 
-def _readHeader(path):
+def _readHeader(path: Path) -> pydicom.Dataset:
     try:
         # pydicom's warnings quote header values, which may be a patient's.
         with warnings.catch_warnings():
@@ -192,7 +198,7 @@ def _readHeader(path):
     return header
 
 
-def _seriesOf(path):
+def _seriesOf(path: Path) -> Files:
     """The series a file belongs to."""
     slices = _readHeaders(path.parent)[_readHeader(path).SeriesInstanceUID]
     reason = _reasonAgainst(slices)
@@ -201,7 +207,7 @@ def _seriesOf(path):
     return slices
 
 
-def _onlySeries(series, folder):
+def _onlySeries(series: Mapping[str, Files], folder: Path) -> tuple[Files, list[str]]:
     """The only CT volume among the series of a folder, and warnings."""
     reasons = {uid: _reasonAgainst(slices) for uid, slices in series.items()}
     volumes = [uid for uid, reason in reasons.items() if reason is None]
@@ -216,13 +222,13 @@ def _onlySeries(series, folder):
     return series[volumes[0]], [note] if others else []
 
 
-def _modality(header):
+def _modality(header: pydicom.Dataset) -> str:
     """As stated, or else, for public sets without patient data may lack it, by what kind of object the file holds."""
     isCt = getattr(header, "file_meta", {}).get("MediaStorageSOPClassUID") in CT_CLASSES
     return str(header.get("Modality") or ("CT" if isCt else "unknown"))
 
 
-def _reasonAgainst(slices):
+def _reasonAgainst(slices: Files) -> str | None:
     """Why a series is no CT volume, to follow "The series ...", or None."""
     headers = [header for _, header in slices]
     modalities = set(map(_modality, headers))
@@ -244,15 +250,15 @@ def _reasonAgainst(slices):
     return None
 
 
-def _isMultiFrame(header):
+def _isMultiFrame(header: pydicom.Dataset) -> bool:
     return int(header.get("NumberOfFrames") or 1) > 1
 
 
-def _statesGeometry(header):
+def _statesGeometry(header: pydicom.Dataset) -> bool:
     return all(_states(header, tag, shape) for tag, shape in GEOMETRY_TAGS.items())
 
 
-def _states(header, tag, shape):
+def _states(header: pydicom.Dataset, tag: str, shape: tuple[int, ...]) -> bool:
     """Whether a header has finite numbers of this shape."""
     try:
         numbers = np.array(header.get(tag), float)
@@ -261,7 +267,7 @@ def _states(header, tag, shape):
     return numbers.shape == shape and bool(np.isfinite(numbers).all())
 
 
-def _stack(slices):
+def _stack(slices: Slices) -> tuple[Slices, tuple[Any, Any, Any], Array]:
     """Order slices along their normal and check that they are an even stack.
 
     :param slices: list of (path, header).

@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ImageChecks import NOT_FINITE
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
@@ -39,7 +43,7 @@ TWO_PLACES = ("The file states two different places of the image in the patient 
               "uses was taken.")
 
 
-def checkSafe(path):
+def checkSafe(path: Path) -> None:
     """Check a file before ITK looks at it at all.
 
     ITK's MetaImage reader crashes where NDims is negative, and has room for ten.
@@ -53,7 +57,7 @@ def checkSafe(path):
             raise InputError(f"{path} is damaged or incomplete; copy or export it again.")
 
 
-def checkHeader(path, reader):
+def checkHeader(path: Path, reader: sitk.ImageFileReader) -> list[str]:
     """Check a file before its voxels are read.
 
     :param path: Path of a NIfTI, NRRD or MetaImage file.
@@ -72,7 +76,7 @@ def checkHeader(path, reader):
     return _checkMetaImage(path)
 
 
-def _checkNifti(path, reader):
+def _checkNifti(path: Path, reader: sitk.ImageFileReader) -> list[str]:
     """ITK fills missing data with whatever memory holds, takes spacings of 0 as 1, and the spacing from ``pixdim``
     even where the sform it takes the axes from states another."""
     start, length = _niftiContent(path)
@@ -107,7 +111,7 @@ def _checkNifti(path, reader):
     return [TWO_PLACES] if not np.all(np.array(apart) < PLACEMENT_TOLERANCE_MM) else []
 
 
-def _checkFinite(path, header):
+def _checkFinite(path: Path, header: Any) -> None:
     """ITK's reader makes NaN and infinite values 0, the HU of water."""
     sizes = {16: 4, 64: 8}
     if int(header["datatype"]) not in sizes:
@@ -122,7 +126,7 @@ def _checkFinite(path, header):
                 raise InputError(NOT_FINITE)
 
 
-def _niftiHeader(start):
+def _niftiHeader(start: bytes) -> Any:
     """Fields of ``NIFTI_1``, or None. The length it states of itself tells its byte order."""
     for kind in (NIFTI_1.newbyteorder("<"), NIFTI_1.newbyteorder(">")):
         headers = np.frombuffer(start, kind)
@@ -131,7 +135,7 @@ def _niftiHeader(start):
     return None
 
 
-def _qform(header, spacing):
+def _qform(header: Any, spacing: Array) -> Array:
     """Shape (3, 4), from the quaternion."""
     b, c, d = header["quatern"].astype(float)
     a = np.sqrt(max(0.0, 1 - b * b - c * c - d * d))
@@ -141,7 +145,7 @@ def _qform(header, spacing):
     return np.column_stack([first * spacing[0], second * spacing[1], third * spacing[2], header["qoffset"]])
 
 
-def _niftiContent(path):
+def _niftiContent(path: Path) -> tuple[bytes, int]:
     """The header's bytes, and the length of the file, uncompressed."""
     if not path.name.lower().endswith(".gz"):
         return _start(path)[:NIFTI_1.itemsize], path.stat().st_size
@@ -156,7 +160,7 @@ def _niftiContent(path):
     return start, length
 
 
-def _checkNrrd(path, reader):
+def _checkNrrd(path: Path, reader: sitk.ImageFileReader) -> list[str]:
     """ITK takes 1 mm where no spacing is stated."""
     header = re.split(rb"\r?\n\r?\n", _start(path))[0]
     if reader.GetDimension() > 2 and not re.search(rb"(?m)^(spacings|space directions):", header):
@@ -165,7 +169,7 @@ def _checkNrrd(path, reader):
     return [] if space in PATIENT_SPACES else [UNORIENTED]
 
 
-def _checkMetaImage(path):
+def _checkMetaImage(path: Path) -> list[str]:
     """ITK takes 1 mm where no spacing is stated, and keeps whatever memory holds where decompression fails."""
     header, _, rest = _start(path).partition(b"ElementDataFile")
     fields = dict(re.findall(rb"(?m)^\s*(\w+)\s*=[ \t]*(.*?)[ \t\r]*$", header))
@@ -183,7 +187,7 @@ def _checkMetaImage(path):
     return [] if {b"TransformMatrix", b"Rotation", b"Orientation"} & set(fields) else [UNORIENTED]
 
 
-def _checkInflates(path, dataPath, offset):
+def _checkInflates(path: Path, dataPath: Path, offset: int) -> None:
     """Data that end too early ITK refuses itself."""
     inflater = zlib.decompressobj()
     try:
@@ -196,6 +200,6 @@ def _checkInflates(path, dataPath, offset):
         raise InputError(f"{path} is damaged (zlib); copy or export it again.") from None
 
 
-def _start(path):
+def _start(path: Path) -> bytes:
     with open(path, "rb") as file:
         return file.read(HEADER_BYTES)

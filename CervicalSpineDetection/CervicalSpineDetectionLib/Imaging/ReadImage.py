@@ -34,12 +34,12 @@ class ReadResult:
     warnings: list[str]
 
 
-def readImage(path):
+def readImage(path: str | Path) -> sitk.Image:
     """The image of ``readImageWithWarnings`` alone."""
     return readImageWithWarnings(path).image
 
 
-def readImageWithWarnings(path):
+def readImageWithWarnings(path: str | Path) -> ReadResult:
     """Read a CT: DICOM folder, one DICOM file of a series (the whole series is read), NIfTI, NRRD or MetaImage.
 
     :param path: str or Path.
@@ -69,7 +69,7 @@ def readImageWithWarnings(path):
     return ReadResult(inHu, [*warnings, warning] if warning and inHu is not image else warnings)
 
 
-def _read(path):
+def _read(path: Path) -> tuple[sitk.Image, list[str]]:
     if path.is_dir() or (path.is_file() and isDicom(path)):
         return readDicomSeries(path)
     # Raises FileNotFoundError where there is nothing.
@@ -85,7 +85,7 @@ def _read(path):
     return reader.Execute(), warnings
 
 
-def _checkedGrid(image):
+def _checkedGrid(image: sitk.Image) -> sitk.Image:
     """:return: the image, without a fourth axis of one entry. :raises InputError: not a straight 3D grid in mm."""
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[:, :, :, 0]

@@ -40,7 +40,7 @@ class SagittalVolume:
 
     def offsetToLps(self, offsets: Array) -> Array:
         """mm across slices, rows and columns from the centre of voxel [0, 0, 0], shape (..., 3), to LPS mm."""
-        return self.origin + np.stack([offsets[..., 0], offsets[..., 2], -offsets[..., 1]], axis=-1)
+        return np.asarray(self.origin + np.stack([offsets[..., 0], offsets[..., 2], -offsets[..., 1]], axis=-1))
 
     def fromLps(self, points: Array) -> Array:
         """LPS mm, shape (..., 3), to continuous (slice, row, column) indices, shape (..., 3)."""

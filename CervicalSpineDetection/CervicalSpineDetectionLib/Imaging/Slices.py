@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
-def windowed(volume, window):
+
+def windowed(volume: SagittalVolume, window: tuple[float, float]) -> Array:
     """Clip HU to a window.
 
     :param volume: SagittalVolume.
@@ -15,7 +18,7 @@ def windowed(volume, window):
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def withNeighbours(pictures):
+def withNeighbours(pictures: Array) -> Array:
     """2.5D: each slice with its two neighbours as channels, so that a 2D network sees depth.
 
     :param pictures: shape (slices, rows, columns).

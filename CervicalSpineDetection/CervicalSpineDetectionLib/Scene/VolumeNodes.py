@@ -9,7 +9,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Worker.SharedVoxels import VoxelArray
+from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 

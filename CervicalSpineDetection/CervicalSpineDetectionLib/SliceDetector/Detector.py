@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
-
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 # What the network is trained for, in this order: the levels, any vertebra below them, and a vertebral body of no
@@ -31,10 +30,10 @@ class SliceDetections:
     :param bodyScores: shape (m,), 0 to 1.
     """
 
-    boxes: np.ndarray
-    scores: np.ndarray
-    bodyBoxes: np.ndarray
-    bodyScores: np.ndarray
+    boxes: Array
+    scores: Array
+    bodyBoxes: Array
+    bodyScores: Array
 
 
 class SliceDetector(Protocol):
@@ -46,20 +45,21 @@ class SliceDetector(Protocol):
     pixelSize: float
     sliceSpacing: float
     window: tuple[float, float]
-    model: dict
+    model: dict[str, Any]
 
-    def detect(self, slices: np.ndarray, progress: Progress | None = None) -> list[SliceDetections]:
+    def detect(self, slices: Array, progress: Progress | None = None) -> list[SliceDetections]:
         """:param slices: uint8, shape (n, 3, rows, columns), as ``Slices.withNeighbours`` makes them."""
         ...
 
 
-def classIndices(names):
+def classIndices(names: Iterable[str]) -> list[int]:
     """Where the classes of some weights stand in ``CLASS_NAMES``.
 
     :param names: classes in the weights' order, with or without ``BELOW``: the first weights had no such class.
     :return: list of indices.
     :raises ValueError: other classes.
     """
-    if tuple(names) not in (CLASS_NAMES, tuple(name for name in CLASS_NAMES if name != BELOW)):
+    names = tuple(names)
+    if names not in (CLASS_NAMES, tuple(name for name in CLASS_NAMES if name != BELOW)):
         raise ValueError(f"other classes than {', '.join(CLASS_NAMES)}")
     return [CLASS_NAMES.index(name) for name in names]

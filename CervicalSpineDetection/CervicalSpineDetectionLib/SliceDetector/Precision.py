@@ -12,7 +12,7 @@ PRECISIONS = {"single": torch.float32, "half": torch.float16, "bfloat16": torch.
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 
 
-def fastestPrecision(device):
+def fastestPrecision(device: torch.device) -> str:
     """Name of the fastest precision that finds the same boxes.
 
     :param device: torch device.
@@ -24,7 +24,7 @@ def fastestPrecision(device):
     return "bfloat16" if any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS) else "single"
 
 
-def choosePrecision(precision, device):
+def choosePrecision(precision: str, device: torch.device) -> str:
     """Name of a precision for "auto" (the fastest one on a torch device) or a name.
 
     :raises InputError: no such precision.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from CervicalSpineDetectionLib.SliceDetector.Detector import CLEAR_SCORE
+from CervicalSpineDetectionLib.SliceDetector.Detector import CLEAR_SCORE, SliceDetections
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 FIRST_LOOK_MM = 12.0
 # Slices in the middle that are looked at first: 24 mm to each side.
@@ -35,7 +37,7 @@ class SpineRegion:
     columns: slice
 
 
-def firstLook(count, sliceSpacing):
+def firstLook(count: int, sliceSpacing: float) -> tuple[Array, Array]:
     """A few slices spread over the scan, those in its middle, where the spine should be, and the others.
 
     :param count: slices of the scan.
@@ -49,7 +51,7 @@ def firstLook(count, sliceSpacing):
     return looked[middle], np.delete(looked, middle)
 
 
-def holdsSpine(detections):
+def holdsSpine(detections: Sequence[SliceDetections]) -> bool:
     """True where the bodies of a spine were seen, and fewer to both sides of them.
 
     :param detections: list of SliceDetections of a few slices in order.
@@ -58,12 +60,13 @@ def holdsSpine(detections):
     return bool(evidence.max() >= SPINE_EVIDENCE and evidence[[0, -1]].max() < BODY_EVIDENCE * evidence.max())
 
 
-def _bodyEvidence(detections):
+def _bodyEvidence(detections: Sequence[SliceDetections]) -> Array:
     """How many bodies, each sure, the slices show, shape (n,)."""
     return np.array([found.bodyScores.sum() for found in detections])
 
 
-def spineRegion(detections, looked, count, pixelSize, sliceSpacing, stride):
+def spineRegion(detections: Sequence[SliceDetections], looked: Array, count: int, pixelSize: float, sliceSpacing: float,
+                stride: int) -> SpineRegion:
     """The part of a scan that can hold its cervical vertebrae.
 
     :param detections: list of SliceDetections of a few slices.

@@ -2,9 +2,10 @@
 
 import os
 import tempfile
+from typing import Any
 
 
-def importUltralytics():
+def importUltralytics() -> Any:
     """Import ultralytics with its side effects held back.
 
     Without these settings it posts usage events, looks up a name server, installs packages by itself, and leaves torch
@@ -32,7 +33,7 @@ def importUltralytics():
     return ultralytics
 
 
-def detectionModel(architecture, classCount):
+def detectionModel(architecture: str, classCount: int) -> Any:
     """An untrained detection network.
 
     :param architecture: "yolov5n" or "yolov5s", from the yaml that ultralytics ships.
@@ -45,7 +46,7 @@ def detectionModel(architecture, classCount):
     return DetectionModel(f"{architecture}.yaml", ch=3, nc=classCount, verbose=False)
 
 
-def decodeInSinglePrecision(network):
+def decodeInSinglePrecision(network: Any) -> Any:
     """Let a network of half precision give its boxes in single precision: pixel numbers have too many digits for it.
 
     :param network: detection network, changed in place.
@@ -60,7 +61,7 @@ def decodeInSinglePrecision(network):
     return network
 
 
-def _inSinglePrecision(raw):
+def _inSinglePrecision(raw: Any) -> Any:
     """The tensors in what a head computed, a dict or list by ultralytics' version."""
     if isinstance(raw, dict):
         return {name: _inSinglePrecision(part) for name, part in raw.items()}

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Errors import InputError
@@ -30,19 +32,19 @@ MAXIMUM_CARD_BYTES = 1_000_000
 MAXIMUM_WEIGHTS_BYTES = 500_000_000
 
 
-def weightsFolder():
+def weightsFolder() -> Path:
     """Where the shipped weights lie: in the installed package, or at the root of a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "ModelWeights"
     return installed if installed.is_dir() else package.parents[1] / "model_weights"
 
 
-def userWeightsFolder():
+def userWeightsFolder() -> Path:
     """Where weights of one's own are installed: ``$CERVICAL_SPINE_WEIGHTS``, or a folder in the home folder."""
     return Path(os.environ.get("CERVICAL_SPINE_WEIGHTS") or Path.home() / ".cervical-spine" / "weights")
 
 
-def checkInstallName(name):
+def checkInstallName(name: str) -> None:
     """:raises InputError: weights can't be installed under this name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise InputError(f'"{name}" is no name for weights; use letters, digits, ".", "_" and "-".')
@@ -51,7 +53,7 @@ def checkInstallName(name):
             raise InputError(f"There are weights called {name} already (in {folder}); choose another name.")
 
 
-def installWeights(path, name):
+def installWeights(path: str | Path, name: str) -> Path:
     """Copy weights to where they are found by name, beside the shipped ones.
 
     :param path: safetensors file with its card.
@@ -67,7 +69,7 @@ def installWeights(path, name):
     return target
 
 
-def findWeights(weights=None):
+def findWeights(weights: str | Path | None = None) -> Path:
     """Path of a safetensors file.
 
     :param weights: path, name of shipped or installed weights, or None for the default.
@@ -84,14 +86,14 @@ def findWeights(weights=None):
                      f"({', '.join(names) or 'none'}).")
 
 
-def readCard(path):
+def readCard(path: str | Path) -> dict[str, Any]:
     """Model card of a safetensors file: the JSON file of the same name beside it.
 
     :raises InputError: card missing, unreadable or without a needed field.
     """
     cardPath = Path(path).with_suffix(".json")
     try:
-        card = json.loads(_read(cardPath, MAXIMUM_CARD_BYTES))
+        card: dict[str, Any] = json.loads(_read(cardPath, MAXIMUM_CARD_BYTES))
     except FileNotFoundError:
         raise InputError(f"The model card {cardPath.name} is missing beside the weights; copy both files.") from None
     # RecursionError: brackets nested ten thousand deep.
@@ -106,21 +108,21 @@ def readCard(path):
     return card
 
 
-def _holds(isUsable, value):
+def _holds(isUsable: Callable[[Any], bool], value: Any) -> bool:
     try:
         return isUsable(value)
     except (TypeError, KeyError):
         return False
 
 
-def _read(path, maximum):
+def _read(path: Path, maximum: int) -> bytes:
     """Bytes of a file. :raises ValueError: it has more than the maximum."""
     if path.stat().st_size > maximum:
         raise ValueError(f"larger than {maximum / 1e6:.0f} MB")
     return path.read_bytes()
 
 
-def loadWeights(path):
+def loadWeights(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read weights after checking them against their card.
 
     :param path: safetensors file.
@@ -148,7 +150,7 @@ def loadWeights(path):
     return card, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
-def saveWeights(path, stateDict, card):
+def saveWeights(path: str | Path, stateDict: Mapping[str, Any], card: Mapping[str, Any]) -> None:
     """Write weights as half precision and their card, each file whole or not at all.
 
     :param path: safetensors file; the card goes beside it.

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections, classIndices
+from CervicalSpineDetectionLib.SliceDetector.Detector import (
+    BODY_CLASS,
+    CLASS_NAMES,
+    Progress,
+    SliceDetections,
+    classIndices,
+)
 from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, choosePrecision
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision, detectionModel
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 STRIDE = 32  # pixels; the network halves the picture five times
 SCORE_THRESHOLD = 0.05
@@ -23,7 +33,7 @@ NOTHING = SliceDetections(np.zeros((0, 4), np.float32), np.zeros((0, BODY_CLASS)
                           np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
-def chooseDevice(device="auto"):
+def chooseDevice(device: str = "auto") -> torch.device:
     """torch device for "auto" (cuda, then mps, then cpu) or a name.
 
     :raises InputError: the named device is not there.
@@ -36,7 +46,8 @@ def chooseDevice(device="auto"):
     return torch.device(device)
 
 
-def loadDetector(weights=None, device="auto", batchSize=16, everySlice=False, precision="auto"):
+def loadDetector(weights: str | Path | None = None, device: str = "auto", batchSize: int = 16, everySlice: bool = False,
+                 precision: str = "auto") -> YoloDetector:
     """A detector from weights on disk.
 
     :param weights: path of a safetensors file, name of shipped weights, or None for the default.
@@ -75,7 +86,8 @@ class YoloDetector:
     :param precision: see ``Precision.choosePrecision``.
     """
 
-    def __init__(self, model, card, device, batchSize=16, everySlice=False, precision="auto"):
+    def __init__(self, model: Any, card: dict[str, Any], device: torch.device, batchSize: int = 16,
+                 everySlice: bool = False, precision: str = "auto"):
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
@@ -93,11 +105,12 @@ class YoloDetector:
         network = model.eval().requires_grad_(False).fuse(verbose=False)
         self._network = decodeInSinglePrecision(network.to(device, self._type, memory_format=torch.channels_last))
 
-    def detect(self, slices, progress=None):
+    def detect(self, slices: Array, progress: Progress | None = None) -> list[SliceDetections]:
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
         count, _, rows, columns = slices.shape
         padded = np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
-        middle, sides = (np.arange(count), []) if self.everySlice else firstLook(count, self.sliceSpacing)
+        everything = np.arange(count), np.arange(0)
+        middle, sides = everything if self.everySlice else firstLook(count, self.sliceSpacing)
         found = dict(zip(middle, self._look(padded[middle], 0, count, progress), strict=True))
         if len(sides) and not holdsSpine(list(found.values())):
             found.update(zip(sides, self._look(padded[sides], len(middle), count, progress), strict=True))
@@ -110,12 +123,12 @@ class YoloDetector:
             found[index] = _moved(detections, region.columns.start, region.rows.start)
         return [found.get(index, NOTHING) for index in range(count)]
 
-    def _look(self, pictures, done, total, progress):
+    def _look(self, pictures: Array, done: int, total: int, progress: Progress | None) -> list[SliceDetections]:
         """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""
-        pictures = torch.from_numpy(pictures)
-        found = []
+        tensor = torch.from_numpy(pictures)
+        found: list[SliceDetections] = []
         while len(found) < len(pictures):
-            batch = pictures[len(found) : len(found) + self.batchSize]
+            batch = tensor[len(found) : len(found) + self.batchSize]
             try:
                 found += self._detectBatch(batch)
             except torch.cuda.OutOfMemoryError:
@@ -129,13 +142,13 @@ class YoloDetector:
         return found
 
     @torch.inference_mode()
-    def _detectBatch(self, batch):
+    def _detectBatch(self, batch: torch.Tensor) -> list[SliceDetections]:
         pictures = batch.to(self.device, self._type, memory_format=torch.channels_last) / 255
         predictions = self._network(pictures)[0].float().cpu().transpose(1, 2)
         return [_suppressed(prediction, self._classes) for prediction in predictions]
 
 
-def _suppressed(prediction, classes):
+def _suppressed(prediction: torch.Tensor, classes: Sequence[int]) -> SliceDetections:
     """Best boxes of one picture.
 
     :param prediction: shape (anchors, 4 + n), boxes as centre and size.
@@ -153,13 +166,13 @@ def _suppressed(prediction, classes):
     )
 
 
-def _moved(detections, columns, rows):
+def _moved(detections: SliceDetections, columns: int, rows: int) -> SliceDetections:
     """The same in a picture that starts so much further to the left and above."""
     offset = np.array([columns, rows, columns, rows], np.float32)
     return replace(detections, boxes=detections.boxes + offset, bodyBoxes=detections.bodyBoxes + offset)
 
 
-def _keep(corners, score, sameObjectIou):
+def _keep(corners: torch.Tensor, score: torch.Tensor, sameObjectIou: float) -> torch.Tensor:
     from torchvision.ops import nms
 
     candidates = torch.nonzero(score > SCORE_THRESHOLD)[:, 0]

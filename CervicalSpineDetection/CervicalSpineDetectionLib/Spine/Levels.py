@@ -101,4 +101,4 @@ def levelIndex(level: str) -> int:
     :return: 0 for C1 ... 10 for T4.
     :raises ValueError: the name is not in ``LEVELS``.
     """
-    return LEVELS.index(level)  # type: ignore[arg-type]
+    return LEVELS.index(level)

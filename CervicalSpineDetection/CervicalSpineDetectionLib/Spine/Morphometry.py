@@ -43,7 +43,7 @@ def expectedDistances(levels: Sequence[int], distances: Array) -> Array:
     :param distances: shape (n - 1,), mm, as found; their median against the usual ones gives the person's scale.
     """
     usual = np.array([usualDistance(upper, lower) for upper, lower in zip(levels, levels[1:], strict=False)])
-    return usual * np.median(distances / usual)
+    return np.asarray(usual * np.median(distances / usual))
 
 
 def expectedHalfWidths(levels: Sequence[int], halves: Array) -> Array:

@@ -14,45 +14,13 @@ import sys
 import tempfile
 import threading
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 
 PREFIX = "CervicalSpineDetection-"
-
-
-@dataclass(frozen=True)
-class VoxelArray:
-    """A volume as an array, for whom a sitk image would be one more copy.
-
-    :param voxels: shape (slices, rows, columns), HU, or (slices, rows, columns, components).
-    :param spacing: mm. :param origin: LPS mm. :param direction: row-major, LPS.
-    :param source: what the voxels are a view of.
-    """
-
-    voxels: np.ndarray
-    spacing: tuple
-    origin: tuple
-    direction: tuple
-    isVector: bool = False
-    source: object = None
-
-    @classmethod
-    def ofImage(cls, image):
-        """:param image: sitk image. :return: VoxelArray, a view of it."""
-        # A view doesn't keep its image alive.
-        return cls(sitk.GetArrayViewFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection(),
-                   image.GetNumberOfComponentsPerPixel() > 1, source=image)
-
-    def toImage(self):
-        """:return: sitk image with a copy of the voxels."""
-        image = sitk.GetImageFromArray(self.voxels, isVector=self.isVector)
-        image.SetSpacing(self.spacing)
-        image.SetOrigin(self.origin)
-        image.SetDirection(self.direction)
-        return image
 
 
 class SharedVoxels:

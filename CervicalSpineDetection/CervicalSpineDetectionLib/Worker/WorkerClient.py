@@ -8,9 +8,10 @@ import queue
 import time
 from dataclasses import dataclass
 
+from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Worker.Messages import resultFromMessage, vertebraeToMessage
-from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels, VoxelArray
+from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels
 from CervicalSpineDetectionLib.Worker.WorkerProcess import WorkerProcess
 
 logger = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ import vtk
 from sceneFixtures import DIRECTIONS, madeImage
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.VolumeNodes import arrayFromVolumeNode, imageFromVolumeNode, volumeNodeFromImage
-from CervicalSpineDetectionLib.Worker.SharedVoxels import VoxelArray
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

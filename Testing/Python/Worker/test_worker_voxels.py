@@ -11,8 +11,9 @@ import pytest
 import SimpleITK as sitk
 from sceneFixtures import DIRECTIONS, madeImage
 
+from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 from CervicalSpineDetectionLib.Worker import SharedVoxels as sharedVoxels
-from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels, VoxelArray, openVoxels, takeImage
+from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels, openVoxels, takeImage
 
 FOLDERS = [Path("/dev/shm"), Path(sharedVoxels.tempfile.gettempdir())]
 SMALL = (5, 4, 3)
