@@ -1,7 +1,6 @@
 """Everything that can be wrong with the input, and what the user is told.
 
 Each row: exit status 2, one sentence with the cause and the way out, and the results of an earlier run untouched.
-``Testing/Robustness.md`` holds the same table for people.
 """
 
 import errno
@@ -410,10 +409,3 @@ def test_fileThatMayGrowNoFurtherKeepsEarlierResults(earlier):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert contents(earlier) == RESULTS
-
-
-def test_tableForPeopleHasARowForEachOfThese():
-    """Robustness.md names every row of this file."""
-    table = (Path(__file__).parents[1] / "Robustness.md").read_text(encoding="utf-8")
-
-    assert [row for row in (*INPUTS, *WEIGHTS, *VOLUMES) if f"| {row} |" not in table] == []

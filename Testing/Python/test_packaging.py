@@ -413,3 +413,14 @@ def extensionVariable(name):
     """Value of ``set(EXTENSION_name "...")`` in the root's CMakeLists.txt."""
     text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
     return re.search(rf'^set\(EXTENSION_{name} "([^"]*)"\)', text, re.MULTILINE).group(1)
+
+
+@pytest.mark.parametrize("page", sorted(
+    path.relative_to(REPOSITORY).as_posix() for folder in (".", ".github", "Testing", "model_weights")
+    for path in (REPOSITORY / folder).glob("*.md")))
+def test_testsThatPagesNameAreThere(page):
+    sources = [path for path in (REPOSITORY / "Testing").rglob("*.py")]
+    defined = {name for path in sources for name in topLevelNames(path)} | {path.stem for path in sources}
+    named = re.findall(r"\btest_\w+", (REPOSITORY / page).read_text(encoding="utf-8"))
+
+    assert sorted(set(named) - defined) == []

@@ -1,7 +1,9 @@
-"""The whole command on real CTs, against hand-drawn boxes (one reader, about 3 mm exact)."""
+"""Real CTs against hand-drawn boxes (one reader, about 3 mm exact): two through the whole command, ten in figures."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,3 +87,41 @@ def test_theCommandReadsOneFileOfTheSeriesAsTheWholeSeries(sharedData):
     folder = sharedData / "pycerr_hn" / "dicom"
     whole, one = readImage(folder), readImage(sorted(folder.iterdir())[40])
     assert np.array_equal(sitk.GetArrayViewFromImage(whole), sitk.GetArrayViewFromImage(one))
+
+
+# Row of the table in README.md -> (figure of ``Evaluation.Metrics.summary``, factor, tolerance beyond rounding: slices
+# are looked at in the precision that the processor is fast in).
+README_ROWS = {
+    "cervical levels in the reference": ("levels", 1, 0),
+    "missed levels": ("missedLevels", 1, 0),
+    "false levels": ("falseLevels", 1, 0),
+    "identification rate, VerSe rule (nearest, 20 mm)": ("identificationRate20mm", 100, 0),
+    "the same within 8 mm": ("identificationRate8mm", 100, 0),
+    "scans with all levels right": ("allLevelsRightPerScan", 100, 0),
+    "centre error, median": ("centreErrorMedian", 1, 0.1),
+    "centre error, 95th percentile": ("centreError95", 1, 0.2),
+    "mean 3D IoU of the boxes (missed: 0)": ("meanIou", 1, 0.01),
+}
+
+
+@pytest.fixture(scope="module")
+def figures(sharedData):
+    """Summary of all ten development CTs."""
+    from CervicalSpineDetectionLib.Evaluation.Cases import casesIn
+    from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase, summary
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+
+    detector = loadDetector(device="cpu")
+    return summary([scoreCase(case.name, detectVertebrae(case.image, detector).vertebrae, case.references, case.slivers)
+                    for case in casesIn(sharedData / "labels")])
+
+
+@pytest.mark.parametrize("row", README_ROWS)
+def test_theFiguresOfTheTenDevelopmentCtsAreThoseOfTheReadme(figures, row):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    stated = re.search(rf"^\| {re.escape(row)} \| ([\d.]+)", readme, re.MULTILINE).group(1)
+    name, factor, tolerance = README_ROWS[row]
+    rounding = 0.5 * 10.0 ** -len(stated.partition(".")[2]) if "." in stated else 0
+
+    assert figures[name] * factor == pytest.approx(float(stated), abs=rounding + tolerance + 1e-9)

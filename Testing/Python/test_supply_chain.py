@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from CervicalSpineDetectionLib import __version__
 
 try:
@@ -23,15 +21,6 @@ REQUIREMENTS = [
 
 def github(name):
     return (REPOSITORY / ".github" / name).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(("package", "versions"), sorted(set(REQUIREMENTS)))
-def test_dependencyIsJustifiedWithItsRange(package, versions):
-    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in github("CONTRIBUTING.md").splitlines()
-            if row.startswith(f"| {package} ")]
-
-    assert len(rows) == 1 and all(rows[0])
-    assert rows[0][4].split(" ")[0] == versions
 
 
 def test_dependenciesHaveNoUpperBound():

@@ -17,8 +17,7 @@ WINDOW = (-250.0, 1100.0)
 MARGIN_MM = 25
 LABEL_MM = 15
 COLUMNS, ROWS = 3, 3
-COLOURS = dict(zip(CERVICAL_LEVELS, ("#e6194b", "#f58231", "#ffe119", "#3cb44b", "#42d4f4", "#4363d8", "#f032e6"),
-                   strict=True))
+COLOURS = {level: tuple(part / 255 for part in level.colour) for level in CERVICAL_LEVELS}  # matplotlib's 0 to 1
 BACKGROUND = "#101010"
 
 
