@@ -13,13 +13,13 @@ from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.SliceDetector.Detector import Progress, SliceDetector
+from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback, SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 from CervicalSpineDetectionLib.Spine.Vertebra import UNCERTAIN_CONFIDENCE, DetectionResult, Vertebra
 
 
-def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progress | None = None,
+def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: ProgressCallback | None = None,
                     confirmed: Sequence[Vertebra] = ()) -> DetectionResult:
     """Find and name the cervical vertebrae of a CT.
 

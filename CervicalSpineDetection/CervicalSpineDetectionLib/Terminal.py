@@ -23,7 +23,7 @@ def canDraw():
     return trial.returncode == 0
 
 
-class Progress:
+class ProgressDisplay:
     """Progress of some work, callable as ``progress(step, done, total)``: a bar on a terminal, elsewhere a few lines.
 
     :param unit: what is counted, e.g. "slices".

@@ -18,7 +18,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.ResultFiles import writeFiles
 from CervicalSpineDetectionLib.Results.ResultCsv import csvCell
-from CervicalSpineDetectionLib.Terminal import Progress, quietLibraries
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 
 SCANS_FOLDER = "scans"
 PAGE = "index.html"
@@ -41,7 +41,7 @@ def runCohort(scans, root, output, analyse, workers=1, scheduler=None, retryFail
     missing = [scan for scan in scans if outcomeOf(scan, folder) is None]
     wanted = sum(not scan.leftOut for scan in scans)
     print(f"{wanted} scans, {wanted - len(missing)} of them done before", flush=True)
-    progress, failed = Progress("scans", lines=19), 0
+    progress, failed = ProgressDisplay("scans", lines=19), 0
     try:
         for done, (scan, outcome) in enumerate(
                 outcomes(partial(process, folder=folder, analyse=analyse), missing, workers, scheduler), 1):

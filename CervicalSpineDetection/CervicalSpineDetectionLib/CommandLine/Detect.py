@@ -8,7 +8,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions, positive, precisionOption
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Terminal import Progress, quietLibraries
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 
 NOTHING_FOUND = 3
 
@@ -72,7 +72,7 @@ def detect(image, arguments):
 
         detector = loadDetector(arguments.weights, arguments.device, arguments.batch,
                                 precision=arguments.precision)
-    return detectVertebrae(image, detector, Progress("slices"))
+    return detectVertebrae(image, detector, ProgressDisplay("slices"))
 
 
 def write(result, image, arguments):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Terminal import Progress
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 LEARNING_RATE = 0.002
 # Weights that are good already are to be moved a little.
@@ -53,7 +53,7 @@ def run(arguments):
         arguments.dataset, arguments.output, arguments.architecture, arguments.epochs, initial,
         rate if arguments.learning_rate is None else arguments.learning_rate, arguments.batch, arguments.device,
         arguments.name, patience if arguments.patience is None else arguments.patience,
-        Progress("batches") if sys.stdout.isatty() else None,
+        ProgressDisplay("batches") if sys.stdout.isatty() else None,
     )
     print(f"Weights and card: {weights}, {weights.with_suffix('.json').name}; curves.png shows the course")
     if initial:

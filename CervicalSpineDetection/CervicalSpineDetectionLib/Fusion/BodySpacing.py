@@ -1,6 +1,6 @@
 """Where the bodies stand along the spine: what was seen of each, and how evenly bodies follow each other.
 
-In a worn neck, with discs gone and bodies grown together, a body can be taken for a part of its neighbour. The most
+Where discs have degenerated and bodies grown together, a body can be taken for a part of its neighbour. The most
 probable positions (maximum a posteriori, both parts Gaussian, a linear least squares problem) put it right, and how far
 they lie from what was seen tells which places are doubtful.
 """

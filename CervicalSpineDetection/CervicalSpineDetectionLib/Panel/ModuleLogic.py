@@ -53,7 +53,7 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
 
     @property
     def isIdle(self):
-        """No news are to be expected."""
+        """Nothing more is expected from the worker for now."""
         return not self.isBusy and time.monotonic() > self._warmUpUntil
 
     @property

@@ -16,7 +16,7 @@ CLASS_NAMES = (*LEVELS, BELOW, "body")
 BELOW_CLASS, BODY_CLASS = CLASS_NAMES.index(BELOW), CLASS_NAMES.index("body")
 # From here on a box is a clear sighting (tuned on the development set).
 CLEAR_SCORE = 0.3
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SliceDetector(Protocol):
     window: tuple[float, float]
     model: dict[str, Any]
 
-    def detect(self, slices: Array, progress: Progress | None = None) -> list[SliceDetections]:
+    def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
         """:param slices: uint8, shape (n, 3, rows, columns), as ``Slices.withNeighbours`` makes them."""
         ...
 

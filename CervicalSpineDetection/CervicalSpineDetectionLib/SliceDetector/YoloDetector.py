@@ -14,7 +14,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     BODY_CLASS,
     CLASS_NAMES,
-    Progress,
+    ProgressCallback,
     SliceDetections,
     classIndices,
 )
@@ -105,7 +105,7 @@ class YoloDetector:
         network = model.eval().requires_grad_(False).fuse(verbose=False)
         self._network = decodeInSinglePrecision(network.to(device, self._type, memory_format=torch.channels_last))
 
-    def detect(self, slices: Array, progress: Progress | None = None) -> list[SliceDetections]:
+    def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
         count, _, rows, columns = slices.shape
         padded = np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
@@ -123,7 +123,7 @@ class YoloDetector:
             found[index] = _moved(detections, region.columns.start, region.rows.start)
         return [found.get(index, NOTHING) for index in range(count)]
 
-    def _look(self, pictures: Array, done: int, total: int, progress: Progress | None) -> list[SliceDetections]:
+    def _look(self, pictures: Array, done: int, total: int, progress: ProgressCallback | None) -> list[SliceDetections]:
         """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""
         tensor = torch.from_numpy(pictures)
         found: list[SliceDetections] = []

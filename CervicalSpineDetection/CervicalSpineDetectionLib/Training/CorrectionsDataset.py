@@ -29,7 +29,7 @@ DIGEST_LENGTH = 12
 
 
 @dataclass(frozen=True)
-class Source:
+class CorrectionsFile:
     """One file of corrections.
 
     :param path: scene, or result as JSON.
@@ -47,7 +47,8 @@ def findSources(inputs, table=None):
 
     :param inputs: paths of files and folders.
     :param table: path of a CSV file with the columns path, ct and patient; paths may be relative to it.
-    :return: list of Source. In a folder with a scene and a JSON result the scene counts: it holds the corrections.
+    :return: list of CorrectionsFile. In a folder with a scene and a JSON result the scene counts: it holds the
+        corrections.
     :raises InputError: there is none, or a path is none.
     """
     sources = [source for text in inputs for source in _sourcesOf(Path(text))]
@@ -60,13 +61,13 @@ def findSources(inputs, table=None):
 
 def _sourcesOf(path):
     if path.is_file():
-        return [Source(path)]
+        return [CorrectionsFile(path)]
     if not path.is_dir():
         raise InputError(f"{path} is not there; give a scene, a {RESULT_NAME} or a folder.")
     scenes = sorted(file for file in path.rglob("*") if file.suffix.lower() in SCENE_SUFFIXES)
     folders = {file.parent for file in scenes}
     results = sorted(file for file in path.rglob(RESULT_NAME) if file.parent not in folders)
-    return [Source(file) for file in scenes + results]
+    return [CorrectionsFile(file) for file in scenes + results]
 
 
 def _sourcesOfTable(path):
@@ -77,7 +78,7 @@ def _sourcesOfTable(path):
         raise InputError(f"The table {path} can't be read ({error}); save it as CSV in UTF-8.") from error
     if not rows or "path" not in rows[0]:
         raise InputError(f'The table {path} has no column "path"; name its columns path, ct, patient.')
-    return [Source(path.parent / row["path"], path.parent / row["ct"] if row.get("ct") else None,
+    return [CorrectionsFile(path.parent / row["path"], path.parent / row["ct"] if row.get("ct") else None,
                    row.get("patient") or None) for row in rows]
 
 
@@ -86,7 +87,7 @@ def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.
     """Pictures, boxes and ``dataset.json``.
 
     :param folder: existing, empty.
-    :param sources: list of Source.
+    :param sources: list of CorrectionsFile.
     :param detector: SliceDetector.
     :param random: numpy random generator.
     :param readScene: path of a scene -> its cases, see ``Scene.SceneCases.casesOfScene``.
@@ -128,7 +129,7 @@ def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.
 
 
 def _casesOf(sources, takeAll, readScene):
-    """List of (Source, patient, image, settled vertebrae, other vertebrae). What can't be used is printed.
+    """List of (CorrectionsFile, patient, image, settled vertebrae, other vertebrae). What can't be used is printed.
 
     :raises InputError: nothing can be used.
     """

@@ -31,7 +31,7 @@ from CervicalSpineDetectionLib.Cohort.Run import runCohort
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
-from CervicalSpineDetectionLib.Terminal import Progress
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 COUNT = 6
 
@@ -375,7 +375,7 @@ def test_aTreeWithoutACtIsTold(command, tmp_path, capsys):
 
 def test_elsewhereTheProgressIsNoMoreThanTwentyLines():
     stream = io.StringIO()
-    progress = Progress("scans", stream, lines=19)
+    progress = ProgressDisplay("scans", stream, lines=19)
     for done in range(1, 401):
         progress("1 failed", done, 400)
 

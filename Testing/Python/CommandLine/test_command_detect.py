@@ -18,7 +18,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
-from CervicalSpineDetectionLib.Terminal import Progress, canDraw
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay, canDraw
 
 LIBRARY = "CervicalSpineDetectionLib"
 ALL_FILES = {"vertebrae.json", "vertebrae.csv", "vertebrae.mrk.json", "scene.mrb", "preview.png"}
@@ -327,7 +327,7 @@ class Terminal(io.StringIO):
 
 def test_progressOnATerminalIsOneLine():
     stream = Terminal()
-    progress = Progress("slices", stream)
+    progress = ProgressDisplay("slices", stream)
 
     for done in range(1, 51):
         progress("network", done, 50)
@@ -339,7 +339,7 @@ def test_progressOnATerminalIsOneLine():
 
 def test_progressElsewhereIsAFewLines():
     stream = io.StringIO()
-    progress = Progress("slices", stream)
+    progress = ProgressDisplay("slices", stream)
 
     for done in range(1, 1001):
         progress("network", done, 1000)

@@ -84,7 +84,7 @@ def test_trainingGoesOnFromWeightsAndStopsWhereItGetsNoBetter(tmp_path, home, we
     writePictures(tmp_path / "set", train=4, val=1)
     monkeypatch.setattr(Train, "_processors", lambda: 1)
     progress = []
-    monkeypatch.setattr(TrainDetector, "Progress", lambda unit: lambda *step: progress.append(step))
+    monkeypatch.setattr(TrainDetector, "ProgressDisplay", lambda unit: lambda *step: progress.append(step))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     from ultralytics.models.yolo.detect import DetectionTrainer
 

@@ -12,7 +12,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
-from CervicalSpineDetectionLib.Truth.DataSets.Case import Case
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.DataSets.Registry import SOURCES, findSource
 from CervicalSpineDetectionLib.Truth.DataSets.Split import splitByPatient
 from CervicalSpineDetectionLib.Truth.DataSets.VerSe import readCentroids
@@ -205,7 +205,7 @@ def test_namesThatCantBeRightAreRefused(neck):
 
 def test_patientsAreSplitWholeAndSharedOnesHeldOut(tmp_path):
     def case(name, patient, split=None):
-        return Case(name, patient, tmp_path, tmp_path, split)
+        return DataSetCase(name, patient, tmp_path, tmp_path, split)
 
     splits = splitByPatient([case("a1", "a", "train"), case("a2", "a", "test"), case("b", "b", "train"),
                              *(case(f"{patient}{i}", f"p{patient}") for patient in range(40) for i in range(2))])

@@ -7,7 +7,7 @@ repository's ``data_split.txt`` is used where it lies in the folder.
 from __future__ import annotations
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Truth.DataSets.Case import Case
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, readMask, renumbered
 
 MASK_SUFFIX = "_seg.nii.gz"
@@ -30,7 +30,7 @@ class CtSpine1K:
             ct = f"{mask.name.removesuffix(MASK_SUFFIX)}.nii.gz"
             name = ct.removesuffix(".nii.gz")
             # A CT that is not there is told when it is read: the masks are published alone.
-            found.append(Case(name, name, images.get(ct, mask.with_name(ct)), mask, splits.get(ct)))
+            found.append(DataSetCase(name, name, images.get(ct, mask.with_name(ct)), mask, splits.get(ct)))
         if not found:
             raise InputError(f"{folder} holds no masks *{MASK_SUFFIX}; give the folder with CTs and masks.")
         return found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
-from CervicalSpineDetectionLib.Truth.DataSets.Case import Case
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import readMask, renumbered
 
 
@@ -37,7 +37,7 @@ class LabelMap:
         found = []
         for ct in sorted(folder.glob(self._ct.replace("{case}", "*"))):
             name = ct.relative_to(folder).as_posix().removeprefix(before).removesuffix(after)
-            found.append(Case(name, self._patientOf(name), ct, folder / self._labels.replace("{case}", name)))
+            found.append(DataSetCase(name, self._patientOf(name), ct, folder / self._labels.replace("{case}", name)))
         if not found:
             raise InputError(f"{folder} holds no {self._ct}; correct the pattern or the folder.")
         return found

@@ -2,11 +2,11 @@
 
 import importlib
 
-# Name -> its file in this folder and the class in it, a Case.Source; label maps described by a mapping file come beside
-# them (``LabelMap``).
+# Name -> its file in this folder and the class in it, a DataSetCase.Source; label maps described by a mapping file come
+# beside them (``LabelMap``).
 SOURCES = {"verse": "VerSe", "ctspine1k": "CtSpine1K", "rsna2022": "Rsna2022", "totalsegmentator": "TotalSegmentator"}
 
 
 def findSource(name):
-    """The Case.Source of a name in ``SOURCES``."""
+    """The DataSetCase.Source of a name in ``SOURCES``."""
     return getattr(importlib.import_module(f"{__package__}.{SOURCES[name]}"), SOURCES[name])()

@@ -9,7 +9,7 @@ slices are ordered by position and both images turned to LPS by their headers.
 from __future__ import annotations
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Truth.DataSets.Case import Case
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, readMask, renumbered
 
 
@@ -26,7 +26,7 @@ class Rsna2022:
         if not masks:
             raise InputError(f"{folder} holds no segmentations/*.nii; give the folder with train_images and "
                              "segmentations.")
-        return [Case(mask.stem, mask.stem, folder / "train_images" / mask.stem, mask) for mask in masks]
+        return [DataSetCase(mask.stem, mask.stem, folder / "train_images" / mask.stem, mask) for mask in masks]
 
     def labels(self, case):
         return renumbered(readMask(case.mask), VERSE_NUMBERS)

@@ -15,7 +15,7 @@ def splitByPatient(cases):
     The data set's own split counts where it has one, else a number drawn from the patient's name, so that cases added
     later change nothing for those before.
 
-    :param cases: list of Case.
+    :param cases: list of DataSetCase.
     :return: patient -> "train", "val" or "test".
     """
     own = {}

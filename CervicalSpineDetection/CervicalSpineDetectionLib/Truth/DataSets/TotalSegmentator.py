@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
-from CervicalSpineDetectionLib.Truth.DataSets.Case import Case
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import readMask
 
 
@@ -25,8 +25,10 @@ class TotalSegmentator:
 
     def cases(self, folder):
         splits = _readSplits(folder / "meta.csv")
-        found = [Case(ct.parent.name, ct.parent.name, ct, ct.parent / "segmentations", splits.get(ct.parent.name))
-                 for ct in sorted(folder.glob("s*/ct.nii.gz"))]
+        found = []
+        for ct in sorted(folder.glob("s*/ct.nii.gz")):
+            name = ct.parent.name
+            found.append(DataSetCase(name, name, ct, ct.parent / "segmentations", splits.get(name)))
         if not found:
             raise InputError(f"{folder} holds no s*/ct.nii.gz; give the unpacked folder of the data set.")
         return found

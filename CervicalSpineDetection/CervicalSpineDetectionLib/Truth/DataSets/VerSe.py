@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
-from CervicalSpineDetectionLib.Truth.DataSets.Case import Case
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, readMask, renumbered
 
 SPLITS = {"training": "train", "validation": "val", "test": "test"}
@@ -43,7 +43,7 @@ class VerSe:
             derivatives = top / "derivatives" / ct.parent.name
             centroids = [derivatives / f"{name}{suffix}" for suffix in CENTROID_SUFFIXES]
             split = next((SPLITS[key] for key in SPLITS if key in top.name.lower()), None)
-            found.append(Case(name, name.split("_")[0], ct, derivatives / f"{name}_seg-vert_msk.nii.gz", split,
+            found.append(DataSetCase(name, name.split("_")[0], ct, derivatives / f"{name}_seg-vert_msk.nii.gz", split,
                               next((path for path in centroids if path.is_file()), None)))
         if not found:
             raise InputError(f"{folder} holds no rawdata/sub-*/sub-*{CT_SUFFIX}; give the folder with the unpacked "

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 
 @dataclass(frozen=True)
-class Case:
+class DataSetCase:
     """One CT and its labels.
 
     :param name: unique in the data set, fit for a file name.
@@ -42,11 +42,11 @@ class Source(Protocol):
     address: str
     headersAgree: bool
 
-    def cases(self, folder: Path) -> list[Case]:
+    def cases(self, folder: Path) -> list[DataSetCase]:
         """All cases in a folder. :raises InputError: the folder has not the data set's layout."""
         ...
 
-    def labels(self, case: Case) -> sitk.Image:
+    def labels(self, case: DataSetCase) -> sitk.Image:
         """uint8, codes as in ``Levels.SPINE_LEVELS``, on the labels' own grid.
 
         :raises InputError: they can't be used.
