@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from html import escape
 from pathlib import Path
+
+import jinja2
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Cohort.Doubt import doubtOf, lowestConfidence, reasonsOf
@@ -18,7 +19,7 @@ LINKS = {"scene.mrb": "scene", "vertebrae.mrk.json": "markups", "preview.png": "
 SURE_DOUBT = 0.5
 
 # No script, and nothing from elsewhere: the pictures are in the page itself.
-HEAD = """<!DOCTYPE html>
+TEMPLATE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Cervical spine cohort</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width">
@@ -37,6 +38,26 @@ ul { margin: .3rem 0; padding-left: 1.2rem } p { margin: .3rem 0 } .levels, .not
 a { color: #8cc8ff; margin-right: .9rem } td { padding: .15rem 1rem .15rem 0; vertical-align: top }
 td:first-child { white-space: nowrap }
 </style></head><body>
+<h1>Cervical spine cohort: {{ seen|length }} scans</h1>
+<p class="note">Sorted by doubt: conflicts, levels that were not seen, then the lowest confidence. Research use only, \
+not a medical device.</p>
+<main>
+{% for scan in seen %}
+<article{% if scan.doubtful %} class="doubtful"{% endif %} id="{{ scan.name }}">
+{%- if scan.picture %}<img alt="preview" src="data:image/jpeg;base64,{{ scan.picture }}">
+{%- else %}<div class="none">no picture</div>{% endif -%}
+<div class="text"><h3>{{ scan.name }}</h3>
+<p class="levels">{{ scan.levels }}; lowest confidence {{ scan.confidence }}</p>
+<ul>{% for reason in scan.reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
+{%- for address, name in scan.links %}<a href="{{ address }}">{{ name }}</a>{% endfor %}</div></article>
+{% endfor %}
+</main>
+{% for title, others in tables if others %}
+<h2>{{ title }}: {{ others|length }}</h2><table>
+{% for other in others %}<tr><td>{{ other.name }}</td><td>{{ other.reason }}</td></tr>
+{% endfor %}</table>
+{% endfor %}
+</body></html>
 """
 
 
@@ -50,17 +71,12 @@ def writePage(path, outcomes, scans):
     path = Path(path)
     seen = sorted((outcome for outcome in outcomes if outcome.result), key=lambda o: (-doubtOf(o.result), o.name))
     prefix = scans.relative_to(path.parent).as_posix()
-    parts = [
-        HEAD, f"<h1>Cervical spine cohort: {len(seen)} scans</h1>\n",
-        '<p class="note">Sorted by doubt: conflicts, levels that were not seen, then the lowest confidence. '
-        "Research use only, not a medical device.</p>\n",
-        "<main>\n", *(_card(outcome, scans, prefix) for outcome in seen), "</main>\n",
-        _table("Could not be used", [o for o in outcomes if o.status == FAILED]),
-        _table("No CT volumes, left out", [o for o in outcomes if o.status == LEFT_OUT]),
-        "</body></html>\n",
-    ]
+    tables = [(title, [outcome for outcome in outcomes if outcome.status == status])
+              for title, status in (("Could not be used", FAILED), ("No CT volumes, left out", LEFT_OUT))]
+    template = jinja2.Environment(autoescape=True).from_string(TEMPLATE)
     with atomicFile(path) as temporary:
-        temporary.write_text("".join(parts), encoding="utf-8")
+        temporary.write_text(template.render(seen=[_card(o, scans / o.name, f"{prefix}/{o.name}") for o in seen],
+                                             tables=tables), encoding="utf-8")
 
 
 def writeThumbnail(folder):
@@ -73,30 +89,13 @@ def writeThumbnail(folder):
         picture.save(folder / THUMBNAIL_FILE, quality=82)
 
 
-def _card(outcome, scans, prefix):
-    result, folder = outcome.result, scans / outcome.name
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in reasonsOf(result))
-    links = "".join(f'<a href="{escape(f"{prefix}/{outcome.name}/{file}")}">{name}</a>'
-                    for file, name in LINKS.items() if (folder / file).is_file())
-    doubtful = ' class="doubtful"' if doubtOf(result) >= SURE_DOUBT else ""
-    levels = " ".join(vertebra.level for vertebra in result.vertebrae)
-    return (
-        f'<article{doubtful} id="{escape(outcome.name)}">{_picture(folder)}<div class="text">'
-        f"<h3>{escape(outcome.name)}</h3>"
-        f'<p class="levels">{escape(levels)}; lowest confidence {lowestConfidence(result):.2f}</p>'
-        f"<ul>{reasons}</ul>{links}</div></article>\n"
-    )
-
-
-def _picture(folder):
-    if not (folder / THUMBNAIL_FILE).is_file():
-        return '<div class="none">no picture</div>'
-    data = base64.b64encode((folder / THUMBNAIL_FILE).read_bytes()).decode()
-    return f'<img alt="preview" src="data:image/jpeg;base64,{data}">'
-
-
-def _table(title, outcomes):
-    if not outcomes:
-        return ""
-    rows = "".join(f"<tr><td>{escape(o.name)}</td><td>{escape(o.reason)}</td></tr>\n" for o in outcomes)
-    return f"<h2>{title}: {len(outcomes)}</h2><table>\n{rows}</table>\n"
+def _card(outcome, folder, address):
+    """What the template asks of a scan. :param address: of its folder in links."""
+    result, thumbnail = outcome.result, folder / THUMBNAIL_FILE
+    return {
+        "name": outcome.name, "doubtful": doubtOf(result) >= SURE_DOUBT, "reasons": reasonsOf(result),
+        "levels": " ".join(vertebra.level for vertebra in result.vertebrae),
+        "confidence": f"{lowestConfidence(result):.2f}",
+        "picture": base64.b64encode(thumbnail.read_bytes()).decode() if thumbnail.is_file() else None,
+        "links": [(f"{address}/{file}", name) for file, name in LINKS.items() if (folder / file).is_file()],
+    }
