@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback, SliceDetector
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 
-def detectVertebrae(image, weights=None, device="auto", progress=None, confirmed=()):
+def detectVertebrae(image: sitk.Image, weights: str | Path | None = None, device: str = "auto",
+                    progress: ProgressCallback | None = None, confirmed: Sequence[Vertebra] = ()) -> DetectionResult:
     """Find and name the cervical vertebrae of a CT.
 
     >>> from CervicalSpineDetectionLib import detectVertebrae, readImage, toDataFrame
@@ -34,7 +42,7 @@ def detectVertebrae(image, weights=None, device="auto", progress=None, confirmed
 
 
 @lru_cache(maxsize=1)
-def _detector(weights, device):
+def _detector(weights: str | Path | None, device: str) -> SliceDetector:
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     return loadDetector(weights, device)

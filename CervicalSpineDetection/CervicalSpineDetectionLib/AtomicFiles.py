@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ FINISHED_PREFIX = ".finished-"
 MANIFEST = "written.json"
 
 
-def ensureWritable(folder):
+def ensureWritable(folder: str | Path) -> None:
     """Make a folder and check that files can be written to it.
 
     :raises InputError: they can't.
@@ -33,7 +34,7 @@ def ensureWritable(folder):
 
 
 @contextmanager
-def atomicFile(path):
+def atomicFile(path: str | Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place when the block ends without an error.
 
     :param path: file that may be there already.
@@ -49,7 +50,7 @@ def atomicFile(path):
 
 
 @contextmanager
-def atomicFolder(folder, names):
+def atomicFolder(folder: str | Path, names: Sequence[str]) -> Iterator[Path]:
     """A temporary folder whose files replace those of ``folder`` when the block ends without an error.
 
     Earlier files of these names that were not written anew are removed, so that no folder mixes two runs; all other
@@ -74,7 +75,7 @@ def atomicFolder(folder, names):
     _putInPlace(finished, folder, names)
 
 
-def finishLeftovers(folder, names):
+def finishLeftovers(folder: str | Path, names: Sequence[str]) -> None:
     """Put in place what a killed process had written whole, remove what it had not.
 
     :param folder: see ``atomicFolder``.
@@ -85,7 +86,7 @@ def finishLeftovers(folder, names):
     removeUnfinished(folder)
 
 
-def _putInPlace(finished, folder, names):
+def _putInPlace(finished: Path, folder: Path, names: Sequence[str]) -> None:
     if (finished / MANIFEST).exists():
         written = json.loads((finished / MANIFEST).read_text(encoding="utf-8"))
         for name in names:
@@ -97,7 +98,7 @@ def _putInPlace(finished, folder, names):
 
 
 @contextmanager
-def newFolder(target):
+def newFolder(target: str | Path) -> Iterator[Path]:
     """A temporary folder that takes the name ``target`` when the block ends without an error: it is there whole or not
     at all, however the process ends.
 
@@ -121,7 +122,7 @@ def newFolder(target):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def removeUnfinished(folder):
+def removeUnfinished(folder: str | Path) -> None:
     """Remove what killed processes left in a folder."""
     for leftover in Path(folder).glob(f"{TEMPORARY_PREFIX}*"):
         if leftover.is_dir():

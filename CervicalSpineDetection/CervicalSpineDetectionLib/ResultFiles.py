@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import SimpleITK as sitk
+
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Terminal import canDraw, quietLibraries
 
 # The JSON is put in place last: where it is new, all others are.
 RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")
 
 
-def writeFiles(folder, result, image, name, oriented=True, scene=True, preview=True):
+def writeFiles(folder: Path, result: DetectionResult, image: sitk.Image, name: str, oriented: bool = True,
+               scene: bool = True, preview: bool = True) -> list[str]:
     """Write the result files into a folder. What can't be made here must not cost the numbers.
 
     :param folder: existing folder, an absolute Path.

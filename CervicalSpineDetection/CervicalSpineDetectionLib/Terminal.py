@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any, TextIO
 
 DRAW_NOTHING = """
 import vtkmodules.vtkRenderingOpenGL2
@@ -17,7 +19,7 @@ window.Render()
 """
 
 
-def canDraw():
+def canDraw() -> bool:
     """Try in a process of its own: without OpenGL (no GPU driver, no Mesa) VTK does not raise, it ends the process."""
     trial = subprocess.run([sys.executable, "-c", DRAW_NOTHING], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return trial.returncode == 0
@@ -31,12 +33,13 @@ class ProgressDisplay:
     :param lines: about so many lines where the stream is no terminal.
     """
 
-    def __init__(self, unit, stream=None, lines=4):
+    def __init__(self, unit: str, stream: TextIO | None = None, lines: int = 4):
         self._unit, self._stream, self._lines = unit, stream or sys.stdout, lines
         self._started = time.perf_counter()
-        self._bar = self._shown = None
+        self._bar: Any = None
+        self._shown: tuple[int, int] | None = None
 
-    def __call__(self, step, done, total):
+    def __call__(self, step: str, done: int, total: int) -> None:
         if self._stream.isatty():
             self._draw(step, done, total)
         elif (total, self._lines * done // max(total, 1)) != self._shown:
@@ -45,7 +48,7 @@ class ProgressDisplay:
             self._stream.write(f"{step}: {done} of {total} {self._unit}, {seconds:.1f} s\n")
             self._stream.flush()
 
-    def _draw(self, step, done, total):
+    def _draw(self, step: str, done: int, total: int) -> None:
         from tqdm import tqdm
 
         if self._bar is None or done < self._bar.n or total != self._bar.total:
@@ -56,7 +59,7 @@ class ProgressDisplay:
         if done == total:
             self.close()
 
-    def close(self):
+    def close(self) -> None:
         """End the bar's line."""
         if self._bar is not None:
             self._bar.close()
@@ -64,7 +67,7 @@ class ProgressDisplay:
 
 
 @contextmanager
-def quietLibraries():
+def quietLibraries() -> Iterator[None]:
     """Drop what is printed within the block, by Python and by C++ libraries (ITK, VTK) alike. Errors still raise."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -19,10 +19,10 @@ import SimpleITK as sitk
 from test_files_dicom import ORIGIN, SLICES, writeFrames, writeSeries
 from test_files_images import nrrd
 
+from CervicalSpineDetectionLib import ResultFiles
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ResultFiles import RESULT_FILES
-from CervicalSpineDetectionLib.Results import ResultJson
 from CervicalSpineDetectionLib.SliceDetector import YoloDetector
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES, SliceDetections
 from CervicalSpineDetectionLib.SliceDetector.Weights import saveWeights
@@ -286,7 +286,7 @@ def test_diskFullWhileWritingIsToldAndKeepsEarlierResults(earlier, ct, capfd, mo
         path.write_text("half of")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(ResultJson, "writeJson", writeJson)
+    monkeypatch.setattr(ResultFiles, "writeJson", writeJson)
 
     assertRefused([ct, "--output", earlier], "No space left on device", earlier, capfd)
 

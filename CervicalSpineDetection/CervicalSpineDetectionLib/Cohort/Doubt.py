@@ -8,13 +8,14 @@ import numpy as np
 
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 # A neighbour nearer or further than the usual distance by this factor is no neighbour: posture, disc height and
 # stature together change it by less (``LevelChain.SPACING_DEVIATION``).
 SPACING_TOLERANCE = 1.7
 
 
-def conflictsOf(result):
+def conflictsOf(result: DetectionResult) -> list[str]:
     """What in a result contradicts itself.
 
     :param result: DetectionResult.
@@ -34,12 +35,12 @@ def conflictsOf(result):
     return conflicts
 
 
-def lowestConfidence(result):
+def lowestConfidence(result: DetectionResult) -> float:
     """0 to 1, 0 where nothing was found."""
     return float(min((vertebra.confidence for vertebra in result.vertebrae), default=0.0))
 
 
-def doubtOf(result):
+def doubtOf(result: DetectionResult) -> float:
     """How much a result needs a person: what the lowest confidence lacks to 1, and 1 for each inferred level and each
     conflict. A CT without any vertebra counts as one with all cervical levels unseen.
 
@@ -49,7 +50,7 @@ def doubtOf(result):
     return 1 - lowestConfidence(result) + inferred + len(conflictsOf(result))
 
 
-def reasonsOf(result):
+def reasonsOf(result: DetectionResult) -> list[str]:
     """For people: conflicts, then what is to be said of single levels, then the warnings of the run."""
     if not result.vertebrae:
         return ["No cervical vertebra was found.", *result.warnings]

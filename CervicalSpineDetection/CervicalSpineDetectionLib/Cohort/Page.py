@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Cohort.Doubt import doubtOf, lowestConfidence, reasonsOf
-from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, LEFT_OUT
+from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, LEFT_OUT, Outcome
 
 THUMBNAIL_FILE = "thumbnail.jpg"
 THUMBNAIL_SIZE = (600, 360)
@@ -61,7 +63,7 @@ not a medical device.</p>
 """
 
 
-def writePage(path, outcomes, scans):
+def writePage(path: str | Path, outcomes: Sequence[Outcome], scans: Path) -> None:
     """Write the page, whole or not at all.
 
     :param path: of the HTML file.
@@ -79,7 +81,7 @@ def writePage(path, outcomes, scans):
                                              tables=tables), encoding="utf-8")
 
 
-def writeThumbnail(folder):
+def writeThumbnail(folder: Path) -> None:
     """A small picture for the page beside ``preview.png``, where that is."""
     from PIL import Image
 
@@ -89,7 +91,7 @@ def writeThumbnail(folder):
         picture.save(folder / THUMBNAIL_FILE, quality=82)
 
 
-def _card(outcome, folder, address):
+def _card(outcome: Outcome, folder: Path, address: str) -> dict[str, Any]:
     """What the template asks of a scan. :param address: of its folder in links."""
     result, thumbnail = outcome.result, folder / THUMBNAIL_FILE
     return {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import newFolder
+from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
@@ -35,7 +37,7 @@ class Outcome:
     result: DetectionResult | None = None
 
 
-def process(scan, folder, analyse):
+def process(scan: Scan, folder: Path, analyse: Callable[[Scan, Path], None]):
     """Make the result folder of a scan, unless it is there. Bad scans get one too, with the reason.
 
     :param scan: Scan.
@@ -60,14 +62,14 @@ def process(scan, folder, analyse):
     return outcomeOf(scan, folder)
 
 
-def writeFailure(scan, folder, reason):
+def writeFailure(scan: Scan, folder: Path, reason: str) -> None:
     """Make the folder of a scan that can't be used."""
     with newFolder(Path(folder) / scan.name) as temporary:
         text = json.dumps({"reason": _withoutPlaces(reason, scan)}, indent=1, ensure_ascii=False)
         (temporary / FAILURE_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def outcomeOf(scan, folder):
+def outcomeOf(scan: Scan, folder: Path) -> Outcome | None:
     """Outcome that is on disk, None where the scan was not looked at yet."""
     if scan.leftOut:
         return Outcome(scan.name, LEFT_OUT, scan.leftOut)

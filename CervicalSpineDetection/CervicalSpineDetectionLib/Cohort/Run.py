@@ -7,24 +7,30 @@ import dataclasses
 import json
 import shutil
 import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, removeUnfinished
 from CervicalSpineDetectionLib.Cohort.Page import writePage, writeThumbnail
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, FAILURE_FILE, outcomeOf, process, writeFailure
+from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.Cohort.Schedule import outcomes
 from CervicalSpineDetectionLib.Cohort.Summary import writeSummary
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.ResultFiles import writeFiles
 from CervicalSpineDetectionLib.Results.ResultCsv import csvCell
+from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 
 SCANS_FOLDER = "scans"
 PAGE = "index.html"
 
 
-def runCohort(scans, root, output, analyse, workers=1, scheduler=None, retryFailed=False):
+def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable[..., None], workers: int = 1,
+              scheduler: str | None = None, retryFailed: bool = False) -> int:
     """Analyse the scans that were not yet, then write tables and page.
 
     :param scans: list of Scan, found below ``root``.
@@ -67,7 +73,7 @@ def runCohort(scans, root, output, analyse, workers=1, scheduler=None, retryFail
     return 0
 
 
-def analyseScan(scan, folder, weights, device, scene, preview):
+def analyseScan(scan: Scan, folder: Path, weights: str, device: str, scene: bool, preview: bool) -> None:
     """Read, detect, write. :param folder: absolute Path."""
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
     from CervicalSpineDetectionLib.Pipeline import detectVertebrae
@@ -84,7 +90,7 @@ def analyseScan(scan, folder, weights, device, scene, preview):
 
 
 @lru_cache(maxsize=1)
-def detectorOf(weights, device):
+def detectorOf(weights: str, device: str) -> SliceDetector:
     """Once a process."""
     tuneProcess()
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -92,7 +98,7 @@ def detectorOf(weights, device):
     return loadDetector(weights, device)
 
 
-def sameAsBefore(output, settings):
+def sameAsBefore(output: Path, settings: Mapping[str, Any]) -> None:
     """:raises InputError: the folder holds results made in another way, which must not be mixed."""
     path = output / "cohort.json"
     if path.is_file():
@@ -105,7 +111,7 @@ def sameAsBefore(output, settings):
         temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
-def _writeSources(path, scans, root):
+def _writeSources(path: Path, scans: Sequence[Scan], root: Path) -> None:
     """Which scan is which: for the owner of the data, not to be passed on with the results."""
     with atomicFile(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -113,7 +119,7 @@ def _writeSources(path, scans, root):
         writer.writerows([scan.name, csvCell(scan.path.relative_to(root.resolve()).as_posix())] for scan in scans)
 
 
-def _writeOverview(output, outcomes):
+def _writeOverview(output: Path, outcomes: Sequence[Any]) -> None:
 
     writeSummary(output, outcomes)
     writePage(output / PAGE, outcomes, output / SCANS_FOLDER)

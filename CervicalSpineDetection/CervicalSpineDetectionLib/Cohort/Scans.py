@@ -37,7 +37,7 @@ class Scan:
     leftOut: str = ""
 
 
-def findScans(root, pattern="*", without=None):
+def findScans(root: Path, pattern: str = "*", without: Path | None = None) -> list[Scan]:
     """Image files, and DICOM series by folder, below a folder.
 
     Hidden files and folders are passed over, linked folders not followed.

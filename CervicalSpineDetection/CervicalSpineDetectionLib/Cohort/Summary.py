@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
+from CervicalSpineDetectionLib.Cohort.ResultFolders import Outcome
 from CervicalSpineDetectionLib.Results.ResultCsv import COLUMNS, csvCell, rowsOf
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 SCAN_COLUMNS = (
     "scan", "status", "doubt", "lowestConfidence", "levels", "inferred", "incomplete", "conflicts", "remarks", "model",
@@ -16,7 +19,7 @@ SCAN_COLUMNS = (
 VERTEBRA_COLUMNS = ("scan", *COLUMNS)
 
 
-def writeSummary(folder, outcomes):
+def writeSummary(folder: Path, outcomes: Sequence[Outcome]) -> None:
     """Write ``scans.csv`` and ``vertebrae.csv``, and the same as Parquet where pyarrow is installed; each file whole or
     not at all.
 
@@ -29,7 +32,7 @@ def writeSummary(folder, outcomes):
            [[outcome.name, *row] for outcome in found for row in rowsOf(outcome.result)])
 
 
-def _scanRow(outcome):
+def _scanRow(outcome: Outcome):
     result = outcome.result
     if result is None:
         return [outcome.name, outcome.status, None, None, "", "", "", None, outcome.reason, "", None]
@@ -43,7 +46,7 @@ def _scanRow(outcome):
     ]
 
 
-def _levels(vertebrae):
+def _levels(vertebrae: Iterable[Vertebra]) -> str:
     return " ".join(vertebra.level for vertebra in vertebrae)
 
 

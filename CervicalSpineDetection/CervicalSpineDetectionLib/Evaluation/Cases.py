@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import multiprocessing
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -42,7 +43,7 @@ class Case:
     slivers: frozenset[str] = frozenset()
 
 
-def casesIn(folder):
+def casesIn(folder: str | Path) -> Iterator[Case]:
     """Cases of a folder, by name; each is read when its turn comes.
 
     NAME.json: {"case", "image", "vertebrae": {level: {"min", "max", "centre"}}}, LPS mm, the image named relative to
@@ -91,7 +92,7 @@ def _labelCase(path):
     return Case(name, readImage(images[0]), referencesOf(labels), labels)
 
 
-def alongPatientAxes(labels):
+def alongPatientAxes(labels: sitk.Image) -> sitk.Image:
     """A label map cut to its labels, on a grid along the patient axes.
 
     :param labels: uint8 sitk image, any grid, not empty.
@@ -108,7 +109,7 @@ def alongPatientAxes(labels):
                          [spacing] * 3, np.eye(3).ravel().tolist(), 0)
 
 
-def referencesOf(labels):
+def referencesOf(labels: sitk.Image):
     """Level -> Reference of what ``alongPatientAxes`` gives; without centre where no slice shows the body."""
     references = {vertebra.level: Reference(vertebra.centre, vertebra.bounds) for vertebra in vertebraeOf(labels)}
     statistics = sitk.LabelShapeStatisticsImageFilter()
@@ -121,7 +122,7 @@ def referencesOf(labels):
     return references
 
 
-def phantomCases(count, firstSeed, workers=1, region="neck"):
+def phantomCases(count: int, firstSeed: int, workers: int = 1, region: str = "neck") -> Iterator[Case]:
     """Phantoms that no training has seen, if the seeds are others, made in processes of their own.
 
     :param region: see ``Phantom.makePhantom``.
@@ -139,7 +140,7 @@ def phantomCases(count, firstSeed, workers=1, region="neck"):
             yield case
 
 
-def phantomCase(seed, region="neck"):
+def phantomCase(seed: int, region: str = "neck") -> Case:
     """Case of one phantom; a vertebra whose centre lies outside the field of view has a box only."""
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 

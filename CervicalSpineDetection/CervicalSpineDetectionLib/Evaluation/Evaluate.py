@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase
@@ -13,7 +15,7 @@ from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 
 
-def evaluateCases(cases, detector):
+def evaluateCases(cases: Iterable[Any], detector: Any):
     """Detect and score case after case; a line is printed for each.
 
     :param cases: iterable of ``Evaluation.Cases.Case``.
@@ -34,7 +36,7 @@ def evaluateCases(cases, detector):
     return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
 
 
-def evaluateNegative(path, detector):
+def evaluateNegative(path: str | Path, detector: Any) -> tuple[str, dict[str, float] | None]:
     """:return: (name, level -> confidence of what was found; None where the scan was refused as no CT of use)."""
     if not Path(path).exists():
         raise InputError(f"{path} does not exist; check the path.")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
-from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, Level
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 VERSE_RADIUS_MM = 20.0  # Sekuboyina et al. 2021, VerSe, Medical Image Analysis 73, 102166
 STRICT_RADIUS_MM = 8.0
@@ -47,7 +51,7 @@ class LevelScore:
     iou: float
     edgeErrors: np.ndarray
 
-    def isHit(self, radius):
+    def isHit(self, radius: float) -> bool:
         """Right by the VerSe rule: the nearest centre is that of the same level, and nearer than the radius (mm)."""
         return self.nearest == self.level and self.centreError < radius
 
@@ -64,7 +68,7 @@ class CaseScore:
     levels: list[LevelScore]
     falseLevels: dict[str, float]
 
-    def isRight(self, radius):
+    def isRight(self, radius: float) -> bool:
         """Every level with a centre is a hit, and none is false."""
         return not self.falseLevels and all(score.isHit(radius) for score in self.levels if score.hasCentre)
 
@@ -81,7 +85,8 @@ class CaseScore:
         return len(self.falseLevels), self.isRight(VERSE_RADIUS_MM), self.isRight(STRICT_RADIUS_MM)
 
 
-def scoreCase(case, vertebrae, references, slivers=()):
+def scoreCase(case: str, vertebrae: Sequence[Vertebra], references: Mapping[str, Reference],
+              slivers: Sequence[str] = ()) -> CaseScore:
     """Scores of one case.
 
     :param vertebrae: list of Vertebra found.
@@ -96,7 +101,7 @@ def scoreCase(case, vertebrae, references, slivers=()):
         if level not in CERVICAL_LEVELS:
             continue
         hasCentre = reference.centre is not None
-        vertebra = found.get(level)
+        vertebra = found.get(Level(level))
         if vertebra is None:
             scores.append(LevelScore(case, level, False, 0.0, hasCentre, None, np.nan, 0.0, np.full(6, np.nan)))
             continue
@@ -111,14 +116,14 @@ def scoreCase(case, vertebrae, references, slivers=()):
     return CaseScore(case, scores, {level: found[level].confidence for level in false})
 
 
-def boxIou(first, second):
+def boxIou(first: Bounds, second: Bounds) -> float:
     """Intersection over union of two axis-aligned boxes in 3D."""
     overlap = np.minimum(first.maximum, second.maximum) - np.maximum(first.minimum, second.minimum)
     shared = np.prod(np.maximum(overlap, 0))
     return float(shared / (np.prod(first.size) + np.prod(second.size) - shared))
 
 
-def summary(cases):
+def summary(cases: Sequence[CaseScore]) -> dict[str, Any]:
     """Figures over cases.
 
     :param cases: list of CaseScore.
@@ -146,13 +151,13 @@ def summary(cases):
     }
 
 
-def _mean(values):
+def _mean(values: Array) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
-def _quantile(values, q):
+def _quantile(values: Array, q: float) -> float:
     return float(np.quantile(values, q)) if len(values) else float("nan")
 
 
-def _median(edges):
+def _median(edges: Array) -> list[float]:
     return np.median(edges, axis=0).tolist() if len(edges) else [float("nan")] * 6

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder
 from CervicalSpineDetectionLib.Evaluation.Bootstrap import RESAMPLES, SEED, intervals
-from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, summary
+from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, CaseScore, summary
 from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, contactSheet, pageCount, reliabilityPlot
 from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
 
@@ -17,7 +20,8 @@ CSV_FIELDS = ("case", "level", "found", "confidence", "nearest", "centreError", 
               *(f"{side}Error" for side in SIDES))
 
 
-def figuresOf(cases, slices, negatives, model):
+def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Any], negatives: Sequence[Any],
+              model: Mapping[str, Any]) -> dict[str, Any]:
     """All that evaluation.json holds.
 
     :param cases: list of CaseScore.
@@ -40,7 +44,7 @@ def figuresOf(cases, slices, negatives, model):
     return figures
 
 
-def caseFigures(case):
+def caseFigures(case: CaseScore) -> dict[str, Any]:
     """Figures of one CaseScore."""
     figures = summary([case])
     return {"case": case.case, **{name: figures[name] for name in (
@@ -48,7 +52,7 @@ def caseFigures(case):
     )}, "allLevelsRight": case.isRight(VERSE_RADIUS_MM), "falseLevels": case.falseLevels}
 
 
-def sliceFigures(statistics):
+def sliceFigures(statistics: Sequence[Any]) -> dict[str, Any]:
     """Average precision and its intervals."""
     from CervicalSpineDetectionLib.Evaluation.SliceMetrics import averagePrecision
 
@@ -58,7 +62,7 @@ def sliceFigures(statistics):
     return {**averagePrecision(statistics), "intervals": intervals(statistics, means, SLICE_RESAMPLES)}
 
 
-def negativeFigures(negatives):
+def negativeFigures(negatives: Sequence[Any]) -> dict[str, Any]:
     """Cervical levels found where there are none."""
     found = [confidence for _, levels in negatives for confidence in (levels or {}).values()]
     return {
@@ -70,7 +74,7 @@ def negativeFigures(negatives):
     }
 
 
-def badness(case):
+def badness(case: CaseScore) -> tuple[int, int, float]:
     """Sort key, worst first: levels wrong at 20 mm, at 8 mm, then overlap."""
     wrong = [sum(not score.isHit(radius) for score in case.levels if score.hasCentre)
              for radius in (VERSE_RADIUS_MM, STRICT_RADIUS_MM)]
@@ -78,7 +82,7 @@ def badness(case):
     return (-(wrong[0] + len(case.falseLevels)), -wrong[1], overlap)
 
 
-def remark(case):
+def remark(case: CaseScore) -> str:
     """What is wrong with a case, in short."""
     parts = []
     for score in case.levels:
@@ -90,7 +94,7 @@ def remark(case):
     return ", ".join(parts + [f"{level} false" for level in case.falseLevels])
 
 
-def writeReport(folder, figures, cases, pictures):
+def writeReport(folder: Path, figures: Mapping[str, Any], cases: Sequence[CaseScore], pictures: Sequence[Any]) -> None:
     """evaluation.json, cases.csv, reliability.png and contact sheets, all at once.
 
     :param folder: existing folder; contact sheets of an earlier run are removed.
@@ -131,7 +135,7 @@ def _withoutNan(value):
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def table(figures):
+def table(figures: Mapping[str, Any]) -> list[str]:
     """Lines for people."""
     bootstrap = figures["bootstrap"]
     lines = [f"{'':<46} {'':>8}   95 % interval, {bootstrap['resamples']} bootstrap resamples of the scans (mAP: "

@@ -9,18 +9,23 @@ box's best class score times the level's confidence.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Pipeline import slicesFor
-from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import importUltralytics
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 
@@ -64,7 +69,7 @@ class RememberingDetector:
         return self._detections
 
 
-def scoreSlices(image, labels, detector):
+def scoreSlices(image: sitk.Image, labels: sitk.Image, detector: Any) -> dict[str, SliceStatistics]:
     """Both variants on all sagittal slices of one CT.
 
     :param image: sitk CT.
@@ -79,7 +84,7 @@ def scoreSlices(image, labels, detector):
             "afterFusion": matched(fusedBoxes(detections, volume), truth)}
 
 
-def trueBoxes(labels, volume):
+def trueBoxes(labels: sitk.Image, volume: SagittalVolume):
     """Boxes of a label map on the slices of a SagittalVolume, see ``Truth.SliceBoxes.boxesInSlice``."""
     levels = resampleLabels(labels, volume)
     xs = volume.origin[0] + np.arange(len(levels)) * volume.sliceSpacing
@@ -87,7 +92,7 @@ def trueBoxes(labels, volume):
     return [boxesInSlice(level, x, middles, volume.pixelSize) for level, x in zip(levels, xs, strict=True)]
 
 
-def detectorBoxes(detections):
+def detectorBoxes(detections: SliceDetections) -> Array:
     """Predictions of one SliceDetections: array (n, 6) of corners, score, class."""
     box, kind = np.nonzero(detections.scores > MINIMUM_SCORE)
     whole = np.column_stack([detections.boxes[box], detections.scores[box, kind], kind])
@@ -96,7 +101,7 @@ def detectorBoxes(detections):
     return np.concatenate([whole, body])
 
 
-def fusedBoxes(detections, volume):
+def fusedBoxes(detections: Sequence[SliceDetections], volume: SagittalVolume) -> list[Array]:
     """Predictions after fusion: one array (n, 6) a slice of corners, score, class."""
     rows = [[] for _ in detections]
     for link in fuse(detections, volume).links:
@@ -108,7 +113,7 @@ def fusedBoxes(detections, volume):
     return [np.array(row, float).reshape(-1, 6) for row in rows]
 
 
-def matched(predictions, truth):
+def matched(predictions: Sequence[Array], truth: Sequence[Sequence[Any]]) -> SliceStatistics:
     """Match boxes slice by slice as ultralytics' validator does.
 
     :param predictions: one array (n, 6) a slice: corners, score, class.
@@ -126,16 +131,16 @@ def matched(predictions, truth):
         if not boxes or not len(found):
             correct.append(np.zeros((len(found), len(IOU_THRESHOLDS)), bool))
             continue
-        found, true = torch.from_numpy(found).float(), torch.tensor(boxes, dtype=torch.float32)
-        iou = box_iou(true[:, 1:], found[:, :4])
-        hits = BaseValidator.match_predictions(validator, found[:, 5], true[:, 0], iou)  # type: ignore[arg-type]
+        seen, true = torch.from_numpy(found).float(), torch.tensor(boxes, dtype=torch.float32)
+        iou = box_iou(true[:, 1:], seen[:, :4])
+        hits = BaseValidator.match_predictions(validator, seen[:, 5], true[:, 0], iou)  # type: ignore[arg-type]
         correct.append(hits.numpy())
     all_ = np.concatenate(predictions)
     return SliceStatistics(np.concatenate(correct), all_[:, 4], all_[:, 5].astype(int),
                            np.array([box[0] for boxes in truth for box in boxes], int))
 
 
-def averagePrecision(statistics):
+def averagePrecision(statistics: Sequence[SliceStatistics]) -> dict[str, Any]:
     """mAP over cases by ``ultralytics.utils.metrics.ap_per_class``.
 
     :param statistics: list of SliceStatistics.

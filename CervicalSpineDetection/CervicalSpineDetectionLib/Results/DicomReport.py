@@ -6,6 +6,10 @@ in the CT's frame of reference (LPS mm).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import highdicom
 import numpy as np
 from highdicom.sr import CodedConcept
@@ -14,6 +18,8 @@ from pydicom.uid import generate_uid
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Results.DicomSegmentation import SOFTWARE, vertebraCode
+from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 SERIES_NUMBER = 8002
 # Corners of a box's faces, as ups (1) and downs (0) along left, posterior, superior; closed polygons.
@@ -27,7 +33,7 @@ PRIVATE_SCHEME = "99CSD"
 REMARK = CodedConcept("remark", PRIVATE_SCHEME, "Reason for review")
 
 
-def writeReport(path, result, headers):
+def writeReport(path: str | Path, result: DetectionResult, headers: Sequence[Any]) -> None:
     """:param result: DetectionResult.
     :param headers: see ``DicomSourceImages.sourceImages``.
     """
@@ -47,7 +53,7 @@ def writeReport(path, result, headers):
     report.save_as(path)
 
 
-def _groups(vertebra, frame, headers, model):
+def _groups(vertebra: Vertebra, frame: Any, headers: Sequence[Any], model: Mapping[str, Any]):
     code = vertebraCode(vertebra.level)
     common = {
         "finding_type": code, "finding_category": codes.cid7150.AnatomicalStructure,
@@ -73,6 +79,6 @@ def _groups(vertebra, frame, headers, model):
     return box, centre
 
 
-def _faces(box):
+def _faces(box: OrientedBox):
     """LPS mm, shape (6, 5, 3)."""
     return box.centre + (FACES - 0.5) * box.size @ box.axes

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles
@@ -14,7 +16,7 @@ from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles
 SAME_PLACE_VOXELS = 0.2
 
 
-def sourceImages(path, image):
+def sourceImages(path: str | Path, image: sitk.Image) -> list[Any]:
     """Headers of the slices a CT was read from.
 
     :param path: DICOM folder, or a file in it.
@@ -40,7 +42,7 @@ def sourceImages(path, image):
     return headers
 
 
-def _slot(header, image):
+def _slot(header: Any, image: sitk.Image) -> int | None:
     """Number of the slice with this header, or None."""
     if header.get("ImagePositionPatient") is None or (
             header.get("Columns"), header.get("Rows")) != image.GetSize()[:2]:

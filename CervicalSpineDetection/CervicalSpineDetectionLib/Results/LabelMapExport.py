@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import Level
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 # Between muscle (about 60 HU) and bone; a voxel half of thin cortical bone and half of fat or muscle lies near 150 to
 # 300, so that a threshold of solid bone would lose arches on coarse CTs.
@@ -19,7 +24,7 @@ BODY_RADIUS_MM = 15.0
 SAME_GRID_MM = 0.05
 
 
-def checkGrid(result, image):
+def checkGrid(result: DetectionResult, image: sitk.Image) -> None:
     """:raises InputError: the result belongs to another CT."""
     stated = result.image
     same = list(stated.get("size", ())) == list(image.GetSize()) and all(
@@ -30,7 +35,7 @@ def checkGrid(result, image):
                          "give the CT it was made from.")
 
 
-def boxMap(vertebrae, image):
+def boxMap(vertebrae: Sequence[Vertebra], image: sitk.Image) -> sitk.Image:
     """Oriented boxes as labels.
 
     :param vertebrae: list of Vertebra, LPS mm.
@@ -44,7 +49,7 @@ def boxMap(vertebrae, image):
     return _onGrid(labels, image)
 
 
-def boneMask(vertebrae, image):
+def boneMask(vertebrae: Sequence[Vertebra], image: sitk.Image) -> sitk.Image:
     """Bone inside the oriented boxes: a first mask, to be corrected by hand.
 
     Threshold (Otsu 1979, within ``THRESHOLD_RANGE_HU``) per box, closed, cavities filled; of the pieces that reach the
@@ -62,7 +67,7 @@ def boneMask(vertebrae, image):
     return _onGrid(labels, image)
 
 
-def _boneOf(vertebra, hu, inside, region, image):
+def _boneOf(vertebra: Vertebra, hu: Array, inside: Array, region: tuple[slice, ...], image: sitk.Image) -> Array:
     """Bool array of the bone of one vertebra in a region."""
     dense = inside & (hu > _threshold(hu[inside]))
     mask = sitk.GetImageFromArray(dense.astype(np.uint8))
@@ -83,7 +88,7 @@ def _boneOf(vertebra, hu, inside, region, image):
     return (pieces == candidates[np.argmax(sizes[candidates])]) & filled
 
 
-def _threshold(hu):
+def _threshold(hu: Array) -> float:
     values = np.clip(hu, *OTSU_RANGE_HU).astype(np.float32)
     if values.min() == values.max():
         return THRESHOLD_RANGE_HU[0]
@@ -92,8 +97,9 @@ def _threshold(hu):
     return float(np.clip(otsu.GetThreshold(), *THRESHOLD_RANGE_HU))
 
 
-def _ownParts(vertebrae, image):
+def _ownParts(vertebrae: Sequence[Vertebra], image: sitk.Image) -> Iterator[tuple[Vertebra, tuple[slice, ...], Array]]:
     """Yield (vertebra, region as slices, bool array of it: voxels in its box and nearer to it than to others)."""
+    vertebrae = list(vertebrae)
     for own, vertebra in enumerate(vertebrae):
         region = _region(vertebra.orientedBox, image)
         inside = _insideOf(vertebra.orientedBox, region, image)
@@ -107,12 +113,12 @@ def _ownParts(vertebrae, image):
         yield vertebra, region, inside
 
 
-def _inBox(box, points):
+def _inBox(box: OrientedBox, points: Array) -> Array:
     """Points in half sizes of a box, along its axes: -1 and 1 are its faces."""
     return (points - box.centre) @ box.axes.T / (box.size / 2)
 
 
-def _insideOf(box, region, image):
+def _insideOf(box: OrientedBox, region: tuple[slice, ...], image: sitk.Image) -> Array:
     """Bool array of a region's voxels whose centres lie in a box."""
     # An affine function of the index: no array of points, which fine CTs would make gigabytes.
     start, *ends = _inBox(box, _points(np.vstack([np.zeros(3), np.eye(3)]), region, image))
@@ -124,7 +130,7 @@ def _insideOf(box, region, image):
     return inside
 
 
-def _region(box, image):
+def _region(box: OrientedBox, image: sitk.Image) -> tuple[slice, ...]:
     """Slices (z, y, x) of the voxels around a box."""
     corners = box.centre + (np.array(list(np.ndindex(2, 2, 2))) - 0.5) * box.size @ box.axes
     indices = np.array([image.TransformPhysicalPointToContinuousIndex(corner) for corner in corners.tolist()])
@@ -133,13 +139,13 @@ def _region(box, image):
     return tuple(slice(a, b) for a, b in zip(first[::-1], last[::-1], strict=True))
 
 
-def _points(indices, region, image):
+def _points(indices: Array, region: tuple[slice, ...], image: sitk.Image) -> Array:
     """LPS mm of voxels of a region, indices (z, y, x), shape (n, 3)."""
     indices = indices + [part.start for part in region]
     return image.GetOrigin() + (indices[:, ::-1] * image.GetSpacing()) @ np.reshape(image.GetDirection(), (3, 3)).T
 
 
-def _onGrid(labels, image):
+def _onGrid(labels: Array, image: sitk.Image) -> sitk.Image:
     result = sitk.GetImageFromArray(labels)
     result.CopyInformation(image)
     return result

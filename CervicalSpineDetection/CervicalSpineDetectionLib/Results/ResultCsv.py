@@ -6,8 +6,11 @@ The axes of the oriented box are in the JSON only.
 from __future__ import annotations
 
 import csv
+from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib.Results.ResultJson import toJson
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 VECTORS = {
@@ -26,7 +29,7 @@ COLUMNS = (
 )
 
 
-def rowsOf(result):
+def rowsOf(result: DetectionResult):
     """Values in the order of ``COLUMNS``, one list a vertebra.
 
     :param result: DetectionResult.
@@ -39,7 +42,7 @@ def rowsOf(result):
     ]
 
 
-def csvCell(value):
+def csvCell(value: Any) -> Any:
     """A value as it may stand in a table. Spreadsheets run text that starts like a formula; an apostrophe stops that
     (OWASP, CSV injection). Numbers stay as they are, truth values are "true" and "false"."""
     if isinstance(value, bool):
@@ -49,7 +52,7 @@ def csvCell(value):
     return value
 
 
-def writeCsv(path, result):
+def writeCsv(path: str | Path, result: DetectionResult) -> None:
     """:param result: DetectionResult. Columns: ``COLUMNS``."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Errors import InputError
@@ -16,7 +17,7 @@ MAXIMUM_BYTES = 1_000_000
 SCHEMA_FILE = Path(__file__).with_name("vertebrae.schema.json")
 
 
-def toJson(result):
+def toJson(result: DetectionResult) -> dict[str, Any]:
     """A result as plain dicts, lists and numbers: LPS, mm rounded to 0.01.
 
     :param result: DetectionResult.
@@ -34,7 +35,7 @@ def toJson(result):
     }
 
 
-def fromJson(document):
+def fromJson(document: Any) -> DetectionResult:
     """The DetectionResult of a document made by ``toJson``.
 
     :raises InputError: not such a document, or one of another version.
@@ -55,7 +56,7 @@ def fromJson(document):
         raise InputError(f"The result can't be used ({error}); run the detection again.") from error
 
 
-def readJson(path):
+def readJson(path: str | Path) -> DetectionResult:
     """The DetectionResult of a file that ``writeJson`` wrote.
 
     :raises InputError: no such file, or one that holds something else.
@@ -76,7 +77,7 @@ def readJson(path):
     return fromJson(document)
 
 
-def writeJson(path, result):
+def writeJson(path: str | Path, result: DetectionResult) -> None:
     """Write a result; numbers that JSON can't hold (NaN) raise ValueError."""
     text = json.dumps(toJson(result), indent=1, allow_nan=False, ensure_ascii=False)
     Path(path).write_text(text + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
@@ -16,7 +17,7 @@ NAME = "Cervical spine detection"
 CATEGORY_CODE = "123037004"
 
 
-def terminology():
+def terminology() -> dict[str, Any]:
     """The document, plain dicts and lists."""
     types = [
         {"CodingSchemeDesignator": "SCT", "CodeValue": level.snomedCode, "CodeMeaning": level.meaning, "cid": "7603",
@@ -29,5 +30,5 @@ def terminology():
             "SegmentationCodes": {"Category": [category]}}
 
 
-def writeTerminology(path):
+def writeTerminology(path: str | Path) -> None:
     Path(path).write_text(json.dumps(terminology(), indent=1) + "\n", encoding="utf-8")

@@ -9,9 +9,12 @@ vertebra nor as background.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Fusion.Fuse import fuseAt
@@ -20,9 +23,11 @@ from CervicalSpineDetectionLib.Fusion.Settings import agreeingSlices
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
 from CervicalSpineDetectionLib.Pipeline import slicesFor
-from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetector
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 # Whole vertebra, from its middle to the tips at its sides: front, top, back and bottom of the box of a slice, as parts
 # of depth and height of the 3D box. Medians of 37 to 816 slices of six phantoms (seeds 600 to 605, their exact label
@@ -53,7 +58,8 @@ BODY_PROFILES = (
 MARGIN = 3  # pixels around what is blacked out, and left around what is kept
 
 
-def correctedSlices(image, vertebrae, others, detector):
+def correctedSlices(image: sitk.Image, vertebrae: Sequence[Vertebra], others: Sequence[Vertebra],
+                    detector: SliceDetector) -> tuple[Array, list[list[tuple[Any, ...]]]]:
     """Pictures of a CT as the detector sees them, with boxes from corrected vertebrae.
 
     :param image: sitk CT in HU.
@@ -81,7 +87,7 @@ def correctedSlices(image, vertebrae, others, detector):
     return _blackedOut(pictures, boxes, unconfirmed, vertebrae), boxes
 
 
-def checkGaps(vertebrae):
+def checkGaps(vertebrae: Sequence[Vertebra]) -> None:
     """:raises InputError: a level is missing between two others."""
     indices = sorted({vertebra.level.order for vertebra in vertebrae})
     for upper, lower in pairwise(indices):

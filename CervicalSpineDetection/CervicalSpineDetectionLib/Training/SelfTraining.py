@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse
 from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, isComplete
@@ -15,7 +16,7 @@ from CervicalSpineDetectionLib.Fusion.Settings import CLEAR_SCORE, SPINOUS_TIP_M
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
 from CervicalSpineDetectionLib.Pipeline import slicesFor
-from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetector
 from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
 
 MINIMUM_LEVELS = 6
@@ -43,7 +44,7 @@ class TaughtScan:
     confidence: float
 
 
-def teach(image, detector):
+def teach(image: sitk.Image, detector: SliceDetector) -> tuple[TaughtScan | None, str]:
     """Boxes for an unlabelled CT, if the whole chain found in it is consistent.
 
     :param image: sitk CT.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -17,7 +21,7 @@ MINIMUM_MEAN_HU = 80
 MIRROR_HU = 20
 
 
-def readMask(path):
+def readMask(path: Path) -> sitk.Image:
     """:return: 3D sitk image. :raises InputError: missing, damaged, or no 3D image."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -34,7 +38,7 @@ def readMask(path):
     return mask
 
 
-def renumbered(mask, numbers):
+def renumbered(mask: sitk.Image, numbers: Mapping[int, int]) -> sitk.Image:
     """Labels as codes of ``Levels.SPINE_LEVELS``.
 
     :param mask: sitk image of whole numbers.
@@ -57,7 +61,7 @@ def renumbered(mask, numbers):
     return labels
 
 
-def checkLevels(labels):
+def checkLevels(labels: sitk.Image) -> None:
     """Refuse labels whose names can't be right.
 
     :param labels: sitk uint8 image, codes of ``Levels.SPINE_LEVELS``.
@@ -77,7 +81,7 @@ def checkLevels(labels):
                              "upside down or misnamed.")
 
 
-def placedOn(ct, labels, headersAgree):
+def placedOn(ct: sitk.Image, labels: sitk.Image, headersAgree: bool) -> tuple[sitk.Image, list[str]]:
     """The labels where they belong in the CT.
 
     :param ct: sitk image in HU.
@@ -101,7 +105,7 @@ def placedOn(ct, labels, headersAgree):
     return labels, notes
 
 
-def _distance(ct, labels):
+def _distance(ct: sitk.Image, labels: sitk.Image) -> float:
     """Largest distance between the same corner of both, mm."""
     corners = [[(size - 1) * bit for size, bit in zip(ct.GetSize(), bits, strict=True)] for bits in np.ndindex(2, 2, 2)]
     places = [np.array([image.TransformIndexToPhysicalPoint(corner) for corner in corners]) for image in (ct, labels)]
@@ -118,5 +122,5 @@ def _checkOnBone(hu, mask):
         raise InputError(f"The labels don't lie on bone ({own:.0f} HU on average); they belong to another CT or grid.")
 
 
-def _times(numbers):
+def _times(numbers: Iterable[Any]) -> str:
     return " x ".join(map(str, numbers))

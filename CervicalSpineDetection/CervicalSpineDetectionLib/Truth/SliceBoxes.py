@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
 
@@ -20,7 +24,7 @@ MAXIMUM_RUN_GAP_MM = 4
 AXIS_BODY_FRACTION = 0.52
 
 
-def boxesInSlice(labels, sliceX, middles, pixelSize):
+def boxesInSlice(labels: Array, sliceX: float, middles: Mapping[int, float], pixelSize: float) -> list[tuple[Any, ...]]:
     """Boxes of one sagittal slice.
 
     :param labels: uint8, shape (rows, columns), codes as in ``Levels.SPINE_LEVELS``; rows run down, columns run back.
@@ -46,7 +50,7 @@ def boxesInSlice(labels, sliceX, middles, pixelSize):
     return boxes
 
 
-def middlesOf(labels, xs, pixelSize):
+def middlesOf(labels: Array, xs: Array, pixelSize: float) -> dict[int, float]:
     """Level code -> LPS x of the middle of each vertebra's canal (of its voxels, where no slice shows the canal).
 
     In a turned neck the body lies to the side of the vertebra's middle; the canal is beside it.
@@ -69,16 +73,16 @@ def middlesOf(labels, xs, pixelSize):
     return middles
 
 
-def _extent(mask):
+def _extent(mask: Array) -> list[Any]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
 
-def _minimumBodyArea(code):
+def _minimumBodyArea(code: int) -> float:
     return MINIMUM_BODY_AREA_MM2 if code > 1 else MINIMUM_ARCH_AREA_MM2
 
 
-def _isCanal(mask, pixelSize, minimumArea):
+def _isCanal(mask: Array, pixelSize: float, minimumArea: float) -> bool:
     parts = _partsFrontToBack(mask, pixelSize)
     if len(parts) < 2 or parts[0].sum() * pixelSize**2 < minimumArea:
         return False
@@ -88,7 +92,7 @@ def _isCanal(mask, pixelSize, minimumArea):
     return gap >= MINIMUM_CANAL_MM
 
 
-def _bodyExtent(mask, pixelSize, minimumArea):
+def _bodyExtent(mask: Array, pixelSize: float, minimumArea: float) -> list[Any] | None:
     """Extent of the anterior part where the canal parts it from the arch, else None."""
     parts = _partsFrontToBack(mask, pixelSize)
     if len(parts) < 2:
@@ -98,7 +102,7 @@ def _bodyExtent(mask, pixelSize, minimumArea):
     return body if large and _extent(parts[1])[0] >= body[0] + 6 / pixelSize else None
 
 
-def _partsFrontToBack(mask, pixelSize):
+def _partsFrontToBack(mask: Array, pixelSize: float) -> list[Array]:
     """Masks of the pieces that are more than specks."""
     components = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True))
     parts = [components == label for label in range(1, components.max() + 1)]

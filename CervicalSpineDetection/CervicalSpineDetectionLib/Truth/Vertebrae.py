@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, orientedBoxes
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS
 from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
@@ -16,7 +17,7 @@ from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 MINIMUM_PART = 0.35
 
 
-def vertebraeOf(labels, wholeLabels=None):
+def vertebraeOf(labels: sitk.Image, wholeLabels: sitk.Image | None = None) -> list[Vertebra]:
     """Ground truth of a label image.
 
     :param labels: sitk image, identity direction, codes as in ``Levels.SPINE_LEVELS``.
@@ -43,7 +44,7 @@ def vertebraeOf(labels, wholeLabels=None):
     ]
 
 
-def vertebraCentres(labels):
+def vertebraCentres(labels: sitk.Image) -> dict[str, Array]:
     """Centre of each vertebral body of a label image (C1: between the arches; C2: body below the dens).
 
     :param labels: sitk image, identity direction, codes as in ``Levels.SPINE_LEVELS``.
@@ -62,7 +63,7 @@ def vertebraCentres(labels):
             boxes = boxesInSlice(mask, xs[index], middles, spacing[1])
             wanted = [box for box in boxes if box[0] == (BODY_CLASS if code > 1 else 0)]
             found[code] += [[box[1] + box[3] - 1, box[2] + box[4] - 1] for box in wanted]
-    centres = {}
+    centres: dict[str, Array] = {}
     for code, doubled in found.items():
         if doubled:
             column, row = np.median(doubled, axis=0) / 2

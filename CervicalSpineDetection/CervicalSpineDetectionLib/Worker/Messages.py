@@ -7,15 +7,17 @@ Commands of the client: "warm", "volume" (shared memory to open), "detect". Even
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 from CervicalSpineDetectionLib.Spine.VertebraDocument import vertebraFromDocument, vertebraToDocument
 
 # Eleven vertebrae with their boxes take about 10 kB.
 MAXIMUM_LINE_BYTES = 1_000_000
 
 
-def encode(message, allowNan=False):
+def encode(message: Mapping[str, Any], allowNan: bool = False) -> bytes:
     """A message as a line of bytes.
 
     :param message: dict of JSON values; numpy arrays and scalars become lists and numbers.
@@ -27,7 +29,7 @@ def encode(message, allowNan=False):
     return line
 
 
-def readMessages(stream):
+def readMessages(stream: Any) -> Iterator[dict[str, Any]]:
     """Messages of a binary stream until it ends.
 
     :raises ValueError: a line that is too long or no JSON object.
@@ -41,22 +43,22 @@ def readMessages(stream):
         yield message
 
 
-def resultToMessage(result):
+def resultToMessage(result: DetectionResult) -> dict[str, Any]:
     """:param result: DetectionResult. :return: dict for ``encode``."""
     return {"vertebrae": vertebraeToMessage(result.vertebrae), "warnings": list(result.warnings), "image": result.image,
             "model": result.model, "timings": result.timings}
 
 
-def resultFromMessage(fields):
+def resultFromMessage(fields: Mapping[str, Any]) -> DetectionResult:
     """Inverse of ``resultToMessage``, after JSON."""
     return DetectionResult(**{**fields, "vertebrae": vertebraeFromMessage(fields["vertebrae"])})
 
 
-def vertebraeToMessage(vertebrae):
+def vertebraeToMessage(vertebrae: Iterable[Vertebra]) -> list[dict[str, Any]]:
     """:param vertebrae: Vertebra objects. :return: list of dicts for ``encode``."""
     return [vertebraToDocument(vertebra) for vertebra in vertebrae]
 
 
-def vertebraeFromMessage(documents):
+def vertebraeFromMessage(documents: Iterable[Mapping[str, Any]]) -> list[Vertebra]:
     """Inverse of ``vertebraeToMessage``, after JSON."""
     return [vertebraFromDocument(document) for document in documents]

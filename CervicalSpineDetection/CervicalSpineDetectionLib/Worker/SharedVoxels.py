@@ -14,9 +14,11 @@ import sys
 import tempfile
 import threading
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 
@@ -34,7 +36,7 @@ class SharedVoxels:
     :raises OSError: no room for a block.
     """
 
-    def __init__(self, volume):
+    def __init__(self, volume: VoxelArray):
         self._volume = volume
         voxels = volume.voxels
         self.byteCount = voxels.nbytes
@@ -51,7 +53,7 @@ class SharedVoxels:
             # Written to, not mapped: full memory is then an error and no crash.
             self._block = os.fdopen(descriptor, "wb")
 
-    def fill(self):
+    def fill(self) -> None:
         """Copy the voxels into the block, and let go of them.
 
         :raises OSError: no room left.
@@ -61,7 +63,7 @@ class SharedVoxels:
         if os.name != "nt":
             self._block.close()
 
-    def release(self):
+    def release(self) -> None:
         """Give up the block; on Windows it must have been opened by the other side before, if it is still wanted.
 
         May be called more than once, and while another thread fills the block.
@@ -73,7 +75,7 @@ class SharedVoxels:
                 os.unlink(self.name)
 
 
-def openVoxels(name, byteCount):
+def openVoxels(name: str, byteCount: int) -> Any:
     """Open a block and, so that nothing can leave it behind, remove its name.
 
     :return: what ``takeImage`` asks for.
@@ -85,7 +87,7 @@ def openVoxels(name, byteCount):
     return file
 
 
-def takeImage(block, layout):
+def takeImage(block: Any, layout: Mapping[str, Any]) -> sitk.Image:
     """The image of a filled block; the block is released soon after.
 
     :param block: of ``openVoxels``.
@@ -108,7 +110,7 @@ def _mapped(block):
         return mmap.mmap(block.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _folderFor(byteCount):
+def _folderFor(byteCount: int) -> str:
     """Where files are memory, if there is such a place and it has room; else the folder for temporary files."""
     memory = "/dev/shm"
     return memory if os.path.isdir(memory) and shutil.disk_usage(memory).free > byteCount else tempfile.gettempdir()

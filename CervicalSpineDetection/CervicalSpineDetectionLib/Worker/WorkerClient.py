@@ -6,10 +6,14 @@ import logging
 import os
 import queue
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 from CervicalSpineDetectionLib.Worker.Messages import resultFromMessage, vertebraeToMessage
 from CervicalSpineDetectionLib.Worker.SharedVoxels import SharedVoxels
 from CervicalSpineDetectionLib.Worker.WorkerProcess import WorkerProcess
@@ -103,7 +107,7 @@ class WorkerClient:
         """The worker process runs."""
         return self._process is not None and self._process.isRunning
 
-    def start(self):
+    def start(self) -> None:
         """Begin to warm up: torch is imported and the network loaded, on the device used last."""
         if self.isAlive:
             return
@@ -115,7 +119,8 @@ class WorkerClient:
             return
         self._process.send([{"command": "warm", **self._settings}])
 
-    def detect(self, image, device="auto", weights=None, confirmed=()):
+    def detect(self, image: sitk.Image | VoxelArray, device: str = "auto", weights: Any = None,
+               confirmed: Sequence[Vertebra] = ()) -> None:
         """Begin a detection.
 
         :param image: 3D scalar sitk image or VoxelArray in HU; not to be changed by the caller afterwards.
@@ -165,13 +170,13 @@ class WorkerClient:
         events, self._events = self._events, []
         return events
 
-    def cancel(self):
+    def cancel(self) -> None:
         """End the running detection, if there is one, and warm up a new worker."""
         if self.isBusy:
             self._endJob(Cancelled())
             self._replaceProcess()
 
-    def stop(self):
+    def stop(self) -> None:
         """End the worker and the running detection, without an event."""
         if self._voxels is not None:
             self._voxels.release()

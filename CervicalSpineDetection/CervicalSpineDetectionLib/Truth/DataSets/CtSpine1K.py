@@ -6,6 +6,10 @@ repository's ``data_split.txt`` is used where it lies in the folder.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import SimpleITK as sitk
+
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, readMask, renumbered
@@ -22,7 +26,7 @@ class CtSpine1K:
     address = "https://github.com/MIRACLE-Center/CTSpine1K"
     headersAgree = True
 
-    def cases(self, folder):
+    def cases(self, folder: Path) -> list[DataSetCase]:
         images = {path.name: path for path in sorted(folder.rglob("*.nii.gz"))}
         splits = _readSplits(folder / "data_split.txt")
         found = []
@@ -35,7 +39,7 @@ class CtSpine1K:
             raise InputError(f"{folder} holds no masks *{MASK_SUFFIX}; give the folder with CTs and masks.")
         return found
 
-    def labels(self, case):
+    def labels(self, case: DataSetCase) -> sitk.Image:
         return renumbered(readMask(case.mask), VERSE_NUMBERS)
 
 

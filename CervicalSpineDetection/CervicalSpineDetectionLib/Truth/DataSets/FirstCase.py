@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
+import SimpleITK as sitk
 from PIL import Image, ImageDraw
 
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Imaging.Slices import windowed
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS, CLASS_NAMES
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 
 SCALE = 3
@@ -15,7 +20,7 @@ BOX_COLOUR, BODY_COLOUR, TEXT_COLOUR = (255, 200, 0), (90, 200, 255), (255, 255,
 CAPTION_HEIGHT = 18
 
 
-def drawCase(ct, labels, geometry, caption):
+def drawCase(ct: sitk.Image, labels: sitk.Image, geometry: Any, caption: str) -> Any:
     """Mid-sagittal slice with the boxes the detector will learn, and coronal slice with the labels' extents.
 
     :param ct: sitk image in HU.
@@ -48,7 +53,7 @@ def drawCase(ct, labels, geometry, caption):
     return sheet
 
 
-def _drawn(picture, boxes):
+def _drawn(picture: Array, boxes: Iterable[Any]) -> Any:
     image = Image.fromarray(picture).convert("RGB")
     image = image.resize((image.width * SCALE, image.height * SCALE), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(image)

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import SimpleITK as sitk
+
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
@@ -32,7 +34,7 @@ class LabelMap:
         if "{case}" not in self._ct or "{case}" not in self._labels:
             raise InputError(f'The patterns "ct" and "labels" of {path} must name {{case}}.')
 
-    def cases(self, folder):
+    def cases(self, folder: Path) -> list[DataSetCase]:
         before, _, after = self._ct.partition("{case}")
         found = []
         for ct in sorted(folder.glob(self._ct.replace("{case}", "*"))):
@@ -42,7 +44,7 @@ class LabelMap:
             raise InputError(f"{folder} holds no {self._ct}; correct the pattern or the folder.")
         return found
 
-    def labels(self, case):
+    def labels(self, case: DataSetCase) -> sitk.Image:
         return renumbered(readMask(case.mask), self._numbers)
 
     def _patientOf(self, name):

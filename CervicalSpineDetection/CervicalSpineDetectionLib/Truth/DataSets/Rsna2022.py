@@ -8,6 +8,10 @@ slices are ordered by position and both images turned to LPS by their headers.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import SimpleITK as sitk
+
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, readMask, renumbered
@@ -21,12 +25,12 @@ class Rsna2022:
     address = "https://www.kaggle.com/competitions/rsna-2022-cervical-spine-fracture-detection"
     headersAgree = False
 
-    def cases(self, folder):
+    def cases(self, folder: Path) -> list[DataSetCase]:
         masks = sorted((folder / "segmentations").glob("*.nii"))
         if not masks:
             raise InputError(f"{folder} holds no segmentations/*.nii; give the folder with train_images and "
                              "segmentations.")
         return [DataSetCase(mask.stem, mask.stem, folder / "train_images" / mask.stem, mask) for mask in masks]
 
-    def labels(self, case):
+    def labels(self, case: DataSetCase) -> sitk.Image:
         return renumbered(readMask(case.mask), VERSE_NUMBERS)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
+
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 
 VALIDATION_PART = 10  # one patient of so many
 # Of a patient that a data set's own splits share, nothing is trained on.
 CAUTION = ("train", "val", "test")
 
 
-def splitByPatient(cases):
+def splitByPatient(cases: Sequence[DataSetCase]) -> dict[str, str]:
     """Split of every patient.
 
     The data set's own split counts where it has one, else a number drawn from the patient's name, so that cases added

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,7 +24,7 @@ class TotalSegmentator:
     address = "https://doi.org/10.5281/zenodo.6802613"
     headersAgree = True
 
-    def cases(self, folder):
+    def cases(self, folder: Path) -> list[DataSetCase]:
         splits = _readSplits(folder / "meta.csv")
         found = []
         for ct in sorted(folder.glob("s*/ct.nii.gz")):
@@ -33,7 +34,7 @@ class TotalSegmentator:
             raise InputError(f"{folder} holds no s*/ct.nii.gz; give the unpacked folder of the data set.")
         return found
 
-    def labels(self, case):
+    def labels(self, case: DataSetCase) -> sitk.Image:
         codes, first = None, None
         for code, level in enumerate(SPINE_LEVELS, 1):
             mask = readMask(case.mask / f"vertebrae_{level}.nii.gz")

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -35,7 +36,7 @@ class VerSe:
     address = "https://github.com/anjany/verse"
     headersAgree = True
 
-    def cases(self, folder):
+    def cases(self, folder: Path) -> list[DataSetCase]:
         found = []
         for ct in sorted(folder.rglob(f"rawdata/*/sub-*{CT_SUFFIX}")):
             name = ct.name.removesuffix(CT_SUFFIX)
@@ -50,7 +51,7 @@ class VerSe:
                              "dataset-verse19training etc. (the restructured data, not those of the challenge).")
         return found
 
-    def labels(self, case):
+    def labels(self, case: DataSetCase) -> sitk.Image:
         mask = readMask(case.mask)
         labels = renumbered(mask, VERSE_NUMBERS)
         if case.centroids:
