@@ -10,7 +10,7 @@ C2, C3, C4, C5 = 1, 2, 3, 4
 
 
 def candidatesOf(detections):
-    """Of slices 2 mm apart with pixels of 1 mm."""
+    """Of slices 2 mm apart with pixels of 1 mm; their boxes lie half a pixel before the edges given in pixels."""
     return candidatesOfBoxes(sliceBoxesOf(detections, 1.0), 2.0)
 
 
@@ -73,15 +73,15 @@ def test_aPartWithoutLevelGoesToTheVertebraItBelongsTo():
 
 def test_aStrangerIsLeftOver():
     candidates = candidatesOf([sliceDetections([(C4, 10, 20, 55, 40), (C5, 10, 120, 55, 140)])] * 6)
-    named = [candidate for candidate in candidates if candidate.track.boxes[0, 1] == 20]
+    named = [candidate for candidate in candidates if candidate.track.boxes[0, 1] == 19.5]
     _, left = absorbParts(named, [candidate for candidate in candidates if candidate not in named])
-    assert len(left) == 1 and np.all(left[0].track.boxes[:, 1] == 120)
+    assert len(left) == 1 and np.all(left[0].track.boxes[:, 1] == 119.5)
 
 
 def test_aBodySeenInTwoSlicesDoesNotTakeThePlaceOfTheTrueOne():
     whole, body, false_ = (C4, 10, 20, 55, 40), (BODY_CLASS, 10, 20, 25, 34), (BODY_CLASS, 10, 23, 25, 60)
     candidates = candidatesOf([sliceDetections([whole, body])] * 6 + [sliceDetections([whole, false_], 0.5)] * 2)
-    assert [candidate.body.boxes[0, 1] for candidate in candidates] == [20]
+    assert [candidate.body.boxes[0, 1] for candidate in candidates] == [19.5]
 
 
 C1 = 0
@@ -97,7 +97,7 @@ def test_theAtlasDoesNotTakeTheBodyOfAnAxisWhoseDensIsCutOff():
 def test_ofTwoBodiesThatFitTheAxisTheUpperOneIsItsOwn():
     axis, own, next_ = (C2, 10, 10, 60, 60), (BODY_CLASS, 10, 17, 25, 27), (BODY_CLASS, 10, 29, 25, 42)
     candidates = candidatesOf([sliceDetections([axis, own, next_])] * 6)
-    assert [candidate.body.boxes[0, 1] for candidate in candidates] == [17]
+    assert [candidate.body.boxes[0, 1] for candidate in candidates] == [16.5]
 
 
 def test_aBodyIsComparedInTheSlicesBothAreSeenIn():
