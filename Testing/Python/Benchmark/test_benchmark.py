@@ -157,7 +157,7 @@ class FakeClient:
 def test_theHandoverIsWhatTheDetectionItselfDoesNotTake(image, tmp_path, monkeypatch):
     pytest.importorskip("slicer")
     result = DetectionResult([], timings={"resample": 60.0, "network": 40.0})
-    monkeypatch.setattr(WorkerClient, "WorkerClient", lambda: FakeClient(WorkerClient.Finished(result)))
+    monkeypatch.setattr(SceneStages, "WorkerClient", lambda: FakeClient(WorkerClient.Finished(result)))
     sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
     assert SceneStages.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2) == pytest.approx(-100, abs=5)
     assert [given.voxels.shape for given in FakeClient.made.images] == [(40, 12, 16)] * 3 and FakeClient.made.isStopped
@@ -165,7 +165,7 @@ def test_theHandoverIsWhatTheDetectionItselfDoesNotTake(image, tmp_path, monkeyp
 
 def test_aFailedHandoverIsNoFigure(image, tmp_path, monkeypatch):
     pytest.importorskip("slicer")
-    monkeypatch.setattr(WorkerClient, "WorkerClient", lambda: FakeClient(WorkerClient.Failed("No memory.")))
+    monkeypatch.setattr(SceneStages, "WorkerClient", lambda: FakeClient(WorkerClient.Failed("No memory.")))
     sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
     with pytest.raises(RuntimeError, match="No memory"):
         SceneStages.handoverSeconds(tmp_path / "ct.nii.gz", None, "cpu", 2)
@@ -231,7 +231,7 @@ def test_theCommandWritesEveryFigureAndThePicture(figures, image, tmp_path, monk
                        "slices", "matrix", "scans") for n in (1, 2)], 1.0)}
         return answers[function.__name__]
 
-    monkeypatch.setattr(Processes, "inFreshProcess", measured)
+    monkeypatch.setattr(Measure, "inFreshProcess", measured)
     sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
     assert main(["benchmark", "--ct", str(tmp_path / "ct.nii.gz"), "--output", str(tmp_path / "out"),
                  "--devices", "cpu", "--repeats", "2"]) == 0
