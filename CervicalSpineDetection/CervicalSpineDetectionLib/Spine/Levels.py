@@ -36,7 +36,9 @@ class Level(str, Enum):
     L4 = "L4"
     L5 = "L5"
 
+    # In texts and notebooks it reads as its name does.
     __str__ = str.__str__
+    __repr__ = str.__repr__
 
     @property
     def order(self) -> int:

@@ -10,6 +10,7 @@ from CervicalSpineDetectionLib.Spine.Morphometry import DISTANCE_MM, SPACING_MM,
 
 def test_aLevelIsItsName():
     assert Level.C3 == "C3" and f"{Level.C3} and {Level.T10:>4}" == "C3 and  T10" and str(Level.L5) == "L5"
+    assert repr([Level.C1]) == "['C1']"
     assert json.dumps({Level.C1: [Level.C2]}) == '{"C1": ["C2"]}'
     assert {"C4": 1}[Level.C4] == 1 and Level("C7") is Level.C7
 
