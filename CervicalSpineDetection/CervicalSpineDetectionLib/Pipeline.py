@@ -8,15 +8,21 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Fusion.Fuse import fuse
+from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, fuse
+from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback, SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import UNCERTAIN_CONFIDENCE, DetectionResult, Vertebra
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, SPINE_LEVELS
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
+
+# Where no name is likelier right than wrong, none is shown.
+SHOWN_CONFIDENCE = 0.5
+# The likeliest other naming is told of from this probability on.
+MENTIONED_PROBABILITY = 0.01
 
 
 def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: ProgressCallback | None = None,
@@ -36,14 +42,15 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
     marks.append(time.perf_counter())
     detections = detector.detect(slices, progress)
     marks.append(time.perf_counter())
-    fused = fuse(detections, volume, confirmed)
+    fused = fuse(detections, volume, confirmed, LevelModel.fromCard(detector.model))
     vertebrae = [vertebra for vertebra in fused.vertebrae
                  if vertebra.level in CERVICAL_LEVELS or any(vertebra is other for other in confirmed)]
     warnings = [warning] if warning else []
-    if vertebrae and max(vertebra.confidence for vertebra in vertebrae) < UNCERTAIN_CONFIDENCE and not confirmed:
-        warnings.append(f"What was seen of {', '.join(vertebra.level for vertebra in vertebrae)} is too little to tell "
-                        "it from other bone, so nothing is shown.")
+    if vertebrae and max(vertebra.confidence for vertebra in vertebrae) < SHOWN_CONFIDENCE and not confirmed:
+        warnings.append(f"What was seen could be {', '.join(vertebra.level for vertebra in vertebrae)}, but more likely "
+                        "is something else, so nothing is shown.")
         vertebrae = []
+    warnings += namingWarnings(fused, vertebrae, confirmed)
     marks.append(time.perf_counter())
     seconds = [after - before for before, after in zip(marks, marks[1:], strict=False)]
     return DetectionResult(
@@ -53,7 +60,29 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
         model=dict(detector.model),
         timings={"resample": seconds[0], "network": seconds[1], "fusion": seconds[2] - fused.levelSeconds,
                  "levels": fused.levelSeconds},
+        basis=fused.basis,
     )
+
+
+def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed: Sequence[Vertebra]) -> list[str]:
+    """What a user has to know of the names: what they rest on, or that there is no neck.
+
+    :param vertebrae: those that are shown.
+    """
+    if not vertebrae:
+        lower = len(fused.links) + len(fused.lowerLinks)
+        return ["This CT shows thoracic or lumbar vertebrae; no cervical vertebra was found."] if lower >= 2 else []
+    if fused.basis.anchors or confirmed:
+        return []
+    shift, probability = fused.basis.shift, fused.basis.shiftProbability
+    other = ""
+    if probability >= MENTIONED_PROBABILITY:
+        first, last = (SPINE_LEVELS[min(max(vertebra.level.order + shift, 0), len(SPINE_LEVELS) - 1)]
+                       for vertebra in (vertebrae[0], vertebrae[-1]))
+        names = str(first) if first == last else f"{first} to {last}"
+        other = f" The next most probable naming is {names} ({100 * probability:.0f} %)."
+    return [f"Neither C1, C2 nor the first ribs are recognisable in this CT: all names may be off by one or more.{other} "
+            "Check, and use All levels up or down."]
 
 
 def slicesFor(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolume, Array, str | None]:

@@ -21,6 +21,14 @@ def addArguments(parser):
     parser.add_argument("--first-seed", type=int, default=500, metavar="N", help="seed of the first phantom")
     parser.add_argument("--negatives", nargs="+", default=[], metavar="CT",
                         help="CTs without cervical vertebrae: all that is found there is false")
+    parser.add_argument("--windows", action="store_true",
+                        help="instead: how right, and how honest, the names are in views of the cases cut, turned, "
+                             "thickened and made noisy")
+    parser.add_argument("--unlabelled", nargs="+", default=[], metavar="CT",
+                        help="with --windows: CTs without labels that show C1 and C2, so that their whole view gives "
+                             "names to trust; those where it does not are left out")
+    parser.add_argument("--views", type=int, metavar="N", help="with --windows: views of each CT at the most")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="with --windows: which views")
     parser.add_argument("--output", required=True, metavar="DIR",
                         help="folder for evaluation.json, cases.csv, contact sheets and the reliability plot")
     parser.add_argument("--every-slice", action="store_true",
@@ -31,6 +39,8 @@ def addArguments(parser):
 
 def run(arguments):
     """:return: exit status. :raises InputError: cases, weights, device or output folder can't be used."""
+    if arguments.windows:
+        return _evaluateWindows(arguments)
     if not arguments.cases and not arguments.phantoms and not arguments.negatives:
         raise InputError("Nothing to evaluate on; give --cases DIR, --phantoms N or --negatives CT.")
     if arguments.cases and arguments.phantoms:
@@ -58,3 +68,36 @@ def run(arguments):
     writeReport(output, figures, scores, pictures)
     print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
     return 0
+
+
+def _evaluateWindows(arguments):
+    if not arguments.cases and not arguments.unlabelled:
+        raise InputError("Nothing to cut views from; give --cases DIR or --unlabelled CT.")
+    output = Path(arguments.output)
+    ensureWritable(output)
+    from CervicalSpineDetectionLib.Evaluation.ViewReport import (
+        namedCts,
+        scoreViews,
+        viewsOfCases,
+        viewTable,
+        writeViewReport,
+    )
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+
+    detector = loadDetector(arguments.weights, arguments.device, everySlice=arguments.every_slice,
+                            precision=arguments.precision)
+    views = viewsOfCases(namedCts(arguments.cases, arguments.unlabelled, detector), arguments.views, arguments.seed)
+    scores = scoreViews(views, detector, lambda view, own: print(
+        f"{view.case:<14} {view.kind:<14} {' '.join(_nameText(one) for one in own)}", flush=True))
+    writeViewReport(output, scores, detector.model)
+    print("", *viewTable(scores), "", f"Results: {output.resolve()}", sep="\n")
+    return 0
+
+
+def _nameText(score):
+    """e.g. "C3", "C3?" flagged, "C3!C4" silently wrong, "C3?C4" wrong and flagged, "C3-" missed."""
+    if score.found is None:
+        return f"{score.level}-"
+    if score.isRight:
+        return f"{score.level}{'?' if score.uncertain else ''}"
+    return f"{score.level or ''}{'?' if score.uncertain else '!'}{score.found}"

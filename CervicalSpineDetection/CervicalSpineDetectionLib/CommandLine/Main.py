@@ -17,6 +17,7 @@ COMMANDS = {
     "import": "ImportDataset",
     "train": "TrainDetector",
     "export": "Export",
+    "calibrate": "Calibrate",
     "evaluate": "Evaluate",
     "benchmark": "Benchmark",
     "cohort": "Cohort",

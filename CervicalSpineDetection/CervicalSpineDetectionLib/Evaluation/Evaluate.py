@@ -36,8 +36,8 @@ def evaluateCases(cases: Iterable[Any], detector: Any):
     return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
 
 
-def evaluateNegative(path: str | Path, detector: Any) -> tuple[str, dict[str, float] | None]:
-    """:return: (name, level -> confidence of what was found; None where the scan was refused as no CT of use)."""
+def evaluateNegative(path: str | Path, detector: Any) -> tuple[str, list[Vertebra] | None]:
+    """:return: (name, list of Vertebra found; None where the scan was refused as no CT of use)."""
     if not Path(path).exists():
         raise InputError(f"{path} does not exist; check the path.")
     return falseLevels(Path(path).name, lambda: readImage(path), detector)
@@ -55,7 +55,7 @@ def falseLevels(name, read, detector):
         print(f"{name}: refused: {error}", flush=True)
         return name, None
     print(f"{name}: {' '.join(f'{v.level} {v.confidence:.2f}' for v in vertebrae) or 'nothing found'}", flush=True)
-    return name, {vertebra.level: vertebra.confidence for vertebra in vertebrae}
+    return name, vertebrae
 
 
 def _levelText(score):

@@ -39,6 +39,7 @@ class LevelScore:
     :param nearest: level of the reference centre that is nearest to the found one; None where nothing was found.
     :param centreError: mm; nan where nothing was found or the reference has no centre.
     :param edgeErrors: shape (6,) mm, found minus reference, of ``SIDES``; nan where nothing was found.
+    :param uncertain: the name was flagged.
     """
 
     case: str
@@ -50,6 +51,7 @@ class LevelScore:
     centreError: float
     iou: float
     edgeErrors: np.ndarray
+    uncertain: bool = False
 
     def isHit(self, radius: float) -> bool:
         """Right by the VerSe rule: the nearest centre is that of the same level, and nearer than the radius (mm)."""
@@ -62,11 +64,13 @@ class CaseScore:
 
     :param levels: list of LevelScore, one a cervical level of the reference.
     :param falseLevels: level -> confidence of what was found but is not in the reference.
+    :param uncertainFalse: those of them that were flagged.
     """
 
     case: str
     levels: list[LevelScore]
     falseLevels: dict[str, float]
+    uncertainFalse: frozenset[str] = frozenset()
 
     def isRight(self, radius: float) -> bool:
         """Every level with a centre is a hit, and none is false."""
@@ -111,9 +115,10 @@ def scoreCase(case: str, vertebrae: Sequence[Vertebra], references: Mapping[str,
         nearest = min(distances, key=lambda other: distances[other], default=None)
         scores.append(LevelScore(
             case, level, True, vertebra.confidence, hasCentre, nearest, distances.get(level, np.nan),
-            boxIou(vertebra.bounds, reference.bounds), edges))
+            boxIou(vertebra.bounds, reference.bounds), edges, vertebra.uncertain))
     false = sorted(found.keys() - references.keys() - set(slivers))
-    return CaseScore(case, scores, {level: found[level].confidence for level in false})
+    return CaseScore(case, scores, {level: found[level].confidence for level in false},
+                     frozenset(level for level in false if found[level].uncertain))
 
 
 def boxIou(first: Bounds, second: Bounds) -> float:

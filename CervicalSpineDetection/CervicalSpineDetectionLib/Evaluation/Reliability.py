@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Evaluation.Metrics import VERSE_RADIUS_MM
-from CervicalSpineDetectionLib.Spine.Vertebra import UNCERTAIN_CONFIDENCE
 
-BIN_EDGES = (0.0, UNCERTAIN_CONFIDENCE, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+BIN_EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 
 def reliability(cases, radius=VERSE_RADIUS_MM):
@@ -17,13 +16,14 @@ def reliability(cases, radius=VERSE_RADIUS_MM):
     :param radius: mm, what counts as right (see ``LevelScore.isHit``); a false level is wrong.
     :return: dict: "bins" (list of "from", "to", "levels", "meanConfidence", "right" share), "expectedCalibrationError"
         (Guo et al. 2017, On calibration of modern neural networks, ICML) and the counts "wrongFlagged",
-        "wrongUnflagged", "rightFlagged", "rightUnflagged"; flagged means below ``UNCERTAIN_CONFIDENCE``.
+        "wrongUnflagged", "rightFlagged", "rightUnflagged"; flagged means ``Vertebra.uncertain``.
     """
-    pairs = [(score.confidence, score.isHit(radius)) for case in cases for score in case.levels
+    triples = [(score.confidence, score.isHit(radius), score.uncertain) for case in cases for score in case.levels
              if score.found and score.hasCentre]
-    pairs += [(confidence, False) for case in cases for confidence in case.falseLevels.values()]
-    confidence, right = np.array(pairs, float).reshape(-1, 2).T
-    right, flagged = right.astype(bool), confidence < UNCERTAIN_CONFIDENCE
+    triples += [(confidence, False, level in case.uncertainFalse) for case in cases
+                for level, confidence in case.falseLevels.items()]
+    confidence, right, flagged = np.array(triples, float).reshape(-1, 3).T
+    right, flagged = right.astype(bool), flagged.astype(bool)
     index = np.clip(np.digitize(confidence, BIN_EDGES) - 1, 0, len(BIN_EDGES) - 2)
     bins = []
     for number, (lower, upper) in enumerate(zip(BIN_EDGES[:-1], BIN_EDGES[1:], strict=True)):
@@ -37,7 +37,7 @@ def reliability(cases, radius=VERSE_RADIUS_MM):
     return {
         "radius": radius,
         "bins": bins,
-        "expectedCalibrationError": sum(gaps) / len(pairs) if pairs else None,
+        "expectedCalibrationError": sum(gaps) / len(triples) if triples else None,
         "wrongFlagged": int((~right & flagged).sum()),
         "wrongUnflagged": int((~right & ~flagged).sum()),
         "rightFlagged": int((right & flagged).sum()),

@@ -26,7 +26,7 @@ def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Any], negatives: Sequ
 
     :param cases: list of CaseScore.
     :param slices: list of (name of the variant -> SliceStatistics), one a case with a label map.
-    :param negatives: list of (name, level -> confidence of what was found, or None where the scan was refused).
+    :param negatives: list of (name, list of Vertebra found, or None where the scan was refused).
     :param model: "name" and "sha256" of the weights.
     """
     figures = {"weights": model, **summary(cases)}
@@ -64,13 +64,14 @@ def sliceFigures(statistics: Sequence[Any]) -> dict[str, Any]:
 
 def negativeFigures(negatives: Sequence[Any]) -> dict[str, Any]:
     """Cervical levels found where there are none."""
-    found = [confidence for _, levels in negatives for confidence in (levels or {}).values()]
+    found = [vertebra for _, vertebrae in negatives for vertebra in vertebrae or []]
     return {
         "scans": len(negatives),
-        "refusedScans": sum(levels is None for _, levels in negatives),
+        "refusedScans": sum(vertebrae is None for _, vertebrae in negatives),
         "falseLevels": len(found),
-        "falseLevelsAbove0.5": sum(confidence > 0.5 for confidence in found),
-        "perScan": [{"case": name, "levels": levels} for name, levels in negatives],
+        "falseLevelsUnflagged": sum(not vertebra.uncertain for vertebra in found),
+        "perScan": [{"case": name, "levels": None if vertebrae is None else {
+            str(vertebra.level): round(vertebra.confidence, 4) for vertebra in vertebrae}} for name, vertebrae in negatives],
     }
 
 
@@ -186,7 +187,7 @@ def _reliabilityLines(figures):
     for entry in figures["bins"]:
         values = "" if not entry["levels"] else f"{entry['meanConfidence']:>6.2f} {entry['right']:>7.1%}"
         lines.append(f"{entry['from']:.2f} to {entry['to']:.2f}  {entry['levels']:>6} {values}".rstrip())
-    return [*lines, f"wrong levels: {figures['wrongFlagged']} flagged (confidence below 0.5), "
+    return [*lines, f"wrong levels: {figures['wrongFlagged']} flagged as uncertain, "
                     f"{figures['wrongUnflagged']} not; right levels: {figures['rightFlagged']} flagged, "
                     f"{figures['rightUnflagged']} not"]
 
@@ -195,7 +196,7 @@ def _negativeLines(figures):
     if not figures["scans"]:
         return []
     lines = ["", f"scans without cervical levels: {figures['scans']}, refused: {figures['refusedScans']}, "
-                 f"false levels: {figures['falseLevels']}, above confidence 0.5: {figures['falseLevelsAbove0.5']}"]
+                 f"false levels: {figures['falseLevels']}, not flagged: {figures['falseLevelsUnflagged']}"]
     for entry in figures["perScan"]:
         found = "refused" if entry["levels"] is None else " ".join(
             f"{level} {confidence:.2f}" for level, confidence in entry["levels"].items()) or "none"

@@ -11,7 +11,7 @@ from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import SliceBoxes
 from CervicalSpineDetectionLib.Fusion.Tracks import Track, TrackGrid, continuous, join, linkTracks
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
+from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS, Level
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,12 @@ class Candidate:
     @property
     def likelyLevel(self) -> Level:
         """What the network mostly took it for."""
-        return LEVELS[self.track.classScores.argmax()]
+        return likelyLevelOf(self.track)
+
+
+def likelyLevelOf(track: Track) -> Level:
+    """The level that the network mostly took a track for; T5 for all below T4."""
+    return SPINE_LEVELS[track.classScores.argmax()]
 
 
 def candidatesOf(slices: Sequence[SliceBoxes], sliceSpacing: float) -> list[Candidate]:
@@ -42,11 +47,7 @@ def candidatesOf(slices: Sequence[SliceBoxes], sliceSpacing: float) -> list[Cand
         [found.bodyBoxes for found in slices], [found.bodyScores[:, None] for found in slices], sliceSpacing)]
     parts = [continuous(body.track) for body in _merged(seen, len(slices))]
     bodies = TrackGrid([body for body in parts if body.width >= Settings.MINIMUM_BODY_WIDTH_MM], len(slices))
-    # What looks most like a vertebra below the levels is none of them.
-    named = [np.flatnonzero(found.scores.argmax(axis=1) < len(LEVELS)) for found in slices]
-    tracks = linkTracks([found.boxes[kept] for found, kept in zip(slices, named, strict=True)],
-                        [found.scores[kept, :len(LEVELS)] for found, kept in zip(slices, named, strict=True)],
-                        sliceSpacing)
+    tracks = linkTracks([found.boxes for found in slices], [found.scores for found in slices], sliceSpacing)
     candidates = _merged([Candidate(track, _bodyOf(track, bodies)) for track in tracks], len(slices))
     return [candidate for candidate in candidates if candidate.track.width >= Settings.MINIMUM_WIDTH_MM
             and candidate.track.evidence >= Settings.MINIMUM_EVIDENCE_MM]
@@ -123,7 +124,7 @@ def _bodyOf(track: Track, bodies: TrackGrid) -> Track | None:
     boxes = _medians(np.broadcast_to(track.boxes, (len(met), *track.boxes.shape)), shared[met])
     inner = _medians(bodies.boxes[met[:, None], track.slices], shared[met])
     evidence = np.array([bodies.tracks[i].evidence for i in met])
-    distances = _bodyDistances(LEVELS[track.classScores.argmax()], boxes, inner, evidence)
+    distances = _bodyDistances(likelyLevelOf(track), boxes, inner, evidence)
     return bodies.tracks[met[distances.argmin()]] if distances.min() < Settings.MAXIMUM_BODY_DISTANCE_MM else None
 
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Fusion.BodySpacing import inLine
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate, absorbParts, candidatesOf
-from CervicalSpineDetectionLib.Fusion.LevelChain import assignLevels
+from CervicalSpineDetectionLib.Fusion.LevelChain import LevelPosterior, Sighting, levelPosterior
+from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.Placement import NamedCandidate, centreOf, vertebraeFrom
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetections
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Morphometry import SAME_VERTEBRA_MM
-from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import NameBasis, Vertebra
+
+# Levels that are unlike their neighbours, as a reader calls them: the ring, the dens, the ribs.
+ANCHORS = {Level.C1: "C1", Level.C2: "C2", Level.T1: "first ribs"}
 
 
 @dataclass(frozen=True)
@@ -27,16 +32,22 @@ class FusionResult:
 
     :param candidates: all that may be a vertebra, in cranio-caudal order, as they were before they got their levels;
         each holds its tracks.
-    :param links: the candidates that got a level, grown by their parts, in cranio-caudal order.
+    :param links: the candidates that got a level down to T4, grown by their parts, in cranio-caudal order.
+    :param lowerLinks: the same below T4.
     :param leftOvers: the candidates that got none and are part of none.
     :param vertebrae: in cranio-caudal order, thoracic, inferred and settled ones included.
+    :param sightings: what the level chain was told, of the candidates and the settled vertebrae.
+    :param basis: what the names rest on.
     :param levelSeconds: how long the level chain took.
     """
 
     candidates: list[Candidate]
     links: list[NamedCandidate]
+    lowerLinks: list[NamedCandidate]
     leftOvers: list[Candidate]
     vertebrae: list[Vertebra]
+    sightings: list[Sighting] = field(default_factory=list)
+    basis: NameBasis = NameBasis()
     levelSeconds: float = 0.0
 
 
@@ -53,48 +64,65 @@ class _ChainEntry:
     candidate: Candidate | None
     settled: Level | None = None
 
-    @property
-    def scores(self) -> Array:
-        """Class scores times the slices' distance, shape (slices, levels), mm."""
+    def sighting(self, volume: SagittalVolume) -> Sighting:
+        """What the level chain is told of it."""
         if self.candidate is None:
-            return np.eye(len(LEVELS))[[LEVELS.index(self.settled)]]
-        return self.candidate.track.scores * self.candidate.track.sliceSpacing
+            return Sighting(self.centre, np.ones(len(LEVELS) + 1), Settings.WHOLE_EVIDENCE_MM,
+                            Settings.SURE_BODY_EVIDENCE_MM, 0.0, True, self.settled)
+        track, body = self.candidate.track, self.candidate.body
+        (_, _, front), (_, _, back) = track.extent()
+        columns = volume.voxels.shape[2] * volume.pixelSize
+        isCut = front < Settings.FACE_MM or back > columns - Settings.FACE_MM
+        return Sighting(self.centre, track.classScores, track.evidence, 0.0 if body is None else body.evidence,
+                        float(back - front), bool(isCut))
 
-    @property
-    def withBody(self) -> bool:
-        return self.candidate is None or self.candidate.body is not None
 
-
-def fuse(detections: Sequence[SliceDetections], volume: SagittalVolume,
-         confirmed: Sequence[Vertebra] = ()) -> FusionResult:
+def fuse(detections: Sequence[SliceDetections], volume: SagittalVolume, confirmed: Sequence[Vertebra] = (),
+         levelModel: LevelModel | None = None) -> FusionResult:
     """Boxes of all slices -> vertebrae.
 
     :param detections: one a slice of the volume.
     :param volume: the slices' grid and voxels.
     :param confirmed: vertebrae settled by a person (LPS mm); what was seen in their place is dropped.
+    :param levelModel: how much the detector's opinion is worth; None for the defaults.
     """
     candidates = candidatesOf(sliceBoxesOf(detections, volume.pixelSize), volume.sliceSpacing)
-    return fuseCandidates(candidates, volume, confirmed)
+    return fuseCandidates(candidates, volume, confirmed, levelModel)
 
 
-def fuseCandidates(candidates: Sequence[Candidate], volume: SagittalVolume,
-                   confirmed: Sequence[Vertebra] = ()) -> FusionResult:
+def fuseCandidates(candidates: Sequence[Candidate], volume: SagittalVolume, confirmed: Sequence[Vertebra] = (),
+                   levelModel: LevelModel | None = None) -> FusionResult:
     """As ``fuse``, from candidates in any order."""
+    model = levelModel or LevelModel()
     chain = _chainOf(candidates, volume, confirmed)
-    settled = [entry.settled.order if entry.settled else None for entry in chain]
     started = time.perf_counter()
-    links = assignLevels(np.array([entry.centre for entry in chain]).reshape(-1, 3), [entry.scores for entry in chain],
-                         [entry.withBody for entry in chain], settled)
+    sightings = [entry.sighting(volume) for entry in chain]
+    posterior = levelPosterior(sightings, model)
+    settled = {entry.settled for entry in chain if entry.settled}
+    names = {index: SPINE_LEVELS[order] for index, order in posterior.names()
+             if chain[index].candidate and SPINE_LEVELS[order] not in settled}
     levelSeconds = time.perf_counter() - started
-    links = [link for link in links if chain[link.candidate].candidate and link.level not in settled]
-    linked = {link.candidate for link in links}
     grown, left = absorbParts(
-        [entry.candidate for index, entry in enumerate(chain) if entry.candidate and index in linked],
-        [entry.candidate for index, entry in enumerate(chain) if entry.candidate and index not in linked])
-    named = [NamedCandidate(candidate, LEVELS[link.level], link.confidence)
-             for candidate, link in zip(grown, links, strict=True)]
-    return FusionResult([entry.candidate for entry in chain if entry.candidate], named, left,
-                        vertebraeFrom(named, volume, confirmed), levelSeconds)
+        [entry.candidate for index, entry in enumerate(chain) if entry.candidate and index in names],
+        [entry.candidate for index, entry in enumerate(chain) if entry.candidate and index not in names])
+    named = [NamedCandidate(candidate, level, float(posterior.marginals[index, level.order]))
+             for candidate, (index, level) in zip(grown, names.items(), strict=True)]
+    links = [one for one in named if one.level in LEVELS]
+    return FusionResult([entry.candidate for entry in chain if entry.candidate], links,
+                        [one for one in named if one.level not in LEVELS], left,
+                        vertebraeFrom(links, volume, confirmed, model.certainty), sightings,
+                        _basisOf(named, posterior, model), levelSeconds)
+
+
+def _basisOf(named: Sequence[NamedCandidate], posterior: LevelPosterior, model: LevelModel) -> NameBasis:
+    """Landmarks that the network itself recognised where the chain has them, and the likeliest other naming."""
+    anchors = []
+    for one in named:
+        scores = one.candidate.track.classScores
+        if one.level in ANCHORS and one.confidence >= model.certainty:
+            if scores[one.level.order] >= Settings.ANCHOR_SHARE * scores.sum():
+                anchors.append(ANCHORS[one.level])
+    return NameBasis(tuple(anchors), *posterior.alternative())
 
 
 def fuseAt(detections: Sequence[SliceDetections], volume: SagittalVolume,
@@ -117,7 +145,7 @@ def fuseAt(detections: Sequence[SliceDetections], volume: SagittalVolume,
                               [candidate for c, candidate in enumerate(candidates) if c not in seen.values()])
     links = [NamedCandidate(candidate, vertebrae[v].level, vertebrae[v].confidence)
              for v, candidate in zip(sorted(seen), grown, strict=True)]
-    return FusionResult(candidates, links, left, list(vertebrae))
+    return FusionResult(candidates, links, [], left, list(vertebrae))
 
 
 def _chainOf(candidates: Sequence[Candidate], volume: SagittalVolume,

@@ -1,9 +1,13 @@
-"""Which vertebra is which: the most probable consistent assignment of levels to candidates.
+"""Which vertebra is which, and how sure that is: one probabilistic model from C1 to L5.
 
-The candidates, from the head down, are a hidden Markov chain: each is one level or none (an outlier); levels rise along
-the chain, a missed one costs; the distance between two must fit the levels between them. The best assignment is
-Viterbi's, the confidences are the marginals of the forward-backward algorithm (Rabiner 1989, A tutorial on hidden
-Markov models, Proc. IEEE 77(2):257-286).
+The candidates, from the head down, are a hidden Markov chain: each is one level or none (a false one); levels rise along
+the chain, a missed one costs; the distance between two must fit the levels between them and the person's scale, which is
+integrated over. Probabilities are the marginals of the forward-backward algorithm (Rabiner 1989, A tutorial on hidden
+Markov models, Proc. IEEE 77(2):257-286), the names the rising path with the greatest expected number of right ones.
+
+The network can err by one level all along the neck. Since the chain holds every shifted naming as a path of its own, the
+probability of a shift is what its marginals say, provided that the network's opinion is not counted once per vertebra and
+slice as if these were independent: it is tempered, see ``LevelModel``.
 """
 
 from __future__ import annotations
@@ -12,37 +16,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
+<<<<<<< HEAD
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Morphometry import DISTANCE_MM, NAMELESS_SPACING_MM, SPACING_MM
+=======
+from CervicalSpineDetectionLib.Fusion import Settings
+from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level
+from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, DISTANCE_MM
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
 
-SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres
-# Slices of one vertebra are not independent; evidence counts up to this much, in mm, and so much (log) each mm.
-SIGHTED_MM, PER_MM = 8.0, 0.5
-SKIP_COST = 3.0  # a level between two found ones was missed
-OUTLIER_COST = 0.6  # per mm of evidence, up to SIGHTED_MM
-# The network may misjudge a level by one all the way down the neck; it does not see bodies that are not there.
-BODY_OUTLIER_COST = 15.0
-SETTLED_COST = 1e3  # more than all the rest together, and still a number to reckon with
-# Where a person named levels, the others follow from the distances: the network errs by one all along the neck.
-BESIDE_SETTLED = 0.05
-FLOOR = 0.05
+# The network's class of each level: its own down to T4, one class for all below.
+CLASS_OF_LEVEL = np.minimum(np.arange(len(SPINE_LEVELS)), len(LEVELS))
+SCALES = np.geomspace(0.6, 1.4, 9)  # of a person, relative to the mean adult
 
 
 @dataclass(frozen=True)
-class Link:
-    """One candidate with its level.
+class Sighting:
+    """What is known of one candidate before it has a name.
 
-    :param candidate: index into the candidates given.
-    :param level: index into ``Levels.LEVELS``.
-    :param confidence: marginal probability of the level, given all candidates.
+    :param centre: shape (3,), LPS mm.
+    :param classScores: shape (classes,), sum of the scores over the slices: C1 to T4, and "below".
+    :param evidence: mm, see ``Track.evidence``.
+    :param bodyEvidence: mm, the same of its body, 0 where none was seen.
+    :param depth: mm, front to back; ``depthIsCut``: by the edge of the field of view, so that it can be larger.
+    :param settled: the level that a person gave it, or None.
     """
 
-    candidate: int
-    level: int
-    confidence: float
+    centre: Array
+    classScores: Array
+    evidence: float
+    bodyEvidence: float
+    depth: float
+    depthIsCut: bool
+    settled: Level | None = None
 
 
+<<<<<<< HEAD
 def assignLevels(centres: Array, scores: Sequence[Array], withBody: Sequence[bool] | None = None,
                  settled: Sequence[int | None] | None = None) -> list[Link]:
     """Levels of candidates.
@@ -52,31 +65,59 @@ def assignLevels(centres: Array, scores: Sequence[Array], withBody: Sequence[boo
     :param withBody: n flags: the vertebral body was seen, so there is a vertebra, whatever its level.
     :param settled: n entries: the level (index) that a person gave to the candidate, or None.
     :return: list of Link in cranio-caudal order.
+=======
+@dataclass(frozen=True)
+class LevelPosterior:
+    """:param marginals: shape (sightings, levels of the spine), probability of each level; the rest to one: no vertebra.
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
     """
-    if not len(centres):
-        return []
-    emission = np.array([_levelLogLikelihood(s) for s in scores])
-    outlier = np.array([OUTLIER_COST * min(s.max(axis=1).sum(), SIGHTED_MM) for s in scores])
-    outlier += BODY_OUTLIER_COST * np.array(withBody if withBody is not None else np.zeros(len(scores)))
-    if any(level is not None for level in settled or ()):
-        emission *= BESIDE_SETTLED
-    for index, level in enumerate(settled or ()):
-        if level is not None:
-            emission[index] = np.where(np.arange(emission.shape[1]) == level, 0, -SETTLED_COST)
-            outlier[index] = SETTLED_COST
-    scale = 1.0
-    # The chain gives the person's scale, the scale gives a better chain.
-    for _ in range(3):
-        score = _transitions(centres, scale, outlier)
-        path = _bestPath(emission, score, outlier)
-        measured = _measuredScale(centres, path)
-        if measured is None or abs(measured - scale) < 0.01:
-            break
-        scale = measured
-    confidence = _marginals(emission, score, outlier)
-    return [Link(track, level, float(confidence[track, level])) for track, level in path if level <= len(SPACING_MM)]
+
+    marginals: Array
+
+    def names(self) -> list[tuple[int, int]]:
+        """The rising path with the greatest expected number of right names (maximum expected accuracy).
+
+        :return: (sighting, order of the level) in cranio-caudal order; without those that are likelier no vertebra.
+        """
+        kept = np.flatnonzero(self.marginals.sum(axis=1) >= Settings.VERTEBRA_PROBABILITY)
+        gain = self.marginals[kept]
+        count, levels = gain.shape
+        best = np.zeros((count + 1, levels + 1))
+        for i in range(count - 1, -1, -1):
+            for level in range(levels - 1, -1, -1):
+                best[i, level] = max(best[i + 1, level], best[i, level + 1], gain[i, level] + best[i + 1, level + 1])
+        path, i, level = [], 0, 0
+        while i < count and level < levels:
+            if best[i, level] == best[i + 1, level]:
+                i += 1
+            elif best[i, level] == best[i, level + 1]:
+                level += 1
+            else:
+                path.append((int(kept[i]), level))
+                i, level = i + 1, level + 1
+        return path
+
+    def alternative(self) -> tuple[int, float]:
+        """The likeliest other naming, all names moved by the same number of levels.
+
+        :return: (levels moved by, negative: towards the head; its probability, mean over the chain); (0, 0.0) without
+            any name.
+        """
+        path = self.names()
+        if not path:
+            return 0, 0.0
+        sightings, levels = np.array(path).T
+        shares = {}
+        for shift in range(-len(SPINE_LEVELS) + 1, len(SPINE_LEVELS)):
+            moved = levels + shift
+            inside = (moved >= 0) & (moved < len(SPINE_LEVELS))
+            if shift and inside.any():
+                shares[shift] = float(self.marginals[sightings[inside], moved[inside]].sum() / len(path))
+        shift = max(shares, key=lambda one: shares[one])
+        return shift, shares[shift]
 
 
+<<<<<<< HEAD
 def _levelLogLikelihood(scores: Array) -> Array:
     strength = scores.max(axis=1).sum()
     share = scores.sum(axis=0) / max(strength, 1e-9)
@@ -91,12 +132,87 @@ def _transitions(centres: Array, scale: float, outlier: Array) -> Array:
     steps = np.arange(len(DISTANCE_MM)) - np.arange(len(DISTANCE_MM))[:, None]
     # Log score of the candidates between i and j being outliers.
     before = np.concatenate([[0], np.cumsum(outlier)])
+=======
+def levelPosterior(sightings: Sequence[Sighting], model: LevelModel) -> LevelPosterior:
+    """Probabilities of the levels of all candidates.
+
+    :param sightings: in cranio-caudal order.
+    """
+    count = len(sightings)
+    if not count:
+        return LevelPosterior(np.zeros((0, len(SPINE_LEVELS))))
+    emission = _classLogLikelihood(sightings, model) + _depthLogLikelihood(sightings, model)  # (scales, n, levels)
+    cost = _falseCosts(sightings, model)
+    for index, sighting in enumerate(sightings):
+        if sighting.settled is not None:
+            isLevel = np.arange(len(SPINE_LEVELS)) == sighting.settled.order
+            emission[:, index] = np.where(isLevel, 0, -Settings.SETTLED_COST)
+            cost[index] = Settings.SETTLED_COST
+    steps = _steps(np.array([sighting.centre for sighting in sightings]), cost)
+    before = np.concatenate([[0], np.cumsum(cost)])
+    first, last = -before[:count, None], -(before[-1] - before[1:])[:, None]  # all others above, below, are false
+    forward, backward = emission + first, np.broadcast_to(last, emission.shape).copy()
+    for j in range(1, count):
+        reached = logsumexp(forward[:, :j, :, None] + steps[:, :j, j], axis=(1, 2))
+        forward[:, j] = np.logaddexp(forward[:, j], emission[:, j] + reached)
+    for i in range(count - 2, -1, -1):
+        after = (emission[:, i + 1 :] + backward[:, i + 1 :])[:, :, None]
+        backward[:, i] = np.logaddexp(backward[:, i], logsumexp(steps[:, i, i + 1 :] + after, axis=(1, 3)))
+    total = np.logaddexp(logsumexp(forward + last, axis=(1, 2)), -before[-1])
+    prior = -0.5 * (np.log(SCALES) / Settings.SCALE_DEVIATION) ** 2
+    weights = np.exp(prior + total - logsumexp(prior + total))
+    # logaddexp may round a probability up beyond one.
+    each = np.exp(np.minimum(forward + backward - total[:, None, None], 0))
+    return LevelPosterior(np.minimum(np.tensordot(weights, each, 1), 1))
+
+
+def _classLogLikelihood(sightings: Sequence[Sighting], model: LevelModel) -> Array:
+    """Shape (1, n, levels)."""
+    evidence = np.array([sighting.evidence for sighting in sightings])
+    scores = np.array([sighting.classScores for sighting in sightings])
+    share = scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-9) + model.classFloor
+    share /= share.sum(axis=1, keepdims=True)
+    crowd = max(int((evidence >= Settings.WHOLE_EVIDENCE_MM).sum()), 1)
+    weight = model.evidenceWeight * crowd**-model.crowding
+    weight *= np.minimum(evidence / Settings.WHOLE_EVIDENCE_MM, 1)
+    if any(sighting.settled is not None for sighting in sightings):
+        weight *= Settings.BESIDE_SETTLED
+    return (weight[:, None] * np.log(share[:, CLASS_OF_LEVEL]))[None]
+
+
+def _depthLogLikelihood(sightings: Sequence[Sighting], model: LevelModel) -> Array:
+    """Shape (scales, n, levels)."""
+    depth = np.array([max(sighting.depth, 1.0) for sighting in sightings])
+    mayBeDeeper = np.array([sighting.depthIsCut or sighting.evidence < Settings.WHOLE_EVIDENCE_MM
+                            for sighting in sightings])
+    deviation = np.log(depth[:, None] / DEPTH_MM) - np.log(SCALES)[:, None, None]
+    deviation = np.where(mayBeDeeper[:, None], np.maximum(deviation, 0), deviation) / Settings.DEPTH_DEVIATION
+    return -0.5 * model.depthWeight * np.minimum(deviation**2, Settings.MOST_DEVIATIONS**2)
+
+
+def _falseCosts(sightings: Sequence[Sighting], model: LevelModel) -> Array:
+    """Log odds that each candidate is a vertebra and not other bone, shape (n,)."""
+    evidence = np.array([sighting.evidence for sighting in sightings])
+    body = np.array([sighting.bodyEvidence for sighting in sightings])
+    return (model.falseCost * np.minimum(evidence, Settings.WHOLE_EVIDENCE_MM)
+            + Settings.BODY_FALSE_COST * np.minimum(body / Settings.SURE_BODY_EVIDENCE_MM, 1))
+
+
+def _steps(centres: Array, cost: Array) -> Array:
+    """Log score of going from candidate i at level l to candidate j at level m, shape (scales, n, n, levels, levels)."""
+    distances = np.maximum(np.linalg.norm(centres[:, None] - centres, axis=-1), 1.0)
+    missed = np.arange(len(SPINE_LEVELS)) - np.arange(len(SPINE_LEVELS))[:, None] - 1
+    # Those between i and j are false.
+    before = np.concatenate([[0], np.cumsum(cost)])
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
     between = before[:-1] - before[1:, None]
     with np.errstate(divide="ignore"):  # levels that don't rise
-        ratios = np.maximum(distances, 1.0)[..., None, None] / (scale * DISTANCE_MM)
-    deviation = np.log(ratios) / SPACING_DEVIATION
-    score = -0.5 * np.minimum(deviation**2, 25) - SKIP_COST * (steps - 1) - between[..., None, None]
+        deviation = (np.log(distances)[..., None, None] - np.log(np.maximum(DISTANCE_MM, 0))
+                     - np.log(SCALES)[:, None, None, None, None]) / Settings.SPACING_DEVIATION
+    score = (-0.5 * np.minimum(deviation**2, Settings.MOST_SPACING_DEVIATIONS**2) - Settings.MISSED_COST * missed
+             - between[..., None, None])
     below = np.triu(np.ones_like(distances, bool), 1)[..., None, None]
+<<<<<<< HEAD
     return np.where(below & (steps > 0), score, -np.inf)
 
 
@@ -149,3 +265,6 @@ def _measuredScale(centres: Array, path: Sequence[tuple[int, int]]) -> float | N
         for (above, upper), (below, lower) in zip(path[:-1], path[1:], strict=True)
     ]
     return float(np.clip(np.median(ratios), 0.7, 1.4)) if len(ratios) >= 2 else None
+=======
+    return np.where(below & (missed >= 0), score, -np.inf)
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)

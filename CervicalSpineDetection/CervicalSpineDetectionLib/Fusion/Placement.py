@@ -15,7 +15,7 @@ from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU, SagittalVo
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, orientedBoxes
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS, Level
-from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM, expectedHalfWidths
+from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM, expectedDistances, expectedHalfWidths
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
@@ -43,6 +43,7 @@ class Place:
     :param bounds: box of the whole vertebra.
     :param exactness: how exactly (mm) the place along the spine is known.
     :param inferred: placed between its neighbours.
+    :param moved: how far (mm) its centre was moved to stand evenly, in units of how exactly a seen body is placed.
     """
 
     level: Level
@@ -51,6 +52,7 @@ class Place:
     bounds: Bounds
     exactness: float = Settings.UNSEEN_MM
     inferred: bool = False
+    moved: float = 0.0
 
 
 def boundsOf(track: Track, volume: SagittalVolume) -> Bounds:
@@ -122,19 +124,19 @@ def withMissingLevels(places: Sequence[Place]) -> list[Place]:
             bounds = Bounds((1 - t) * upper.bounds.minimum + t * lower.bounds.minimum,
                             (1 - t) * upper.bounds.maximum + t * lower.bounds.maximum)
             filled.append(Place(SPINE_LEVELS[upper.level.order + step],
-                                Settings.INFERRED_SHARE * min(upper.confidence, lower.confidence),
+                                min(upper.confidence, lower.confidence),
                                 (1 - t) * upper.centre + t * lower.centre, bounds, inferred=True))
         filled.append(lower)
     return filled
 
 
 def withEvenSpacing(places: Sequence[Place]) -> list[Place]:
-    """Centres moved to their most probable places along the spine; where that is far, the confidence falls.
+    """Centres moved to their most probable places along the spine.
 
     Bodies that were hardly seen are also put into line, from left to right, with those that were.
 
     :param places: in cranio-caudal order.
-    :return: the same with new centres and confidences. C1, which has no body, stays.
+    :return: the same with new centres, and how far they moved. C1, which has no body, stays.
     """
     bodies = [place for place in places if place.level != Level.C1]
     exactness = np.array([place.exactness for place in bodies])
@@ -143,25 +145,10 @@ def withEvenSpacing(places: Sequence[Place]) -> list[Place]:
     if seen.sum() > 1:
         before[~seen, 0] = lineThrough(before, seen)[~seen, 0]
     centres, moves = evenedCentres([place.level.order for place in bodies], before, exactness)
-    moved = [replace(place, centre=centre, confidence=place.confidence * placeConfidence(
-        move * Settings.SEEN_MM / max(place.exactness, Settings.SEEN_MM)))
-        for place, centre, move in zip(bodies, centres, moves, strict=True)]
+    # What was only guessed may move as far as the guess is inexact.
+    moved = [replace(place, centre=centre, moved=float(move * Settings.SEEN_MM / max(place.exactness, Settings.SEEN_MM)))
+             for place, centre, move in zip(bodies, centres, moves, strict=True)]
     return [place for place in places if place.level == Level.C1] + moved
-
-
-def seenConfidence(evidence: float) -> float:
-    """Probability that what was seen is a vertebra at all, by the evidence (mm), see ``Track.evidence``."""
-    return _fallingFrom(Settings.DOUBTFUL_EVIDENCE_MM - evidence, Settings.DOUBTFUL_EVIDENCE_WIDTH_MM)
-
-
-def placeConfidence(move: float) -> float:
-    """Probability that a body is where it was found, by how far (mm) its place had to be moved along the spine."""
-    return _fallingFrom(move - Settings.DOUBTFUL_MOVE_MM, Settings.DOUBTFUL_MOVE_WIDTH_MM)
-
-
-def _fallingFrom(excess: float, width: float) -> float:
-    """Logistic: a half where the excess is 0, less where it is above."""
-    return float(1 / (1 + np.exp(excess / width)))
 
 
 def withPlausibleWidths(places: Sequence[Place]) -> list[Place]:
@@ -189,17 +176,53 @@ def _placeOf(named: NamedCandidate, volume: SagittalVolume) -> Place:
     candidate = named.candidate
     seen = candidate.body is not None and candidate.body.evidence >= Settings.SURE_BODY_EVIDENCE_MM
     exactness = Settings.SEEN_AXIS_MM if named.level == Level.C2 else Settings.SEEN_MM
-    return Place(named.level, named.confidence * seenConfidence(candidate.track.evidence),
-                 centreOf(candidate, named.level, volume), boundsOf(candidate.track, volume),
-                 exactness if seen else Settings.UNSEEN_MM)
+    return Place(named.level, named.confidence, centreOf(candidate, named.level, volume),
+                 boundsOf(candidate.track, volume), exactness if seen else Settings.UNSEEN_MM)
 
 
-def vertebraeFrom(named: Iterable[NamedCandidate], volume: SagittalVolume,
-                  confirmed: Sequence[Vertebra] = ()) -> list[Vertebra]:
+def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
+    """Why each vertebra is doubtful, empty where nothing speaks against it.
+
+    :param places: in cranio-caudal order.
+    :param certainty: a name below this probability is doubtful.
+    """
+    doubts: list[list[str]] = [[] for _ in places]
+    for place, own in zip(places, doubts, strict=True):
+        if place.confidence < certainty:
+            own.append("level uncertain")
+        if place.moved > Settings.DOUBTFUL_MOVE_MM:
+            own.append("place uncertain")
+        outside = np.maximum(place.bounds.minimum - place.centre, place.centre - place.bounds.maximum)
+        if outside.max() > Settings.OUTSIDE_MM:
+            own.append("centre outside its own box")
+    pairs = list(zip(range(len(places)), range(1, len(places)), strict=False))
+    levels = [place.level.order for place in places]
+    distances = np.array([np.linalg.norm(places[lower].centre - places[upper].centre) for upper, lower in pairs])
+    expected = expectedDistances(levels, distances) if pairs else distances
+    for (upper, lower), distance, usual in zip(pairs, distances, expected, strict=True):
+        for one, other in ((upper, lower), (lower, upper)):
+            if _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
+                doubts[one].append(f"inside the box of {places[other].level}")
+        nearest = Settings.NEAREST_TO_RING if places[upper].level == Level.C1 else Settings.NEAREST_NEIGHBOUR
+        if not nearest < distance / usual < Settings.FURTHEST_NEIGHBOUR:
+            for one, other in ((upper, lower), (lower, upper)):
+                doubts[one].append(f"unusual distance from {places[other].level}")
+    return ["; ".join(own) for own in doubts]
+
+
+def _sharedPart(bounds: Bounds, other: Bounds) -> float:
+    """How much of a box lies in another one, 0 to 1."""
+    shared = np.minimum(bounds.maximum, other.maximum) - np.maximum(bounds.minimum, other.minimum)
+    return float(np.prod(np.maximum(shared, 0)) / max(np.prod(bounds.size), 1e-9))
+
+
+def vertebraeFrom(named: Iterable[NamedCandidate], volume: SagittalVolume, confirmed: Sequence[Vertebra] = (),
+                  certainty: float = 0.5) -> list[Vertebra]:
     """All vertebrae of a chain, thoracic ones included.
 
     :param named: in cranio-caudal order.
     :param confirmed: vertebrae that stay as they are; levels missing between them and the others are filled.
+    :param certainty: a name below this probability is doubtful.
     :return: list of Vertebra in cranio-caudal order.
     """
     settled = {vertebra.level for vertebra in confirmed}
@@ -212,7 +235,8 @@ def vertebraeFrom(named: Iterable[NamedCandidate], volume: SagittalVolume,
                           [place.bounds for place in places])
     detected = [
         Vertebra(place.level, place.confidence, place.centre, place.bounds, box, inferred=place.inferred,
-                 complete=isComplete(place.bounds, volume))
-        for place, box in zip(places, boxes, strict=True) if place.level not in settled
+                 complete=isComplete(place.bounds, volume), doubt=doubt)
+        for place, box, doubt in zip(places, boxes, doubtsOf(places, certainty), strict=True)
+        if place.level not in settled
     ]
     return sorted([*detected, *confirmed], key=lambda vertebra: vertebra.level.order)

@@ -58,12 +58,31 @@ BODY_MIDDLE, AXIS_BODY_MIDDLE = 0.4, 0.65  # parts of the box's height
 FACE_MM = 3.0  # so much image beyond a box's faces shows that it is not cut
 VOID_SHARE = 0.5  # of the voxels before a face without data, it looks at no image
 WIDTH_TOLERANCE = 1.25  # a half width further off is none of this vertebra's
-# Whole vertebrae were seen with an evidence of 16 to 80 mm (development set and phantoms), false ones with 8 at most.
-DOUBTFUL_EVIDENCE_MM, DOUBTFUL_EVIDENCE_WIDTH_MM = 10.0, 1.4
 # In 60 phantoms 99 of 100 bodies, all of them right, were moved by less than 2.3 mm and none by more than 3.0 mm; the
-# one wrong body of the development set was moved by 3.1 mm.
-DOUBTFUL_MOVE_MM, DOUBTFUL_MOVE_WIDTH_MM = 3.0, 0.3
-INFERRED_SHARE = 0.5  # of its neighbours' confidence has a level that was placed between them
+# one wrong body of the development set was moved by 3.1 mm. One that had to be moved further is doubtful.
+DOUBTFUL_MOVE_MM = 3.0
+OUTSIDE_MM = 1.0  # a centre this far outside its own box is doubtful; drawn boxes are about as exact
+ENGULFED_SHARE = 0.8  # of a vertebra's box is inside its neighbour's; true neighbours share at most a third
+# Of the usual distance, in the person's scale, no true neighbours were nearer or further (development set, phantoms).
+# A bent neck brings the ring of C1 near to the axis' body.
+NEAREST_NEIGHBOUR, NEAREST_TO_RING, FURTHEST_NEIGHBOUR = 0.55, 0.35, 1.6
+
+# --- Level chain: which vertebra is which; what is fitted stands in ``LevelModel``.
+
+SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres; tuned
+MOST_SPACING_DEVIATIONS = 5.0  # further off is no less probable: a wrong centre, no distance
+SCALE_DEVIATION = 0.15  # of the logarithm of a person's size, children included
+DEPTH_DEVIATION, MOST_DEVIATIONS = 0.12, 3.0  # of the logarithm, after the person's scale; most: as above
+MISSED_COST = 3.0  # log odds: a level between two found ones was missed; tuned
+# Whole vertebrae are seen with an evidence of 16 to 80 mm (development set and phantoms); more than this tells no more.
+WHOLE_EVIDENCE_MM = 10.0
+# Log odds that a body seen clearly is one; the network doesn't see bodies that are not there. Tuned.
+BODY_FALSE_COST = 15.0
+SETTLED_COST = 1e3  # more than all the rest together, and still a number to reckon with
+# Where a person named levels, the others follow from the distances: the network errs by one all along the neck.
+BESIDE_SETTLED = 0.05
+VERTEBRA_PROBABILITY = 0.5  # what is less likely a vertebra than not gets no name
+ANCHOR_SHARE = 0.5  # of its class scores: the network itself takes it for the landmark
 
 # --- Even spacing: where bodies stand along the spine.
 

@@ -22,7 +22,7 @@ VECTORS = {
 # What a person made of it.
 REVIEW = ["confirmed", "edited", "inserted", "locked"]
 COLUMNS = (
-    ["level", "confidence", "inferred", "complete"]
+    ["level", "confidence", "uncertain", "doubt", "inferred", "complete"]
     + [f"{name}{axis}_mm" for name in VECTORS for axis in "LPS"]
     + ["orientedBoxWidth_mm", "orientedBoxDepth_mm", "orientedBoxHeight_mm"]
     + REVIEW
@@ -35,9 +35,14 @@ def rowsOf(result: DetectionResult):
     :param result: DetectionResult.
     """
     return [
+<<<<<<< HEAD
         [vertebra["level"], vertebra["confidence"], vertebra["inferred"], vertebra["complete"],
          *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"],
          *(vertebra.get("review", {}).get(name, False) for name in REVIEW)]
+=======
+        [vertebra["level"], vertebra["confidence"], vertebra["uncertain"], vertebra["doubt"], vertebra["inferred"], vertebra["complete"],
+         *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"]]
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
         for vertebra in toJson(result)["vertebrae"]
     ]
 

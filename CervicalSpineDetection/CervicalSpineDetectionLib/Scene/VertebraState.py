@@ -7,7 +7,7 @@ Node attributes, all with the prefix ``CervicalSpineDetection.``. As the vertebr
 corrections:
 
 - ``DetectedLevel``: the detector's name; absent where a person inserted the vertebra.
-- ``Confidence``: 0 to 1; ``Inferred``, ``Complete``: "true" or "false".
+- ``Confidence``: 0 to 1; ``Inferred``, ``Complete``: "true" or "false"; ``Doubt``: why the name is uncertain, or "".
 - ``Centre``: LPS mm (3 numbers).
 - ``Bounds``: axis-aligned box, "min max" in LPS mm (6 numbers).
 - ``OrientedBox``: oriented box, "centre size axes" in LPS mm (3 + 3 + 9 numbers).
@@ -140,7 +140,11 @@ class VertebraState:
             orientedBox=self.orientedBox if moved else boxFromNumbers(self._numbers("OrientedBox")),
             inferred=self.value("Inferred") == "true" and not placed and not self.confirmed,
             complete=self.value("Complete") == "true",
+<<<<<<< HEAD
             review=Review(self.confirmed, self.edited, self.inserted, self.locked),
+=======
+            doubt="" if levelSettled else self.value("Doubt") or "",
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
         )
 
     @property
@@ -208,6 +212,7 @@ def stateOf(vertebra: Vertebra, oriented=True, detected=True, model=None) -> Ver
         DetectedLevel=vertebra.level if detected else None,
         Confidence=repr(float(vertebra.confidence)),
         Inferred=_text(vertebra.inferred),
+        Doubt=vertebra.doubt,
         Complete=_text(vertebra.complete),
         Centre=_numbersText(vertebra.centre),
         Bounds=_numbersText(vertebra.bounds.minimum, vertebra.bounds.maximum),

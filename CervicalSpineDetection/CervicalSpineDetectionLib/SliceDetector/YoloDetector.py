@@ -100,7 +100,7 @@ class YoloDetector:
         self.model = {
             "name": card["name"], "sha256": card.get("sha256", ""), "pixelSize": self.pixelSize,
             "sliceSpacing": self.sliceSpacing, "window": list(self.window), "device": device.type,
-            "precision": precision,
+            "precision": precision, "levelModel": dict(card.get("levelModel") or {}),
         }
         network = model.eval().requires_grad_(False).fuse(verbose=False)
         self._network = decodeInSinglePrecision(network.to(device, self._type, memory_format=torch.channels_last))

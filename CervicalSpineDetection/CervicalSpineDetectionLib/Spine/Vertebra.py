@@ -9,8 +9,6 @@ from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import Level
 
-UNCERTAIN_CONFIDENCE = 0.5
-
 
 @dataclass(frozen=True)
 class Review:
@@ -44,7 +42,11 @@ class Vertebra:
     :param orientedBox: the same along the spine's curve.
     :param inferred: no box was detected; the position is interpolated from the neighbours.
     :param complete: False where the image edge cuts the vertebra.
+<<<<<<< HEAD
     :param review: None where no person saw it.
+=======
+    :param doubt: why the name or the place is uncertain, empty where they are sure.
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
     """
 
     level: Level
@@ -54,10 +56,19 @@ class Vertebra:
     orientedBox: OrientedBox
     inferred: bool = False
     complete: bool = True
+<<<<<<< HEAD
     review: Review | None = None
+=======
+    doubt: str = ""
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", Level(self.level))
+
+    @property
+    def uncertain(self) -> bool:
+        """The name is not to be relied on."""
+        return self.inferred or bool(self.doubt)
 
     @property
     def remark(self) -> str:
@@ -65,8 +76,22 @@ class Vertebra:
         return "; ".join(text for doubtful, text in (
             (self.inferred, "not seen, placed between its neighbours"),
             (not self.complete, "cut by the image edge"),
-            (self.confidence < UNCERTAIN_CONFIDENCE, "level uncertain"),
+            (bool(self.doubt), self.doubt),
         ) if doubtful)
+
+
+@dataclass(frozen=True)
+class NameBasis:
+    """What the names of a result rest on.
+
+    :param anchors: the landmarks that were recognised: "C1", "C2", "first ribs"; without any all names may be shifted.
+    :param shift: the likeliest other naming: all names moved by so many levels, negative towards the head.
+    :param shiftProbability: of that naming, 0 to 1.
+    """
+
+    anchors: tuple[str, ...] = ()
+    shift: int = 0
+    shiftProbability: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,7 @@ class DetectionResult:
     :param image: "size" (3), "spacing" (3) in mm, "origin" (3) and "direction" (9, row-major) in LPS.
     :param model: "name" and "sha256" of the weights.
     :param timings: seconds per step.
+    :param basis: what the names rest on; None in results that do not say.
     """
 
     vertebrae: list[Vertebra]
@@ -85,3 +111,4 @@ class DetectionResult:
     image: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    basis: NameBasis | None = None

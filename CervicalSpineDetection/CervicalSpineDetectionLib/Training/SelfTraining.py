@@ -16,7 +16,12 @@ from CervicalSpineDetectionLib.Fusion.Settings import CLEAR_SCORE, SPINOUS_TIP_M
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
 from CervicalSpineDetectionLib.Pipeline import slicesFor
+<<<<<<< HEAD
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetector
+=======
+from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+>>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
 from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
 
 MINIMUM_LEVELS = 6
@@ -64,8 +69,11 @@ def teach(image: sitk.Image, detector: SliceDetector) -> tuple[TaughtScan | None
            for other in fused.leftOvers):
         return None, "vertebrae out of the chain"
     boxes = [[] for _ in pictures]
+    # What lies below T4 is taught as such, where the chain reaches it without a gap.
+    if count == len(fused.links) and links[-1].level == LEVELS[-1]:
+        links = links + fused.lowerLinks
     for link in links:
-        _addTrack(boxes, link.candidate.track, link.level.order, volume.pixelSize)
+        _addTrack(boxes, link.candidate.track, min(link.level.order, BELOW_CLASS), volume.pixelSize)
         if link.candidate.body is not None:
             _addTrack(boxes, link.candidate.body, BODY_CLASS, volume.pixelSize)
     return TaughtScan(_blanked(pictures, links, volume), boxes, min(link.confidence for link in links)), ""

@@ -172,7 +172,7 @@ def test_allThatIsFoundInANegativeScanIsFalse(folder, found, tmp_path):
                  "--output", str(tmp_path / "out")]) == 0
     negatives = json.loads((tmp_path / "out" / "evaluation.json").read_text())["negatives"]
     assert negatives["scans"] == 2 and negatives["refusedScans"] == 1
-    assert negatives["falseLevels"] == 2 and negatives["falseLevelsAbove0.5"] == 1
+    assert negatives["falseLevels"] == 2 and negatives["falseLevelsUnflagged"] == 1
     assert negatives["perScan"][1] == {"case": "damaged.nii.gz", "levels": None}
 
 

@@ -1,138 +1,175 @@
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
 import pytest
 
-from CervicalSpineDetectionLib.Fusion.LevelChain import _bestPath, _marginals, assignLevels
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
-from CervicalSpineDetectionLib.Spine.Morphometry import SPACING_MM
+from CervicalSpineDetectionLib.Fusion import LevelChain
+from CervicalSpineDetectionLib.Fusion.LevelChain import LevelPosterior, Sighting, levelPosterior
+from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level, levelIndex
+from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, SPACING_MM
+
+MODEL = LevelModel()
+CLEAR = 20.0  # mm of evidence
 
 
 def chain(first, last, scale=1.0):
-    """Centres of consecutive levels, head down, LPS mm."""
-    heights = np.concatenate([[0], np.cumsum(SPACING_MM * scale)])[levelIndex(first) : levelIndex(last) + 1]
-    return np.stack([np.zeros_like(heights), np.zeros_like(heights), -heights], axis=1)
+    """Sightings of consecutive levels without an opinion, head down, LPS mm."""
+    heights = np.concatenate([[0], np.cumsum(SPACING_MM * scale)])
+    orders = range(Level(first).order, Level(last).order + 1)
+    return [Sighting(np.array([0.0, 0, -heights[order]]), np.ones(12), CLEAR, CLEAR, DEPTH_MM[order] * scale, False)
+            for order in orders]
 
 
-def evidence(*levels, strength=0.8, slices=10, blur=0.0):
-    """Class scores of each track; ``blur`` leaks to the neighbouring levels."""
+def seenAs(sightings, levels, blur=0.0):
+    """The same with an opinion; ``blur`` leaks to the neighbouring levels."""
     result = []
-    for level in levels:
-        row = np.full(11, 0.01)
-        i = levelIndex(level)
-        row[i] = strength
+    for sighting, level in zip(sightings, levels, strict=True):
+        scores = np.full(12, 0.01)
+        i = min(Level(level).order, 11)
         for j in (i - 1, i + 1):
-            if 0 <= j < 11:
-                row[j] = max(row[j], blur * strength)
-        result.append(np.tile(row, (slices, 1)))
+            if 0 <= j < 12:
+                scores[j] = max(scores[j], blur)
+        scores[i] = 1.0
+        result.append(replace(sighting, classScores=10 * scores))
     return result
 
 
-def names(links):
-    return [LEVELS[link.level] for link in links]
+def namesOf(sightings, model=MODEL):
+    return [SPINE_LEVELS[order] for _, order in levelPosterior(sightings, model).names()]
+
+
+def confidences(sightings, model=MODEL):
+    posterior = levelPosterior(sightings, model)
+    return [posterior.marginals[index, order] for index, order in posterior.names()]
 
 
 def test_clearEvidenceNamesTheWholeNeck():
-    links = assignLevels(chain("C1", "T1"), evidence(*LEVELS[:8]))
-    assert names(links) == list(LEVELS[:8])
-    assert min(link.confidence for link in links) > 0.9
+    neck = seenAs(chain("C1", "T1"), LEVELS[:8])
+    assert namesOf(neck) == list(LEVELS[:8]) and min(confidences(neck)) > 0.95
 
 
 def test_oneWrongLookDoesNotBreakTheOrder():
-    seen = ["C1", "C2", "C3", "C3", "C5", "C6", "C7"]
-    assert names(assignLevels(chain("C1", "C7"), evidence(*seen, blur=0.4))) == list(LEVELS[:7])
+    assert namesOf(seenAs(chain("C1", "C7"), ["C1", "C2", "C3", "C3", "C5", "C6", "C7"], blur=0.4)) == list(LEVELS[:7])
 
 
 def test_aPartialFieldOfViewKeepsItsLevels():
-    assert names(assignLevels(chain("C4", "C6"), evidence("C4", "C5", "C6"))) == ["C4", "C5", "C6"]
+    assert namesOf(seenAs(chain("C4", "C6"), ["C4", "C5", "C6"])) == ["C4", "C5", "C6"]
 
 
 def test_aMissedLevelLeavesAGapAndNoShift():
-    centres = np.delete(chain("C1", "C7"), 3, axis=0)
     seen = ["C1", "C2", "C3", "C5", "C6", "C7"]
-    assert names(assignLevels(centres, evidence(*seen, blur=0.5))) == seen
+    sightings = chain("C1", "C7")
+    assert namesOf(seenAs([*sightings[:3], *sightings[4:]], seen, blur=0.5)) == seen
 
 
-def test_aGhostBetweenTwoLevelsIsLeftOut():
-    centres = np.insert(chain("C1", "C7"), 4, (chain("C4", "C4") - [0, 0, 53 + 9])[0], axis=0)
-    scores = evidence(*LEVELS[:7])
-    scores.insert(4, np.full((3, 11), 0.1))
-    links = assignLevels(centres, scores)
-    assert names(links) == list(LEVELS[:7]) and 4 not in [link.candidate for link in links]
+def test_whatIsHardlySeenBetweenTwoLevelsGetsNoName():
+    sightings = seenAs(chain("C1", "C7"), LEVELS[:7])
+    ghost = replace(sightings[4], centre=sightings[3].centre - [0, 0, 9], evidence=2.0, bodyEvidence=0.0,
+                    classScores=np.full(12, 0.2))
+    posterior = levelPosterior([*sightings[:4], ghost, *sightings[4:]], MODEL)
+    assert [index for index, _ in posterior.names()] == [0, 1, 2, 3, 5, 6, 7]
+    assert [order for _, order in posterior.names()] == list(range(7))
 
 
-def test_anExtraThoracicLevelIsNotCalledCervical():
-    assert names(assignLevels(chain("C5", "T4"), evidence("C5", "C6", "C7", "T1", "T2", "T3", "T4")))[3:] == [
-        "T1", "T2", "T3", "T4"]
+def test_thoracicLevelsAreNotCalledCervical():
+    assert namesOf(seenAs(chain("C5", "T4"), ["C5", "C6", "C7", "T1", "T2", "T3", "T4"]))[3:] == ["T1", "T2", "T3", "T4"]
 
 
-def test_vertebraeBelowTheLastLevelDoNotShiftTheChain():
-    # As a network saw a bent neck down to T5: its opinion slips by a level, and the vertebra below T4 is T4 for it.
-    slips = [0, 0, 0.02, 0.1, 0.83, 0.74, 0.68, 0.5, 0.45, 0.45, 0.45, 1]
-    scores = []
-    for index, slip in enumerate(slips):
-        row = np.zeros(11)
-        row[max(index - 1, 0)] = slip
-        row[min(index, 10)] += 1 - slip
-        scores.append(np.tile(row, (20, 1)))
-    centres = np.concatenate([chain("C1", "T4"), chain("T4", "T4") - [[0, 0, 21]]])
-    links = assignLevels(centres, scores, [True] * 12)
-    assert names(links) == list(LEVELS) and [link.candidate for link in links] == list(range(11))
-    assert min(link.confidence for link in links) > 0.9
+def test_vertebraeBelowTheLastLevelHaveAPlaceInTheChain():
+    seen = seenAs(chain("C1", "T8"), [*LEVELS, "T5", "T5", "T5", "T5"], blur=0.3)
+    assert namesOf(seen) == list(SPINE_LEVELS[:15])
 
 
-@pytest.mark.parametrize("scale", [0.8, 1.2])
+def test_aLumbarSpineIsNotCalledCervical():
+    lumbar = seenAs(chain("L1", "L5"), ["T5"] * 5)
+    assert not set(namesOf(lumbar)) & set(LEVELS)
+
+
+def test_fewVertebraeThatTheNetworkTakesForCervicalAreDoubtedForTheirDepth():
+    # Three lumbar vertebrae, 80 mm deep, that look like C5 to C7 to the network.
+    deep = [replace(sighting, depth=80.0) for sighting in seenAs(chain("L1", "L3"), ["C5", "C6", "C7"], blur=0.5)]
+    true = seenAs(chain("C5", "C7"), ["C5", "C6", "C7"], blur=0.5)
+    def cervical(sightings):
+        return levelPosterior(sightings, MODEL).marginals[:, :7].sum(axis=1).max()
+    assert cervical(deep) < 0.6 * cervical(true)
+
+
+@pytest.mark.parametrize("scale", [0.7, 0.8, 1.2])
 def test_smallAndLargePeopleAreMeasuredByTheirOwnScale(scale):
-    centres = np.delete(chain("C1", "C7", scale), 3, axis=0)
+    sightings = chain("C1", "C7", scale)
     seen = ["C1", "C2", "C3", "C5", "C6", "C7"]
-    assert names(assignLevels(centres, evidence(*seen, blur=0.5))) == seen
+    assert namesOf(seenAs([*sightings[:3], *sightings[4:]], seen, blur=0.5)) == seen
 
 
-def test_evidenceThatFitsTwoShiftsIsUncertain():
-    scores = []
-    for upper, lower in (("C3", "C4"), ("C4", "C5"), ("C5", "C6")):
-        row = np.full(11, 0.01)
-        row[[levelIndex(upper), levelIndex(lower)]] = 0.4
-        scores.append(np.tile(row, (10, 1)))
-    links = assignLevels(chain("C3", "C5"), scores)
-    assert max(link.confidence for link in links) < 0.75
+def test_evidenceThatFitsTwoNamingsIsUncertainAndSaysWhichIsTheOther():
+    between = chain("C3", "C5")
+    scores = [np.full(12, 0.1) for _ in between]
+    for row, (upper, lower) in zip(scores, (("C3", "C4"), ("C4", "C5"), ("C5", "C6")), strict=True):
+        row[[levelIndex(upper), levelIndex(lower)]] = [4.2, 4.0]
+    sightings = [replace(one, classScores=row) for one, row in zip(between, scores, strict=True)]
+    assert namesOf(sightings) == ["C3", "C4", "C5"] and max(confidences(sightings)) < 0.75
+    shift, probability = levelPosterior(sightings, MODEL).alternative()
+    assert shift == 1 and 0.2 < probability < 0.5
 
 
-def test_noTracksGiveNoLevels():
-    assert assignLevels(np.empty((0, 3)), []) == []
+def test_opinionsOfOnePictureAreNoIndependentWitnesses():
+    # Seven vertebrae, each likelier by a little at one naming: together no certainty.
+    slightly = seenAs(chain("C4", "T3"), ["C4", "C5", "C6", "C7", "T1", "T2", "T3"], blur=0.8)
+    assert max(confidences(slightly, replace(MODEL, evidenceWeight=0.5, crowding=1.0, depthWeight=0.0))) < 0.6
+
+
+def test_theRestToOneIsNoVertebra():
+    doubtful = replace(seenAs(chain("C4", "C4"), ["C4"])[0], evidence=1.0, bodyEvidence=0.0)
+    posterior = levelPosterior([doubtful], MODEL)
+    assert 0 < posterior.marginals.sum() < 1
+
+
+def test_noSightingsGiveNoNames():
+    posterior = levelPosterior([], MODEL)
+    assert posterior.names() == [] and posterior.alternative() == (0, 0.0)
 
 
 def test_oneLevelTwiceIsNamedOnce():
-    centres = np.array([[0, 0, 0], [0, 0, -2.0], [0, 0, -17]])
-    links = names(assignLevels(centres, evidence("C4", "C4", "C5")))
-    assert sorted(set(links)) == sorted(links)
+    one, two, three = seenAs(chain("C4", "C6"), ["C4", "C4", "C5"])
+    names = namesOf([one, replace(two, centre=one.centre - [0, 0, 2.0]), three])
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_aSettledLevelAnchorsTheOthers():
-    seen = ["C4", "C5", "C6", "C7"]
-    settled = [None, levelIndex("C4"), None, None]
-    links = assignLevels(chain("C3", "C6"), evidence(*seen, blur=0.4), [True] * 4, settled)
-    assert names(links) == ["C3", "C4", "C5", "C6"]
+    sightings = seenAs(chain("C3", "C6"), ["C4", "C5", "C6", "C7"], blur=0.4)
+    sightings[1] = replace(sightings[1], settled=Level.C4)
+    assert namesOf(sightings) == ["C3", "C4", "C5", "C6"]
 
 
-def test_pathAndConfidencesAreThoseOfAllPathsTriedOneByOne():
-    random = np.random.default_rng(1)
-    count, levels = 4, 3
-    emission, outlier = -3 * random.random((count, levels)), random.random(count)
-    between = np.array([[outlier[i + 1 : j].sum() for j in range(count)] for i in range(count)])
-    score = -random.random((count, count, levels, levels)) - between[..., None, None]
-    score[..., np.tri(levels, dtype=bool)] = -np.inf
+def test_namesAreTheRisingPathWithTheMostExpectedRightNames():
+    random = np.random.default_rng(2)
+    marginals = random.dirichlet(np.ones(24), size=4)
+    paths = [tuple(zip(chosen, named, strict=True)) for length in range(1, 5)
+             for chosen in combinations(range(4), length) for named in combinations(range(24), length)]
+    best = max(paths, key=lambda path: sum(marginals[step] for step in path))
+    assert LevelPosterior(marginals).names() == list(best)
 
-    paths = [tuple(zip(chosen, named, strict=True)) for length in range(1, count + 1)
-             for chosen in combinations(range(count), length) for named in product(range(levels), repeat=length)]
-    logs = np.array([
-        sum(emission[step] for step in path) - outlier[: path[0][0]].sum() - outlier[path[-1][0] + 1 :].sum()
-        + sum(score[i, j, upper, lower] for (i, upper), (j, lower) in zip(path, path[1:], strict=False))
-        for path in paths])
-    marginals = np.zeros((count, levels))
-    for path, log in zip(paths, logs, strict=True):
+
+def test_marginalsAreThoseOfAllPathsTriedOneByOne(monkeypatch):
+    monkeypatch.setattr(LevelChain, "SCALES", np.array([1.0]))
+    sightings = seenAs(chain("C3", "C5"), ["C4", "C4", "C5"], blur=0.6)
+    sightings[1] = replace(sightings[1], evidence=3.0, bodyEvidence=1.0)
+    emission = (LevelChain._classLogLikelihood(sightings, MODEL) + LevelChain._depthLogLikelihood(sightings, MODEL))[0]
+    cost = LevelChain._falseCosts(sightings, MODEL)
+    steps = LevelChain._steps(np.array([sighting.centre for sighting in sightings]), np.zeros(3))[0]
+    logs, found = [-cost.sum()], [()]
+    for length in range(1, 4):
+        for chosen, named in product(combinations(range(3), length), combinations(range(24), length)):
+            path = tuple(zip(chosen, named, strict=True))
+            pairs = zip(path, path[1:], strict=False)
+            logs.append(sum(emission[step] for step in path) + sum(steps[i, j, a, b] for (i, a), (j, b) in pairs)
+                        - sum(cost[i] for i in range(3) if i not in chosen))
+            found.append(path)
+    weights = np.exp(np.array(logs) - max(logs))
+    marginals = np.zeros((3, 24))
+    for path, weight in zip(found, weights / weights.sum(), strict=True):
         for step in path:
-            marginals[step] += np.exp(log) / np.exp(logs).sum()
-
-    assert _bestPath(emission, score, outlier) == list(paths[logs.argmax()])
-    assert np.allclose(_marginals(emission, score, outlier), marginals)
+            marginals[step] += weight
+    assert np.allclose(levelPosterior(sightings, MODEL).marginals, marginals)

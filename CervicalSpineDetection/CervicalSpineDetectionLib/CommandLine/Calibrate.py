@@ -1,0 +1,36 @@
+"""Fit how much a detector's opinion is worth for the names, and from where on a name is sure, on CTs with known levels."""
+
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Errors import InputError
+
+
+def addArguments(parser):
+    parser.add_argument("--weights", required=True, metavar="FILE",
+                        help="a .safetensors file; its model card gets the parameters")
+    parser.add_argument("--cases", metavar="DIR", help="CTs with label maps or reference boxes, as for evaluate")
+    parser.add_argument("--unlabelled", nargs="+", default=[], metavar="CT",
+                        help="CTs without labels that show C1 and C2: their whole view gives the names. None of them "
+                             "may have been trained on, or be used to evaluate")
+    parser.add_argument("--views", type=int, default=30, metavar="N", help="views of each CT at the most")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="which views")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+
+
+def run(arguments):
+    """:return: exit status. :raises InputError: weights or CTs can't be used, or no view with a known level."""
+    if not arguments.cases and not arguments.unlabelled:
+        raise InputError("Nothing to calibrate on; give --cases DIR or --unlabelled CT.")
+    from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+    from CervicalSpineDetectionLib.Training.Calibration import calibrate
+
+    path = Path(arguments.weights)
+    card, state = loadWeights(path)
+    detector = loadDetector(path, arguments.device)
+    model, note = calibrate(detector, arguments.cases, arguments.unlabelled, arguments.views, arguments.seed,
+                            lambda text: print(text, flush=True))
+    card = {key: value for key, value in card.items() if key != "sha256"}
+    saveWeights(path, state, {**card, "levelModel": model.asCard(), "levelModelFit": note})
+    print(f"{model}\nWritten into {path.with_suffix('.json')}")
+    return 0
