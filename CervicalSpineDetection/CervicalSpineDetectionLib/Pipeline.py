@@ -47,8 +47,8 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
                  if vertebra.level in CERVICAL_LEVELS or any(vertebra is other for other in confirmed)]
     warnings = [warning] if warning else []
     if vertebrae and max(vertebra.confidence for vertebra in vertebrae) < SHOWN_CONFIDENCE and not confirmed:
-        warnings.append(f"What was seen could be {', '.join(vertebra.level for vertebra in vertebrae)}, but more likely "
-                        "is something else, so nothing is shown.")
+        names = ", ".join(vertebra.level for vertebra in vertebrae)
+        warnings.append(f"What was seen could be {names}, but more likely is something else, so nothing is shown.")
         vertebrae = []
     warnings += namingWarnings(fused, vertebrae, confirmed)
     marks.append(time.perf_counter())
@@ -81,8 +81,8 @@ def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed
                        for vertebra in (vertebrae[0], vertebrae[-1]))
         names = str(first) if first == last else f"{first} to {last}"
         other = f" The next most probable naming is {names} ({100 * probability:.0f} %)."
-    return [f"Neither C1, C2 nor the first ribs are recognisable in this CT: all names may be off by one or more.{other} "
-            "Check, and use All levels up or down."]
+    return ["Neither C1, C2 nor the first ribs are recognisable in this CT: all names may be off by one or more."
+            f"{other} Check, and use All levels up or down."]
 
 
 def slicesFor(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolume, Array, str | None]:

@@ -1,4 +1,4 @@
-"""Fit how much a detector's opinion is worth for the names, and from where on a name is sure, on CTs with known levels."""
+"""Fit how much a detector's opinion is worth and from where on a name is sure, on CTs with known levels."""
 
 from pathlib import Path
 

@@ -71,7 +71,8 @@ def negativeFigures(negatives: Sequence[Any]) -> dict[str, Any]:
         "falseLevels": len(found),
         "falseLevelsUnflagged": sum(not vertebra.uncertain for vertebra in found),
         "perScan": [{"case": name, "levels": None if vertebrae is None else {
-            str(vertebra.level): round(vertebra.confidence, 4) for vertebra in vertebrae}} for name, vertebrae in negatives],
+            str(vertebra.level): round(vertebra.confidence, 4) for vertebra in vertebrae}}
+            for name, vertebrae in negatives],
     }
 
 

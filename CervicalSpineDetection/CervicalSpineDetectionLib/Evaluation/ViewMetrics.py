@@ -97,8 +97,8 @@ def viewFigures(scores: Sequence[NameScore]) -> dict:
     """Counts and shares over the vertebrae of many views.
 
     :return: name -> number: "levels", "right" (and not flagged), "rightFlagged", "silentlyWrong" (wrong and not
-        flagged), "wrongFlagged", "missed"; "rightShare", "silentlyWrongPer1000"; "calibrationError" (expected calibration
-        error over ten bins of confidence, Naeini et al., AAAI 2015).
+        flagged), "wrongFlagged", "missed"; "rightShare", "silentlyWrongPer1000"; "calibrationError" (expected
+        calibration error over ten bins of confidence, Naeini et al., AAAI 2015).
     """
     total = len(scores)
     right = sum(one.isRight and not one.uncertain for one in scores)

@@ -1,8 +1,8 @@
 """One CT with known levels -> many views of it, as CTs of other fields of view, postures and scanners would show it.
 
-A neck seen whole is easy: C1 and C2 are unmistakable. Here it is cut above and below each level, to a few levels, to one
-side, to its posterior part, to a small field, turned in the header, thickened and made noisy, so that the names have to
-be told from less, or be left open.
+A neck seen whole is easy: C1 and C2 are unmistakable. Here it is cut above and below each level, to a few levels, to
+one side, to its posterior part, to a small field, turned in the header, thickened and made noisy, so that the names
+have to be told from less, or be left open.
 """
 
 from __future__ import annotations

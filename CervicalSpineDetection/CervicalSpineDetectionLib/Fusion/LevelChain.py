@@ -1,13 +1,14 @@
 """Which vertebra is which, and how sure that is: one probabilistic model from C1 to L5.
 
-The candidates, from the head down, are a hidden Markov chain: each is one level or none (a false one); levels rise along
-the chain, a missed one costs; the distance between two must fit the levels between them and the person's scale, which is
-integrated over. Probabilities are the marginals of the forward-backward algorithm (Rabiner 1989, A tutorial on hidden
-Markov models, Proc. IEEE 77(2):257-286), the names the rising path with the greatest expected number of right ones.
+The candidates, from the head down, are a hidden Markov chain: each is one level or none (a false one); levels rise
+along the chain, a missed one costs; the distance between two must fit the levels between them and the person's scale,
+which is integrated over. Probabilities are the marginals of the forward-backward algorithm (Rabiner 1989, A tutorial on
+hidden Markov models, Proc. IEEE 77(2):257-286), the names the rising path with the greatest expected number of right
+ones.
 
-The network can err by one level all along the neck. Since the chain holds every shifted naming as a path of its own, the
-probability of a shift is what its marginals say, provided that the network's opinion is not counted once per vertebra and
-slice as if these were independent: it is tempered, see ``LevelModel``.
+The network can err by one level all along the neck. Since the chain holds every shifted naming as a path of its own,
+the probability of a shift is what its marginals say, provided that the network's opinion is not counted once per
+vertebra and slice as if these were independent: it is tempered, see ``LevelModel``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-<<<<<<< HEAD
-from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Morphometry import DISTANCE_MM, NAMELESS_SPACING_MM, SPACING_MM
-=======
 from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, DISTANCE_MM
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
 
 # The network's class of each level: its own down to T4, one class for all below.
 CLASS_OF_LEVEL = np.minimum(np.arange(len(SPINE_LEVELS)), len(LEVELS))
@@ -55,21 +51,10 @@ class Sighting:
     settled: Level | None = None
 
 
-<<<<<<< HEAD
-def assignLevels(centres: Array, scores: Sequence[Array], withBody: Sequence[bool] | None = None,
-                 settled: Sequence[int | None] | None = None) -> list[Link]:
-    """Levels of candidates.
-
-    :param centres: shape (n, 3), LPS mm, in cranio-caudal order.
-    :param scores: list of n arrays (slices, levels), class scores of each candidate, times the slices' distance in mm.
-    :param withBody: n flags: the vertebral body was seen, so there is a vertebra, whatever its level.
-    :param settled: n entries: the level (index) that a person gave to the candidate, or None.
-    :return: list of Link in cranio-caudal order.
-=======
 @dataclass(frozen=True)
 class LevelPosterior:
-    """:param marginals: shape (sightings, levels of the spine), probability of each level; the rest to one: no vertebra.
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
+    """:param marginals: shape (sightings, levels of the spine), probability of each level; the rest to one: no
+        vertebra.
     """
 
     marginals: Array
@@ -117,22 +102,6 @@ class LevelPosterior:
         return shift, shares[shift]
 
 
-<<<<<<< HEAD
-def _levelLogLikelihood(scores: Array) -> Array:
-    strength = scores.max(axis=1).sum()
-    share = scores.sum(axis=0) / max(strength, 1e-9)
-    share = (share + FLOOR) / (share + FLOOR).sum()
-    share = np.concatenate([share, np.repeat(share[-1:], len(NAMELESS_SPACING_MM))])
-    return np.asarray(min(strength, SIGHTED_MM) * PER_MM * np.log(share))
-
-
-def _transitions(centres: Array, scale: float, outlier: Array) -> Array:
-    """Log score of going from track i at level l to track j at level m, shape (n, n, levels, levels)."""
-    distances = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
-    steps = np.arange(len(DISTANCE_MM)) - np.arange(len(DISTANCE_MM))[:, None]
-    # Log score of the candidates between i and j being outliers.
-    before = np.concatenate([[0], np.cumsum(outlier)])
-=======
 def levelPosterior(sightings: Sequence[Sighting], model: LevelModel) -> LevelPosterior:
     """Probabilities of the levels of all candidates.
 
@@ -199,12 +168,11 @@ def _falseCosts(sightings: Sequence[Sighting], model: LevelModel) -> Array:
 
 
 def _steps(centres: Array, cost: Array) -> Array:
-    """Log score of going from candidate i at level l to candidate j at level m, shape (scales, n, n, levels, levels)."""
+    """Log score of going from candidate i at level l to j at level m, shape (scales, n, n, levels, levels)."""
     distances = np.maximum(np.linalg.norm(centres[:, None] - centres, axis=-1), 1.0)
     missed = np.arange(len(SPINE_LEVELS)) - np.arange(len(SPINE_LEVELS))[:, None] - 1
     # Those between i and j are false.
     before = np.concatenate([[0], np.cumsum(cost)])
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
     between = before[:-1] - before[1:, None]
     with np.errstate(divide="ignore"):  # levels that don't rise
         deviation = (np.log(distances)[..., None, None] - np.log(np.maximum(DISTANCE_MM, 0))
@@ -212,59 +180,4 @@ def _steps(centres: Array, cost: Array) -> Array:
     score = (-0.5 * np.minimum(deviation**2, Settings.MOST_SPACING_DEVIATIONS**2) - Settings.MISSED_COST * missed
              - between[..., None, None])
     below = np.triu(np.ones_like(distances, bool), 1)[..., None, None]
-<<<<<<< HEAD
-    return np.where(below & (steps > 0), score, -np.inf)
-
-
-def _bestPath(emission: Array, score: Array, outlier: Array) -> list[tuple[int, int]]:
-    count, levels = emission.shape
-    before = np.concatenate([[0], np.cumsum(outlier)])
-    best = emission - before[:count, None]
-    origin = np.full((count, levels, 2), -1)
-    for j in range(1, count):
-        # From every level of every candidate above.
-        through = (best[:j, :, None] + score[:j, j] + emission[j]).reshape(-1, levels)
-        better = through.max(axis=0) > best[j]
-        best[j] = np.where(better, through.max(axis=0), best[j])
-        origin[j][better] = np.transpose(np.divmod(through.argmax(axis=0), levels))[better]
-    final = best - (before[-1] - before[1:])[:, None]
-    track, level = np.unravel_index(final.argmax(), final.shape)
-    path = []
-    while track >= 0:
-        path.append((int(track), int(level)))
-        track, level = origin[track, level]
-    return path[::-1]
-
-
-def _marginals(emission: Array, score: Array, outlier: Array) -> Array:
-    """Probability of each level for each track, shape (n, levels); the rest to one is the outlier."""
-    count = len(emission)
-    before = np.concatenate([[0], np.cumsum(outlier)])
-    forward = emission - before[:count, None]
-    for j in range(1, count):
-        through = emission[j] + _logSum(forward[:j, :, None] + score[:j, j], axis=1)
-        forward[j] = np.logaddexp.reduce([forward[j], *through])
-    backward = np.tile(-(before[-1] - before[1:])[:, None], (1, emission.shape[1]))
-    for i in range(count - 2, -1, -1):
-        through = _logSum(score[i, i + 1 :] + (emission[i + 1 :] + backward[i + 1 :])[:, None], axis=2)
-        backward[i] = np.logaddexp.reduce([backward[i], *through])
-    total = _logSum((forward - (before[-1] - before[1:])[:, None]).ravel(), axis=0)
-    return np.asarray(np.exp(np.minimum(forward + backward - total, 0)))
-
-
-def _logSum(values: Array, axis: int) -> Array:
-    top = values.max(axis=axis, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis))
-
-
-def _measuredScale(centres: Array, path: Sequence[tuple[int, int]]) -> float | None:
-    ratios = [
-        np.linalg.norm(centres[below] - centres[above]) / DISTANCE_MM[upper, lower]
-        for (above, upper), (below, lower) in zip(path[:-1], path[1:], strict=True)
-    ]
-    return float(np.clip(np.median(ratios), 0.7, 1.4)) if len(ratios) >= 2 else None
-=======
     return np.where(below & (missed >= 0), score, -np.inf)
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)

@@ -146,8 +146,9 @@ def withEvenSpacing(places: Sequence[Place]) -> list[Place]:
         before[~seen, 0] = lineThrough(before, seen)[~seen, 0]
     centres, moves = evenedCentres([place.level.order for place in bodies], before, exactness)
     # What was only guessed may move as far as the guess is inexact.
-    moved = [replace(place, centre=centre, moved=float(move * Settings.SEEN_MM / max(place.exactness, Settings.SEEN_MM)))
-             for place, centre, move in zip(bodies, centres, moves, strict=True)]
+    inexactness = np.maximum(exactness, Settings.SEEN_MM) / Settings.SEEN_MM
+    moved = [replace(place, centre=centre, moved=float(move))
+             for place, centre, move in zip(bodies, centres, moves / inexactness, strict=True)]
     return [place for place in places if place.level == Level.C1] + moved
 
 

@@ -35,14 +35,9 @@ def rowsOf(result: DetectionResult):
     :param result: DetectionResult.
     """
     return [
-<<<<<<< HEAD
-        [vertebra["level"], vertebra["confidence"], vertebra["inferred"], vertebra["complete"],
+        [*(vertebra[name] for name in ("level", "confidence", "uncertain", "doubt", "inferred", "complete")),
          *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"],
          *(vertebra.get("review", {}).get(name, False) for name in REVIEW)]
-=======
-        [vertebra["level"], vertebra["confidence"], vertebra["uncertain"], vertebra["doubt"], vertebra["inferred"], vertebra["complete"],
-         *(number for vector in VECTORS.values() for number in vector(vertebra)), *vertebra["orientedBox"]["size"]]
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
         for vertebra in toJson(result)["vertebrae"]
     ]
 

@@ -1,4 +1,4 @@
-"""Fits the few parameters of the level chain, and the certainty below which a name is flagged, on views with known names.
+"""Fits the level chain's few parameters, and the certainty below which a name is flagged, on views with known names.
 
 Maximum likelihood: the parameters under which the known names of all views are most probable. What they are fitted on
 must not be trained on, and must not be what they are judged on.
@@ -130,11 +130,11 @@ def certaintyOf(views: Sequence[NamedSightings], model: LevelModel) -> float:
             if view.known[index] != -1 and order < len(CERVICAL_LEVELS):
                 confidence.append(posterior.marginals[index, order])
                 wrong.append(view.known[index] != order)
-    order = np.argsort(confidence)[::-1]
-    counts = np.cumsum(np.array(wrong, bool)[order])
+    surest = np.argsort(confidence)[::-1]
+    counts = np.cumsum(np.array(wrong, bool)[surest])
     allowed = MOST_WRONG_PER_1000 * levels / 1000
     beyond = np.flatnonzero(counts > allowed)
     if not len(beyond):
         return 0.5
     # Just above the first wrong name that is one too many.
-    return float(np.clip(np.nextafter(np.array(confidence)[order][beyond[0]], 1), 0.5, 0.9999))
+    return float(np.clip(np.nextafter(np.array(confidence)[surest][beyond[0]], 1), 0.5, 0.9999))

@@ -14,7 +14,9 @@ def box(z, half=10):
 
 
 def vertebra(level, z, confidence=0.9):
-    return Vertebra(level, confidence, np.array([0.0, 0, z]), box(z), OrientedBox(np.zeros(3), np.ones(3), np.eye(3)))
+    doubt = "level uncertain" if confidence < 0.5 else ""
+    return Vertebra(level, confidence, np.array([0.0, 0, z]), box(z), OrientedBox(np.zeros(3), np.ones(3), np.eye(3)),
+                    doubt=doubt)
 
 
 REFERENCES = {level: Reference(np.array([0.0, 0, z]), box(z)) for level, z in (("C3", 0), ("C4", -18), ("T1", -72))}

@@ -132,7 +132,8 @@ def vertebra(level, reference, confidence=0.9):
     from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
     box = OrientedBox(reference.centre, reference.bounds.size, np.eye(3))
-    return Vertebra(level, confidence, reference.centre, reference.bounds, box)
+    doubt = "level uncertain" if confidence < 0.5 else ""
+    return Vertebra(level, confidence, reference.centre, reference.bounds, box, doubt=doubt)
 
 
 def boxCase(folder):

@@ -74,7 +74,8 @@ def test_whatIsHardlySeenBetweenTwoLevelsGetsNoName():
 
 
 def test_thoracicLevelsAreNotCalledCervical():
-    assert namesOf(seenAs(chain("C5", "T4"), ["C5", "C6", "C7", "T1", "T2", "T3", "T4"]))[3:] == ["T1", "T2", "T3", "T4"]
+    names = namesOf(seenAs(chain("C5", "T4"), ["C5", "C6", "C7", "T1", "T2", "T3", "T4"]))
+    assert names[3:] == ["T1", "T2", "T3", "T4"]
 
 
 def test_vertebraeBelowTheLastLevelHaveAPlaceInTheChain():
@@ -87,13 +88,21 @@ def test_aLumbarSpineIsNotCalledCervical():
     assert not set(namesOf(lumbar)) & set(LEVELS)
 
 
-def test_fewVertebraeThatTheNetworkTakesForCervicalAreDoubtedForTheirDepth():
-    # Three lumbar vertebrae, 80 mm deep, that look like C5 to C7 to the network.
-    deep = [replace(sighting, depth=80.0) for sighting in seenAs(chain("L1", "L3"), ["C5", "C6", "C7"], blur=0.5)]
+def test_whatIsTooDeepForACervicalVertebraIsDoubted():
+    # Three vertebrae, 85 mm from front to back, that look like C5 to C7 to the network.
     true = seenAs(chain("C5", "C7"), ["C5", "C6", "C7"], blur=0.5)
+    deep = [replace(sighting, depth=85.0) for sighting in true]
+
     def cervical(sightings):
-        return levelPosterior(sightings, MODEL).marginals[:, :7].sum(axis=1).max()
-    assert cervical(deep) < 0.6 * cervical(true)
+        return levelPosterior(sightings, replace(MODEL, depthWeight=1.0)).marginals[:, :7].sum(axis=1).min()
+
+    assert cervical(deep) < cervical(true) - 0.2
+
+
+def test_aDepthThatTheFieldOfViewCutsSpeaksAgainstNoDeeperLevel():
+    seen = seenAs(chain("T1", "T3"), ["T1", "T2", "T3"])
+    shallow = [replace(sighting, depth=30.0, depthIsCut=True) for sighting in seen]
+    assert namesOf(shallow, replace(MODEL, depthWeight=1.0)) == ["T1", "T2", "T3"]
 
 
 @pytest.mark.parametrize("scale", [0.7, 0.8, 1.2])

@@ -9,6 +9,7 @@ from CervicalSpineDetectionLib.Fusion.Placement import (
     Place,
     boundsOf,
     centreOf,
+    doubtsOf,
     isComplete,
     withEvenSpacing,
     withPlausibleWidths,
@@ -140,9 +141,37 @@ def test_aBodyHardlySeenIsPutIntoLineWithItsNeighbours():
     assert withEvenSpacing(entries)[2].centre[0] == pytest.approx(5)
 
 
-def test_aBodyFarFromItsPlaceLowersTheConfidence():
+def test_aBodyFarFromItsPlaceIsDoubtedAndItsNameKeepsItsProbability():
     entries = found()
     entries[2].centre[2] += 9
-    confidences = [place.confidence for place in withEvenSpacing(entries)]
-    assert confidences[2] < 0.5 < min(confidences[0], confidences[3])
-    assert withEvenSpacing(found())[2].confidence == pytest.approx(0.9, abs=0.001)
+    places = withEvenSpacing(entries)
+    assert places[2].confidence == entries[2].confidence
+    assert "place uncertain" in doubtsOf(places, 0.5)[2]
+    assert doubtsOf(withEvenSpacing(found()), 0.5) == [""] * len(places)
+
+
+def test_aNameBelowTheCertaintyIsDoubted():
+    places = found()
+    doubts = doubtsOf([replace(places[0], confidence=0.89), *places[1:]], 0.9)
+    assert doubts[0] == "level uncertain" and not any(doubts[1:])
+
+
+def test_aCentreOutsideItsOwnBoxIsDoubted():
+    places = found()
+    outside = replace(places[1], centre=places[1].bounds.maximum + [0, 0, 3.0])
+    assert "centre outside its own box" in doubtsOf([places[0], outside, *places[2:]], 0.5)[1]
+
+
+def test_aBoxInsideItsNeighboursIsDoubted():
+    places = found()
+    engulfing = replace(places[1], bounds=Bounds(places[2].bounds.minimum - 1, places[1].bounds.maximum + 1))
+    doubts = doubtsOf([places[0], engulfing, *places[2:]], 0.5)
+    assert doubts[2] == f"inside the box of {places[1].level}"
+
+
+def test_neighboursAtAnUnusualDistanceAreDoubted():
+    places = found()
+    last = replace(places[-1], centre=places[-1].centre - [0, 0, 25.0],
+                   bounds=Bounds(places[-1].bounds.minimum - [0, 0, 25.0], places[-1].bounds.maximum - [0, 0, 25.0]))
+    doubts = doubtsOf([*places[:-1], last], 0.5)
+    assert f"unusual distance from {places[-2].level}" in doubts[-1] and not doubts[0]
