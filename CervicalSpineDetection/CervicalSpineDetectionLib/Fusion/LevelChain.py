@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
@@ -110,29 +109,30 @@ def levelPosterior(sightings: Sequence[Sighting], model: LevelModel) -> LevelPos
     count = len(sightings)
     if not count:
         return LevelPosterior(np.zeros((0, len(SPINE_LEVELS))))
-    emission = _classLogLikelihood(sightings, model) + _depthLogLikelihood(sightings, model)  # (scales, n, levels)
+    emission = _classLogLikelihood(sightings, model) + _depthLogLikelihood(sightings, model)
     cost = _falseCosts(sightings, model)
     for index, sighting in enumerate(sightings):
         if sighting.settled is not None:
             isLevel = np.arange(len(SPINE_LEVELS)) == sighting.settled.order
             emission[:, index] = np.where(isLevel, 0, -Settings.SETTLED_COST)
             cost[index] = Settings.SETTLED_COST
-    steps = _steps(np.array([sighting.centre for sighting in sightings]), cost)
-    before = np.concatenate([[0], np.cumsum(cost)])
-    first, last = -before[:count, None], -(before[-1] - before[1:])[:, None]  # all others above, below, are false
-    forward, backward = emission + first, np.broadcast_to(last, emission.shape).copy()
-    for j in range(1, count):
-        reached = logsumexp(forward[:, :j, :, None] + steps[:, :j, j], axis=(1, 2))
-        forward[:, j] = np.logaddexp(forward[:, j], emission[:, j] + reached)
-    for i in range(count - 2, -1, -1):
-        after = (emission[:, i + 1 :] + backward[:, i + 1 :])[:, :, None]
-        backward[:, i] = np.logaddexp(backward[:, i], logsumexp(steps[:, i, i + 1 :] + after, axis=(1, 3)))
-    total = np.logaddexp(logsumexp(forward + last, axis=(1, 2)), -before[-1])
-    prior = -0.5 * (np.log(SCALES) / Settings.SCALE_DEVIATION) ** 2
-    weights = np.exp(prior + total - logsumexp(prior + total))
-    # logaddexp may round a probability up beyond one.
-    each = np.exp(np.minimum(forward + backward - total[:, None, None], 0))
-    return LevelPosterior(np.minimum(np.tensordot(weights, each, 1), 1))
+    # Probabilities, each relative to the best level of its candidate: they stay far from what numbers can't hold.
+    best = emission.max(axis=(0, 2), keepdims=True)
+    emission, best = np.exp(emission - best), best.ravel()
+    cost += best
+    isFalse = np.exp(-cost)
+    steps = _steps(np.array([sighting.centre for sighting in sightings]), isFalse)
+    first, last = np.cumprod([1, *isFalse[:-1]]), np.cumprod([1, *isFalse[:0:-1]])[::-1]  # others above, below, are false
+    forward, backward = np.empty_like(emission), np.empty_like(emission)
+    for j in range(count):
+        reached = (forward[:, :j, None] @ steps[:, :j, j]).sum(axis=1)[:, 0]
+        forward[:, j] = emission[:, j] * (first[j] + reached)
+    for i in range(count - 1, -1, -1):
+        after = emission[:, i + 1 :] * backward[:, i + 1 :]
+        backward[:, i] = last[i] + (steps[:, i, i + 1 :] @ after[..., None]).sum(axis=1)[..., 0]
+    total = (forward * last[:, None]).sum(axis=(1, 2)) + isFalse.prod()
+    prior = np.exp(-0.5 * (np.log(SCALES) / Settings.SCALE_DEVIATION) ** 2)
+    return LevelPosterior(np.tensordot(prior, forward * backward, 1) / (prior @ total))
 
 
 def _classLogLikelihood(sightings: Sequence[Sighting], model: LevelModel) -> Array:
@@ -167,17 +167,21 @@ def _falseCosts(sightings: Sequence[Sighting], model: LevelModel) -> Array:
             + Settings.BODY_FALSE_COST * np.minimum(body / Settings.SURE_BODY_EVIDENCE_MM, 1))
 
 
-def _steps(centres: Array, cost: Array) -> Array:
-    """Log score of going from candidate i at level l to j at level m, shape (scales, n, n, levels, levels)."""
-    distances = np.maximum(np.linalg.norm(centres[:, None] - centres, axis=-1), 1.0)
-    missed = np.arange(len(SPINE_LEVELS)) - np.arange(len(SPINE_LEVELS))[:, None] - 1
-    # Those between i and j are false.
-    before = np.concatenate([[0], np.cumsum(cost)])
-    between = before[:-1] - before[1:, None]
-    with np.errstate(divide="ignore"):  # levels that don't rise
-        deviation = (np.log(distances)[..., None, None] - np.log(np.maximum(DISTANCE_MM, 0))
-                     - np.log(SCALES)[:, None, None, None, None]) / Settings.SPACING_DEVIATION
-    score = (-0.5 * np.minimum(deviation**2, Settings.MOST_SPACING_DEVIATIONS**2) - Settings.MISSED_COST * missed
-             - between[..., None, None])
-    below = np.triu(np.ones_like(distances, bool), 1)[..., None, None]
-    return np.where(below & (missed >= 0), score, -np.inf)
+def _steps(centres: Array, isFalse: Array) -> Array:
+    """Factor of going from candidate i at level l to j at level m, shape (scales, n, n, levels, levels).
+
+    :param centres: shape (n, 3), mm.
+    :param isFalse: shape (n,), factor of a candidate that is no vertebra; those between i and j are none.
+    """
+    count, levels = len(centres), len(SPINE_LEVELS)
+    above, below = np.triu_indices(count, 1)
+    distances = np.log(np.maximum(np.linalg.norm(centres[below] - centres[above], axis=1), 1.0))
+    upper, lower = np.triu_indices(levels, 1)
+    expected = np.log(DISTANCE_MM[upper, lower]) + np.log(SCALES)[:, None, None]
+    deviation = (distances[:, None] - expected) / Settings.SPACING_DEVIATION
+    score = -0.5 * np.minimum(deviation**2, Settings.MOST_SPACING_DEVIATIONS**2) - Settings.MISSED_COST * (
+        lower - upper - 1)
+    between = np.array([isFalse[i + 1 : j].prod() for i, j in zip(above, below, strict=True)])
+    steps = np.zeros((len(SCALES), count, count, levels, levels))
+    steps[:, above[:, None], below[:, None], upper, lower] = np.exp(score) * between[:, None]
+    return steps
