@@ -122,7 +122,8 @@ def levelPosterior(sightings: Sequence[Sighting], model: LevelModel) -> LevelPos
     cost += best
     isFalse = np.exp(-cost)
     steps = _steps(np.array([sighting.centre for sighting in sightings]), isFalse)
-    first, last = np.cumprod([1, *isFalse[:-1]]), np.cumprod([1, *isFalse[:0:-1]])[::-1]  # others above, below, are false
+    # All others above, and below, are false.
+    first, last = np.cumprod([1, *isFalse[:-1]]), np.cumprod([1, *isFalse[:0:-1]])[::-1]
     forward, backward = np.empty_like(emission), np.empty_like(emission)
     for j in range(count):
         reached = (forward[:, :j, None] @ steps[:, :j, j]).sum(axis=1)[:, 0]
