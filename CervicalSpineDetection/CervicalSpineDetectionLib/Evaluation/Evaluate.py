@@ -13,6 +13,7 @@ from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
 from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, scoreSlices
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
 def evaluateCases(cases: Iterable[Any], detector: Any):

@@ -147,7 +147,7 @@ def _classLogLikelihood(sightings: Sequence[Sighting], model: LevelModel) -> Arr
     weight *= np.minimum(evidence / Settings.WHOLE_EVIDENCE_MM, 1)
     if any(sighting.settled is not None for sighting in sightings):
         weight *= Settings.BESIDE_SETTLED
-    return (weight[:, None] * np.log(share[:, CLASS_OF_LEVEL]))[None]
+    return np.asarray(weight[:, None] * np.log(share[:, CLASS_OF_LEVEL]))[None]
 
 
 def _depthLogLikelihood(sightings: Sequence[Sighting], model: LevelModel) -> Array:
@@ -157,15 +157,15 @@ def _depthLogLikelihood(sightings: Sequence[Sighting], model: LevelModel) -> Arr
                             for sighting in sightings])
     deviation = np.log(depth[:, None] / DEPTH_MM) - np.log(SCALES)[:, None, None]
     deviation = np.where(mayBeDeeper[:, None], np.maximum(deviation, 0), deviation) / Settings.DEPTH_DEVIATION
-    return -0.5 * model.depthWeight * np.minimum(deviation**2, Settings.MOST_DEVIATIONS**2)
+    return np.asarray(-0.5 * model.depthWeight * np.minimum(deviation**2, Settings.MOST_DEVIATIONS**2))
 
 
 def _falseCosts(sightings: Sequence[Sighting], model: LevelModel) -> Array:
     """Log odds that each candidate is a vertebra and not other bone, shape (n,)."""
     evidence = np.array([sighting.evidence for sighting in sightings])
     body = np.array([sighting.bodyEvidence for sighting in sightings])
-    return (model.falseCost * np.minimum(evidence, Settings.WHOLE_EVIDENCE_MM)
-            + Settings.BODY_FALSE_COST * np.minimum(body / Settings.SURE_BODY_EVIDENCE_MM, 1))
+    return np.asarray(model.falseCost * np.minimum(evidence, Settings.WHOLE_EVIDENCE_MM)
+                      + Settings.BODY_FALSE_COST * np.minimum(body / Settings.SURE_BODY_EVIDENCE_MM, 1))
 
 
 def _steps(centres: Array, isFalse: Array) -> Array:

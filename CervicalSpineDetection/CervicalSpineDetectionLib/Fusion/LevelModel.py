@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LevelModel:
     certainty: float = 0.95
 
     @classmethod
-    def fromCard(cls, card: Mapping) -> LevelModel:
+    def fromCard(cls, card: Mapping[str, Any]) -> LevelModel:
         """Of the entry "levelModel" of a model card; the defaults where it has none.
 
         :raises ValueError: an entry that is no positive number.

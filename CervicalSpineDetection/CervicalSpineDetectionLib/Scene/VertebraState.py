@@ -140,11 +140,8 @@ class VertebraState:
             orientedBox=self.orientedBox if moved else boxFromNumbers(self._numbers("OrientedBox")),
             inferred=self.value("Inferred") == "true" and not placed and not self.confirmed,
             complete=self.value("Complete") == "true",
-<<<<<<< HEAD
             review=Review(self.confirmed, self.edited, self.inserted, self.locked),
-=======
             doubt="" if levelSettled else self.value("Doubt") or "",
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
         )
 
     @property

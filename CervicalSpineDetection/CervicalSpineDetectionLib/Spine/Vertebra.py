@@ -42,11 +42,8 @@ class Vertebra:
     :param orientedBox: the same along the spine's curve.
     :param inferred: no box was detected; the position is interpolated from the neighbours.
     :param complete: False where the image edge cuts the vertebra.
-<<<<<<< HEAD
     :param review: None where no person saw it.
-=======
     :param doubt: why the name or the place is uncertain, empty where they are sure.
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
     """
 
     level: Level
@@ -56,11 +53,8 @@ class Vertebra:
     orientedBox: OrientedBox
     inferred: bool = False
     complete: bool = True
-<<<<<<< HEAD
     review: Review | None = None
-=======
     doubt: str = ""
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", Level(self.level))

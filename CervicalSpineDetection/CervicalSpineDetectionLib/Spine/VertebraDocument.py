@@ -11,7 +11,7 @@ import numpy as np
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import Review, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import NameBasis, Review, Vertebra
 
 MM_DECIMALS, AXES_DECIMALS, CONFIDENCE_DECIMALS = 2, 6, 3  # of files for people
 
@@ -34,6 +34,8 @@ def vertebraToDocument(vertebra: Vertebra, rounded: bool = False) -> dict[str, A
     return {
         "level": str(vertebra.level),
         "confidence": confidence,
+        "uncertain": bool(vertebra.uncertain),
+        "doubt": vertebra.doubt,
         "inferred": bool(vertebra.inferred),
         "complete": bool(vertebra.complete),
         "centre": numbers(vertebra.centre),
@@ -67,7 +69,32 @@ def vertebraFromDocument(document: Mapping[str, Any]) -> Vertebra:
         inferred=document["inferred"],
         complete=document["complete"],
         review=review,
+        # Results of earlier versions say nothing of it.
+        doubt=str(document.get("doubt", "")),
     )
+
+
+def basisToDocument(basis: NameBasis | None, rounded: bool = False) -> dict[str, Any]:
+    """What the names of a result rest on, as entries of its document; none where the result does not say."""
+    if basis is None:
+        return {}
+    probability = float(basis.shiftProbability)
+    other = {"shift": basis.shift, "probability": round(probability, CONFIDENCE_DECIMALS) if rounded else probability}
+    return {"anchors": list(basis.anchors), "alternativeNaming": other if basis.shift else None}
+
+
+def basisFromDocument(document: Mapping[str, Any]) -> NameBasis | None:
+    """Inverse of ``basisToDocument``.
+
+    :raises AttributeError, KeyError, TypeError, ValueError: not such entries.
+    """
+    if "anchors" not in document:
+        return None
+    other = document["alternativeNaming"] or {"shift": 0, "probability": 0.0}
+    probability = float(other["probability"])
+    if not 0 <= probability <= 1:
+        raise ValueError("alternativeNaming")
+    return NameBasis(tuple(str(anchor) for anchor in document["anchors"]), int(other["shift"]), probability)
 
 
 def _reviewFromDocument(document: Mapping[str, Any]) -> Review:

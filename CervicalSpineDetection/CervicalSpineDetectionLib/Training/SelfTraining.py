@@ -16,12 +16,8 @@ from CervicalSpineDetectionLib.Fusion.Settings import CLEAR_SCORE, SPINOUS_TIP_M
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
 from CervicalSpineDetectionLib.Pipeline import slicesFor
-<<<<<<< HEAD
-from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetector
-=======
-from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS
+from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS, SliceDetector
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
->>>>>>> 405e4b0 (ENH: One level model from C1 to L5 with calibrated names; views of CTs to measure them)
 from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
 
 MINIMUM_LEVELS = 6

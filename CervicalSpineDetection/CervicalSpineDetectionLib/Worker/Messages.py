@@ -11,7 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
-from CervicalSpineDetectionLib.Spine.VertebraDocument import vertebraFromDocument, vertebraToDocument
+from CervicalSpineDetectionLib.Spine.VertebraDocument import (
+    basisFromDocument,
+    basisToDocument,
+    vertebraFromDocument,
+    vertebraToDocument,
+)
 
 # Eleven vertebrae with their boxes take about 10 kB.
 MAXIMUM_LINE_BYTES = 1_000_000
@@ -46,12 +51,13 @@ def readMessages(stream: Any) -> Iterator[dict[str, Any]]:
 def resultToMessage(result: DetectionResult) -> dict[str, Any]:
     """:param result: DetectionResult. :return: dict for ``encode``."""
     return {"vertebrae": vertebraeToMessage(result.vertebrae), "warnings": list(result.warnings), "image": result.image,
-            "model": result.model, "timings": result.timings}
+            "model": result.model, "timings": result.timings, "basis": basisToDocument(result.basis)}
 
 
 def resultFromMessage(fields: Mapping[str, Any]) -> DetectionResult:
     """Inverse of ``resultToMessage``, after JSON."""
-    return DetectionResult(**{**fields, "vertebrae": vertebraeFromMessage(fields["vertebrae"])})
+    return DetectionResult(**{**fields, "vertebrae": vertebraeFromMessage(fields["vertebrae"]),
+                              "basis": basisFromDocument(fields.get("basis") or {})})
 
 
 def vertebraeToMessage(vertebrae: Iterable[Vertebra]) -> list[dict[str, Any]]:
