@@ -23,7 +23,7 @@ def detectVertebrae(image: sitk.Image, weights: str | Path | None = None, device
     ['C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'C7']
     >>> table = toDataFrame(result)                           # one row a vertebra
     >>> table.columns[:5].tolist()
-    ['level', 'confidence', 'inferred', 'complete', 'centreL_mm']
+    ['level', 'confidence', 'uncertain', 'doubt', 'inferred']
 
     The network is loaded at the first call (some seconds) and kept for the next ones.
 

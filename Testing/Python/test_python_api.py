@@ -70,7 +70,7 @@ def test_theTableHoldsTheSameAsTheCsv(tmp_path):
     table = toDataFrame(result)
     writeCsv(tmp_path / "vertebrae.csv", result)
 
-    pandas.testing.assert_frame_equal(table, pandas.read_csv(tmp_path / "vertebrae.csv"))
+    pandas.testing.assert_frame_equal(table, pandas.read_csv(tmp_path / "vertebrae.csv", keep_default_na=False))
     assert table["inferred"].dtype == bool and table["centreS_mm"].tolist() == [0.0, -18.13]
 
 
