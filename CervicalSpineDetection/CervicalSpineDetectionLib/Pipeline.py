@@ -72,6 +72,9 @@ def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed
     if not vertebrae:
         lower = len(fused.links) + len(fused.lowerLinks)
         return ["This CT shows thoracic or lumbar vertebrae; no cervical vertebra was found."] if lower >= 2 else []
+    if fused.orientationDoubt:
+        return [f"The orientation in the header seems to be wrong ({fused.orientationDoubt}): no name is sure. "
+                "Correct the orientation, or check every name."]
     if fused.basis.anchors or confirmed:
         return []
     shift, probability = fused.basis.shift, fused.basis.shiftProbability

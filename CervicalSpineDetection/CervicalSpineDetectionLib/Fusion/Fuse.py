@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from CervicalSpineDetectionLib.Fusion.Candidates import Candidate, absorbParts, 
 from CervicalSpineDetectionLib.Fusion.LevelChain import LevelPosterior, Sighting, levelPosterior
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.Placement import NamedCandidate, centreOf, vertebraeFrom
+from CervicalSpineDetectionLib.Fusion.SagittalPlane import orientationDoubt
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetections
@@ -38,6 +39,7 @@ class FusionResult:
     :param vertebrae: in cranio-caudal order, thoracic, inferred and settled ones included.
     :param sightings: what the level chain was told, of the candidates and the settled vertebrae.
     :param basis: what the names rest on.
+    :param orientationDoubt: why the image's axes can't be the patient's, or empty.
     :param levelSeconds: how long the level chain took.
     """
 
@@ -48,6 +50,7 @@ class FusionResult:
     vertebrae: list[Vertebra]
     sightings: list[Sighting] = field(default_factory=list)
     basis: NameBasis = NameBasis()
+    orientationDoubt: str = ""
     levelSeconds: float = 0.0
 
 
@@ -108,10 +111,14 @@ def fuseCandidates(candidates: Sequence[Candidate], volume: SagittalVolume, conf
     named = [NamedCandidate(candidate, level, float(posterior.marginals[index, level.order]))
              for candidate, (index, level) in zip(grown, names.items(), strict=True)]
     links = [one for one in named if one.level in LEVELS]
+    vertebrae = vertebraeFrom(links, volume, confirmed, model.certainty)
+    turned = orientationDoubt(volume, np.array([vertebra.centre for vertebra in vertebrae]).reshape(-1, 3))
+    if turned:
+        vertebrae = [vertebra if any(vertebra is one for one in confirmed) else replace(vertebra, doubt="; ".join(
+            filter(None, (vertebra.doubt, turned)))) for vertebra in vertebrae]
     return FusionResult([entry.candidate for entry in chain if entry.candidate], links,
-                        [one for one in named if one.level not in LEVELS], left,
-                        vertebraeFrom(links, volume, confirmed, model.certainty), sightings,
-                        _basisOf(named, posterior, model), levelSeconds)
+                        [one for one in named if one.level not in LEVELS], left, vertebrae, sightings,
+                        _basisOf(named, posterior, model), turned, levelSeconds)
 
 
 def _basisOf(named: Sequence[NamedCandidate], posterior: LevelPosterior, model: LevelModel) -> NameBasis:
