@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Fusion.LevelChain import Sighting, levelPosterior
+from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
+from CervicalSpineDetectionLib.Spine.Levels import Level
+from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, SPACING_MM
+from CervicalSpineDetectionLib.Training.Calibration import NamedSightings, calibrate, certaintyOf, fitLevelModel
+
+HEIGHTS = np.concatenate([[0], np.cumsum(SPACING_MM)])
+
+
+def seen(first, opinion):
+    """Three vertebrae from ``first`` on that the network takes for three from ``opinion`` on."""
+    sightings = []
+    for step in range(3):
+        order = Level(first).order + step
+        scores = np.full(12, 0.3)
+        scores[Level(opinion).order + step] = 10.0
+        sightings.append(Sighting(np.array([0.0, 0, -HEIGHTS[order]]), scores, 20.0, 20.0, DEPTH_MM[order], True))
+    return NamedSightings(sightings, np.arange(Level(first).order, Level(first).order + 3))
+
+
+def views(wrong, count=20):
+    """Of so many views the network is wrong by one level in ``wrong``, all along the chain."""
+    return [seen("C4", "C5" if i < wrong else "C4") for i in range(count)]
+
+
+def meanConfidence(views_, model):
+    return np.mean([levelPosterior(view.sightings, model).marginals.max(axis=1).mean() for view in views_])
+
+
+def test_aNetworkThatIsOftenWrongIsBelievedLess():
+    good, bad = fitLevelModel(views(0)), fitLevelModel(views(8))
+    assert meanConfidence(views(0), good) > 0.97
+    assert meanConfidence(views(8), bad) == pytest.approx(0.6, abs=0.12)  # right in 12 of 20
+
+
+def test_theCertaintyLiesAboveTheWrongNames():
+    wrong = views(8)
+    model = LevelModel(evidenceWeight=2.0)
+    certainty = certaintyOf(wrong, model)
+    misnamed = levelPosterior(wrong[0].sightings, model)
+    highest = max(misnamed.marginals[index, order] for index, order in misnamed.names())
+    assert certainty > highest or certainty == 0.9999
+
+
+def test_withoutAWrongNameTheCertaintyIsAHalf():
+    assert certaintyOf(views(0), LevelModel()) == 0.5
+
+
+def test_parametersGoIntoTheCardAndBack():
+    model = replace(LevelModel(), evidenceWeight=1.25, certainty=0.97)
+    assert LevelModel.fromCard({"levelModel": model.asCard()}) == model
+    assert LevelModel.fromCard({}) == LevelModel()
+
+
+@pytest.mark.parametrize("entry", [{"evidenceWeight": -1.0}, {"certainty": 0.0}, {"certainty": 2.0},
+                                   {"evidenceWeight": float("nan")}, {"crowding": "x"}])
+def test_aCardWithNumbersThatCanNotBeUsedIsRefused(entry):
+    with pytest.raises(ValueError):
+        LevelModel.fromCard({"levelModel": entry})
+
+
+def test_nothingToCalibrateOnIsSaid(tmp_path):
+    with pytest.raises(InputError, match="that show C1 and C2"):
+        calibrate(None, None, [], None, 0, print)
