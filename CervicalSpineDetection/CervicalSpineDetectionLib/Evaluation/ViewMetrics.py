@@ -25,6 +25,7 @@ class NameScore:
     :param found: the name it was given, None where it got none.
     :param confidence: of the name, 0 where there is none.
     :param uncertain: the name was flagged.
+    :param view: number of the view.
     """
 
     case: str
@@ -34,6 +35,7 @@ class NameScore:
     found: str | None
     confidence: float
     uncertain: bool
+    view: int = 0
 
     @property
     def isRight(self) -> bool:
@@ -44,27 +46,29 @@ class NameScore:
         return self.found is not None and self.found != self.level
 
 
-def scoreView(view: View, vertebrae: Sequence[Vertebra]) -> list[NameScore]:
+def scoreView(view: View, vertebrae: Sequence[Vertebra], number: int = 0) -> list[NameScore]:
     """Each cervical level in view, and everything that was given a cervical name though it has another one.
 
     Found names that lie beyond the known levels of the CT (which may go on there) count where the distance shows that
     they can't be right; others beyond them are not judged.
 
     :param vertebrae: what was found, cervical names only.
+    :param number: of the view, to count views by.
     """
     known = list(view.levels)
     scores = []
     matched: dict[int, int] = {}  # found -> known
-    centres = np.array([one.centre for one in known]).reshape(-1, 3)
     for index, vertebra in enumerate(vertebrae):
-        distances = np.linalg.norm(centres - vertebra.centre, axis=1)
+        # Where the body is out of view its centre is a guess: the boxes of what is shown are compared.
+        distances = np.array([np.linalg.norm(one.centre - vertebra.centre if one.bodyInView
+                                             else one.shown - vertebra.bounds.centre) for one in known])
         if len(distances) and distances.min() < SAME_VERTEBRA_MM:
             matched[index] = int(distances.argmin())
 
     def scored(level: str | None, vertebra: Vertebra | None) -> NameScore:
         return NameScore(view.case, view.kind, view.hasLandmark, level, None if vertebra is None else vertebra.level,
                          0.0 if vertebra is None else vertebra.confidence,
-                         vertebra is not None and vertebra.uncertain)
+                         vertebra is not None and vertebra.uncertain, number)
 
     for number, one in enumerate(known):
         found = [vertebrae[i] for i, j in matched.items() if j == number]
@@ -104,7 +108,7 @@ def viewFigures(scores: Sequence[NameScore]) -> dict:
     right = sum(one.isRight and not one.uncertain for one in scores)
     silent = sum(one.isWrong and not one.uncertain for one in scores)
     return {
-        "views": len({(one.case, one.kind) for one in scores}),
+        "views": len({one.view for one in scores}),
         "levels": total,
         "right": right,
         "rightFlagged": sum(one.isRight and one.uncertain for one in scores),

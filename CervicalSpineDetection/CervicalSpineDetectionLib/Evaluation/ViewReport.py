@@ -59,12 +59,12 @@ def scoreViews(views: Iterable[View], detector: SliceDetector,
                tell: Callable[[View, list[NameScore]], None] | None = None) -> list[NameScore]:
     """Detect in each view. A view that is refused as no CT counts as one with nothing found."""
     scores: list[NameScore] = []
-    for view in views:
+    for number, view in enumerate(views):
         try:
             vertebrae = detectVertebrae(view.image, detector).vertebrae
         except InputError:
             vertebrae = []
-        own = scoreView(view, vertebrae)
+        own = scoreView(view, vertebrae, number)
         scores += own
         if tell:
             tell(view, own)

@@ -8,7 +8,7 @@ have to be told from less, or be left open.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,6 +23,7 @@ WINDOW_LEVELS = (2, 3, 4, 5)
 TURNS_DEGREES = (15, 30, 45, 60)
 CENTRE_MARGIN_MM = 3.0  # a body whose centre is nearer to the edge is not in view
 PART_IN_VIEW = 0.55  # of a vertebra's height
+DEPTH_IN_VIEW = 0.35
 # A reader tells the level from these: the ring of C1, the dens of C2, and T1, which bears the first ribs.
 LANDMARKS = (Level.C1, Level.C2, Level.T1)
 VOID_HU = -1024.0
@@ -45,12 +46,16 @@ class KnownLevel:
 class ViewedLevel:
     """A level of the whole CT as a view shows it.
 
-    :param centre: shape (3,), LPS mm in the view's own frame.
+    :param centre: shape (3,), LPS mm in the view's own frame; of the body, also where the view does not show it.
+    :param shown: shape (3,), the same of the middle of the part of the vertebra that the view shows.
+    :param bodyInView: the view shows the body's centre.
     :param inView: enough of it is in view to be named.
     """
 
     level: Level
     centre: Array
+    shown: Array
+    bodyInView: bool
     inView: bool
 
 
@@ -159,9 +164,12 @@ def _box(kind: str, xLow: float = -np.inf, xHigh: float = np.inf, yLow: float = 
 
 def _viewed(known: KnownLevel, plan: _Plan) -> ViewedLevel:
     centre = np.asarray(known.centre, float)
-    shown = np.minimum(known.bounds.maximum, plan.upper) - np.maximum(known.bounds.minimum, plan.lower)
-    inside = bool(((centre > plan.lower + CENTRE_MARGIN_MM) & (centre < plan.upper - CENTRE_MARGIN_MM)).all())
-    return ViewedLevel(known.level, centre, inside and bool(shown[2] >= PART_IN_VIEW * known.bounds.size[2]))
+    first, last = np.maximum(known.bounds.minimum, plan.lower), np.minimum(known.bounds.maximum, plan.upper)
+    inside = (centre > plan.lower + CENTRE_MARGIN_MM) & (centre < plan.upper - CENTRE_MARGIN_MM)
+    # Arches alone can be told apart: the body may lie before the field of view.
+    parts = (last - first) / known.bounds.size
+    inView = inside[0] and inside[2] and parts[1] >= DEPTH_IN_VIEW and parts[2] >= PART_IN_VIEW
+    return ViewedLevel(known.level, centre, (first + last) / 2, bool(inside.all()), bool(inView))
 
 
 def _cut(image: sitk.Image, lower: Array, upper: Array) -> sitk.Image | None:
@@ -193,7 +201,8 @@ def _turned(image: sitk.Image, viewed: Sequence[ViewedLevel],
     result = sitk.Image(image)
     result.SetDirection(direction.ravel().tolist())
     result.SetOrigin((middle - direction @ (half * image.GetSpacing())).tolist())
-    return result, [ViewedLevel(one.level, middle + matrix @ (one.centre - middle), one.inView) for one in viewed]
+    return result, [replace(one, centre=middle + matrix @ (one.centre - middle),
+                            shown=middle + matrix @ (one.shown - middle)) for one in viewed]
 
 
 def _thickened(image: sitk.Image, thickness: float) -> sitk.Image:

@@ -121,7 +121,7 @@ def levelPosterior(sightings: Sequence[Sighting], model: LevelModel) -> LevelPos
     emission, best = np.exp(emission - best), best.ravel()
     cost += best
     isFalse = np.exp(-cost)
-    steps = _steps(np.array([sighting.centre for sighting in sightings]), isFalse)
+    steps = _steps(np.array([sighting.centre for sighting in sightings]), isFalse, model)
     # All others above, and below, are false.
     first, last = np.cumprod([1, *isFalse[:-1]]), np.cumprod([1, *isFalse[:0:-1]])[::-1]
     forward, backward = np.empty_like(emission), np.empty_like(emission)
@@ -165,10 +165,10 @@ def _falseCosts(sightings: Sequence[Sighting], model: LevelModel) -> Array:
     evidence = np.array([sighting.evidence for sighting in sightings])
     body = np.array([sighting.bodyEvidence for sighting in sightings])
     return np.asarray(model.falseCost * np.minimum(evidence, Settings.WHOLE_EVIDENCE_MM)
-                      + Settings.BODY_FALSE_COST * np.minimum(body / Settings.SURE_BODY_EVIDENCE_MM, 1))
+                      + model.bodyCost * np.minimum(body / Settings.SURE_BODY_EVIDENCE_MM, 1))
 
 
-def _steps(centres: Array, isFalse: Array) -> Array:
+def _steps(centres: Array, isFalse: Array, model: LevelModel) -> Array:
     """Factor of going from candidate i at level l to j at level m, shape (scales, n, n, levels, levels).
 
     :param centres: shape (n, 3), mm.
@@ -180,7 +180,7 @@ def _steps(centres: Array, isFalse: Array) -> Array:
     upper, lower = np.triu_indices(levels, 1)
     expected = np.log(DISTANCE_MM[upper, lower]) + np.log(SCALES)[:, None, None]
     deviation = (distances[:, None] - expected) / Settings.SPACING_DEVIATION
-    score = -0.5 * np.minimum(deviation**2, Settings.MOST_SPACING_DEVIATIONS**2) - Settings.MISSED_COST * (
+    score = -0.5 * np.minimum(deviation**2, Settings.MOST_SPACING_DEVIATIONS**2) - model.missedCost * (
         lower - upper - 1)
     between = np.array([isFalse[i + 1 : j].prod() for i, j in zip(above, below, strict=True)])
     steps = np.zeros((len(SCALES), count, count, levels, levels))

@@ -23,15 +23,19 @@ class LevelModel:
     :param classFloor: share of the class scores that any other level may deserve for all we know.
     :param depthWeight: what the depth of a vertebra, front to back, counts beside the person's scale.
     :param falseCost: log odds, for each mm of evidence, that what was seen is a vertebra.
+    :param bodyCost: log odds that a clearly seen body is one of a vertebra.
+    :param missedCost: log odds against each level that was missed between two found ones.
     :param certainty: a name below this probability is uncertain; chosen on the fitting data so that at most one wrong
         name in a thousand stands above it.
     """
 
-    evidenceWeight: float = 2.0
-    crowding: float = 0.3
-    classFloor: float = 0.05
-    depthWeight: float = 0.5
-    falseCost: float = 0.6
+    evidenceWeight: float = 0.95
+    crowding: float = 0.5
+    classFloor: float = 0.005
+    depthWeight: float = 0.45
+    falseCost: float = 0.5
+    bodyCost: float = 2.0
+    missedCost: float = 2.3
     certainty: float = 0.95
 
     @classmethod

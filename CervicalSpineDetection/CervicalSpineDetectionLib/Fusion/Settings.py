@@ -65,7 +65,7 @@ OUTSIDE_MM = 1.0  # a centre this far outside its own box is doubtful; drawn box
 ENGULFED_SHARE = 0.8  # of a vertebra's box is inside its neighbour's; true neighbours share at most a third
 # Of the usual distance, in the person's scale, no true neighbours were nearer or further (development set, phantoms).
 # A bent neck brings the ring of C1 near to the axis' body.
-NEAREST_NEIGHBOUR, NEAREST_TO_RING, FURTHEST_NEIGHBOUR = 0.55, 0.35, 1.6
+NEAREST_NEIGHBOUR, NEAREST_TO_RING, FURTHEST_NEIGHBOUR = 0.7, 0.35, 1.5
 
 # --- Level chain: which vertebra is which; what is fitted stands in ``LevelModel``.
 
@@ -73,11 +73,8 @@ SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scat
 MOST_SPACING_DEVIATIONS = 5.0  # further off is no less probable: a wrong centre, no distance
 SCALE_DEVIATION = 0.15  # of the logarithm of a person's size, children included
 DEPTH_DEVIATION, MOST_DEVIATIONS = 0.12, 3.0  # of the logarithm, after the person's scale; most: as above
-MISSED_COST = 3.0  # log odds: a level between two found ones was missed; tuned
 # Whole vertebrae are seen with an evidence of 16 to 80 mm (development set and phantoms); more than this tells no more.
 WHOLE_EVIDENCE_MM = 10.0
-# Log odds that a body seen clearly is one; the network doesn't see bodies that are not there. Tuned.
-BODY_FALSE_COST = 15.0
 SETTLED_COST = 1e3  # more than all the rest together, and still a number to reckon with
 # Where a person named levels, the others follow from the distances: the network errs by one all along the neck.
 BESIDE_SETTLED = 0.05

@@ -24,7 +24,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 
-FITTED = ("evidenceWeight", "crowding", "classFloor", "depthWeight", "falseCost")
+FITTED = ("evidenceWeight", "crowding", "classFloor", "depthWeight", "falseCost", "bodyCost", "missedCost")
 SAME_VERTEBRA_MM = 10.0
 # Of a thousand names above the certainty, so many may be wrong on the fitting data: half of what is asked of a user's.
 MOST_WRONG_PER_1000 = 1.0
@@ -50,6 +50,8 @@ def namedSightings(view: View, sightings: Sequence[Sighting]) -> NamedSightings:
     for one in view.levels:
         if not len(centres):
             break
+        if not one.bodyInView:
+            continue
         distances = np.linalg.norm(centres - one.centre, axis=1)
         index = int(distances.argmin())
         if distances[index] < min(SAME_VERTEBRA_MM, nearest[index]):
@@ -73,8 +75,10 @@ def calibrate(detector: SliceDetector, folder: str | None, unlabelled: Sequence[
             volume, slices, _ = slicesFor(view.image, detector)
         except InputError:
             continue
-        named = namedSightings(view, fuse(detector.detect(slices), volume).sightings)
-        if (named.known >= 0).any():
+        fused = fuse(detector.detect(slices), volume)
+        named = namedSightings(view, fused.sightings)
+        # Where the patient is turned every name is flagged, however probable.
+        if (named.known >= 0).any() and not fused.orientationDoubt:
             views.append(named)
         if view.case not in names:
             names[view.case] = None
@@ -108,7 +112,7 @@ def fitLevelModel(views: Sequence[NamedSightings], start: LevelModel | None = No
     first = np.log([max(getattr(start, name), 1e-3) for name in FITTED])
     simplex = np.vstack([first, first + 0.5 * np.eye(len(first))])
     found = minimize(badness, first, method="Nelder-Mead",
-                     options={"initial_simplex": simplex, "xatol": 0.03, "fatol": 1e-4, "maxfev": 120})
+                     options={"initial_simplex": simplex, "xatol": 0.03, "fatol": 1e-4, "maxfev": 250})
     model = withValues(found.x)
     return replace(model, certainty=certaintyOf(views, model))
 

@@ -44,8 +44,10 @@ def vertebra(name, at, doubt="", confidence=0.9):
 
 
 def view(*levels, inView=None):
-    return View("a", "whole", ct(), tuple(ViewedLevel(Level(level), centreOf(level), inView is None or level in inView)
-                                          for level in levels))
+    return View("a", "whole", ct(), tuple(
+        ViewedLevel(Level(level), centreOf(level), centreOf(level) + [0, 15, 0], True,
+                    inView is None or level in inView)
+        for level in levels))
 
 
 def test_theWholeCtComesFirstAndUncut():
@@ -128,6 +130,12 @@ def test_aConfidenceThatIsRightAsOftenAsItSaysHasNoCalibrationError():
     scores = scoreView(view("C3", "C4", "C5", "C6"), [
         vertebra(name, at, confidence=0.75) for name, at in (("C3", "C3"), ("C4", "C4"), ("C5", "C5"), ("C7", "C6"))])
     assert calibrationError(scores) == pytest.approx(0)
+
+
+def test_whereTheBodyIsOutOfViewTheBoxesOfWhatIsShownAreCompared():
+    shown = ViewedLevel(Level.C4, centreOf("C4"), centreOf("C4") + [0, 40, -8], False, True)
+    arch = vertebra("C4", centreOf("C4") + [0, 40, -8])
+    assert viewFigures(scoreView(View("a", "posterior part", ct(), (shown,)), [arch]))["right"] == 1
 
 
 def test_riskRisesWhereLessSureNamesAreWrong():

@@ -168,7 +168,7 @@ def test_marginalsAreThoseOfAllPathsTriedOneByOne(monkeypatch):
     emission = (LevelChain._classLogLikelihood(sightings, MODEL) + LevelChain._depthLogLikelihood(sightings, MODEL))[0]
     cost = LevelChain._falseCosts(sightings, MODEL)
     with np.errstate(divide="ignore"):
-        steps = np.log(LevelChain._steps(np.array([sighting.centre for sighting in sightings]), np.ones(3))[0])
+        steps = np.log(LevelChain._steps(np.array([sighting.centre for sighting in sightings]), np.ones(3), MODEL)[0])
     logs, found = [-cost.sum()], [()]
     for length in range(1, 4):
         for chosen, named in product(combinations(range(3), length), combinations(range(24), length)):
