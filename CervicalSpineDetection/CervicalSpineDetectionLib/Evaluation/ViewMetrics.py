@@ -59,9 +59,9 @@ def scoreView(view: View, vertebrae: Sequence[Vertebra], number: int = 0) -> lis
     scores = []
     matched: dict[int, int] = {}  # found -> known
     for index, vertebra in enumerate(vertebrae):
-        # Where the body is out of view its centre is a guess: the boxes of what is shown are compared.
-        distances = np.array([np.linalg.norm(one.centre - vertebra.centre if one.bodyInView
-                                             else one.shown - vertebra.bounds.centre) for one in known])
+        # Where the body is out of view its centre is a guess: the boxes of what is shown are compared too.
+        distances = np.array([min(np.linalg.norm(one.centre - vertebra.centre), np.inf if one.bodyInView else
+                                  np.linalg.norm(one.shown - vertebra.bounds.centre)) for one in known])
         if len(distances) and distances.min() < SAME_VERTEBRA_MM:
             matched[index] = int(distances.argmin())
 
