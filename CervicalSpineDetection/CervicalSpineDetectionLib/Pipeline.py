@@ -17,12 +17,10 @@ from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback, SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, SPINE_LEVELS
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
+from CervicalSpineDetectionLib.Spine.Vertebra import MENTIONED_PROBABILITY, DetectionResult, Vertebra
 
 # Where no name is likelier right than wrong, none is shown.
 SHOWN_CONFIDENCE = 0.5
-# The likeliest other naming is told of from this probability on.
-MENTIONED_PROBABILITY = 0.01
 
 
 def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: ProgressCallback | None = None,

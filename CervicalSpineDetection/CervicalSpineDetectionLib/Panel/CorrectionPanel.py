@@ -41,7 +41,7 @@ class CorrectionPanel:
         # Many changes in a row are shown once.
         self._refreshLater = Later(self._refreshAfterChange)
         self.table = VertebraTable(ui.vertebraTable, self._onSelection, self._onLevel, self._onFlag)
-        self.status = StatusLine(ui.statusLabel)
+        self.status = StatusLine(ui.statusLabel, ui.conflictsLabel.styleSheet)
         self._sessions = CtSessions(self._onSceneChange, self._onViewsChange)
         self.exports = ExportSection(ui, parent)
         self._options = ViewOptions(ui)
@@ -55,6 +55,7 @@ class CorrectionPanel:
             "deleteButton": self.delete, "splitButton": self.split, "mergeButton": self.merge,
             "resetButton": self.reset, "confirmButton": self.toggleConfirmed, "confirmAllButton": self.confirmAll,
             "lockButton": self.toggleLocked, "clearAllButton": self.clearAll, "fitViewsButton": self.fitViews,
+            "otherNamingButton": self.useOtherNaming,
         }.items():
             getattr(ui, name).connect("clicked()", action)
         self._shortcuts = Shortcuts(parent, {keys: getattr(self, action) for keys, action in SHORTCUTS.items()})
@@ -140,9 +141,21 @@ class CorrectionPanel:
         conflicts = self.corrections.conflicts() if self.corrections else []
         self.ui.conflictsLabel.text = "\n".join(f"\u26a0 {conflict.message}" for conflict in conflicts)
         self.ui.conflictsLabel.setVisible(bool(conflicts))
+        self._offerOtherNaming()
         if self.table.selectedIds() != selected:
             self._onSelection()
         self._updateButtons()
+
+    def _offerOtherNaming(self):
+        other = self.corrections.otherNaming() if self.corrections else None
+        button = self.ui.otherNamingButton
+        if other:
+            button.text = _("Use the next most probable naming: {names} ({percent:.0f} %)").format(
+                names=other.names, percent=100 * other.probability
+            )
+        else:
+            self._takeFocusFrom(button)
+        button.setVisible(other is not None)
 
     def _offerMissingLevel(self):
         """The first level that is missing among the others, or else the next one below."""
@@ -172,11 +185,15 @@ class CorrectionPanel:
         self.exports.show(self.volumeNode, bool(self._rows))
 
     def _setEnabled(self, button, enabled):
-        """Qt would hand the focus of a button that is switched off to the next one and scroll there, so that the next
-        click misses."""
-        if not enabled and button.hasFocus():
-            self.ui.vertebraTable.setFocus()
+        if not enabled:
+            self._takeFocusFrom(button)
         button.enabled = enabled
+
+    def _takeFocusFrom(self, button):
+        """Qt would hand the focus of a button that is switched off or hidden to the next one and scroll there, so that
+        the next click misses."""
+        if button.hasFocus():
+            self.ui.vertebraTable.setFocus()
 
     # What the user does
 
@@ -196,6 +213,9 @@ class CorrectionPanel:
 
     def shiftDown(self):
         self._correct(lambda corrections: corrections.shift(1))
+
+    def useOtherNaming(self):
+        self._correct(lambda corrections: corrections.useOtherNaming())
 
     def undo(self):
         self._goInHistory(lambda corrections: corrections.undo(), _("Undone."))

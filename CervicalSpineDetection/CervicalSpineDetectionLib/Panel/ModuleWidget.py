@@ -186,6 +186,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         canDetect = bool(self._parameterNode and self._parameterNode.inputVolume) and not slicerIsTooOld()
         button.enabled = canDetect or self.logic.isBusy
         self.ui.detectFromScratchButton.enabled = canDetect and not self.logic.isBusy
+        self.ui.otherNamingButton.enabled = not self.logic.isBusy
         button.text = _("Cancel") if self.logic.isBusy else _("Detect vertebrae")
         button.toolTip = (
             _("End the detection; the scene stays as it is.") if self.logic.isBusy
@@ -269,7 +270,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     def _onFinished(self, event):
         self.correctionPanel.refresh()
-        self._showIdle(_summary(event.result, self.logic.elapsed))
+        self._showIdle(_summary(event.result, self.logic.elapsed), _namesAreDoubtful(event.result))
         self._resultIsNew = True
         if self.parent.isEntered:
             self._showResult()
@@ -288,10 +289,10 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
     def _onCancelled(self, event):
         self._showIdle(_("Cancelled. The scene is as it was."))
 
-    def _showIdle(self, text=""):
+    def _showIdle(self, text="", isWarning=False):
         self.ui.progressBar.visible = False
         self.correctionPanel.status.setProgress("")
-        self.correctionPanel.status.say(self._detectedIn, text)
+        self.correctionPanel.status.say(self._detectedIn, text, isWarning)
 
     # Python packages
 
@@ -336,4 +337,17 @@ def _summary(result, seconds):
     found = _("Found in {seconds:.0f} s: {levels}").format(
         seconds=seconds, levels=", ".join(vertebra.level for vertebra in result.vertebrae)
     )
-    return "\n".join([found, *result.warnings])
+    lines = [found]
+    if result.basis and result.basis.anchors:
+        lines.append(_("The names rest on: {landmarks}.").format(landmarks=", ".join(result.basis.anchors)))
+    uncertain = [vertebra.level for vertebra in result.vertebrae if vertebra.uncertain]
+    if uncertain:
+        lines.append(_("\u26a0 Uncertain: {levels}; see the remarks.").format(levels=", ".join(uncertain)))
+    sign = "\u26a0 " if _namesAreDoubtful(result) else ""
+    return "\n".join([*lines, *(sign + warning for warning in result.warnings)])
+
+
+def _namesAreDoubtful(result):
+    """Some are uncertain, or a warning says that nothing recognisable holds them."""
+    isAdrift = bool(result.warnings and result.basis and not result.basis.anchors)
+    return bool(result.vertebrae) and (isAdrift or any(vertebra.uncertain for vertebra in result.vertebrae))

@@ -4,10 +4,12 @@ from slicer.i18n import tr as _
 
 
 class StatusLine:
-    """:param label: QLabel."""
+    """:param label: QLabel.
+    :param warningStyle: its style sheet while it shows a warning.
+    """
 
-    def __init__(self, label):
-        self._label = label
+    def __init__(self, label, warningStyle):
+        self._label, self._warningStyle = label, warningStyle
         self._texts = {}
         self._volumeNode = None
         self._progress = ""
@@ -17,12 +19,12 @@ class StatusLine:
         self._volumeNode = volumeNode
         self._show()
 
-    def say(self, volumeNode, text):
+    def say(self, volumeNode, text, isWarning=False):
         """:param volumeNode: the CT this is about; it is read when that CT is shown."""
         if volumeNode is not None and volumeNode.GetScene() is None:
             # It was removed meanwhile.
             volumeNode = self._volumeNode
-        self._texts[_idOf(volumeNode)] = text
+        self._texts[_idOf(volumeNode)] = text, isWarning
         self._show()
 
     def setProgress(self, text):
@@ -35,7 +37,9 @@ class StatusLine:
         self.setProgress("")
 
     def _show(self):
-        self._label.text = self._progress or self._texts.get(_idOf(self._volumeNode), "")
+        text, isWarning = self._texts.get(_idOf(self._volumeNode), ("", False))
+        self._label.text = self._progress or text
+        self._label.styleSheet = self._warningStyle if isWarning and not self._progress else ""
 
 
 def summaryOf(rows):

@@ -17,6 +17,7 @@ from CervicalSpineDetectionLib.Scene.Conflicts import Conflict, conflicts, contr
 from CervicalSpineDetectionLib.Scene.CorrectionSteps import CorrectionSteps
 from CervicalSpineDetectionLib.Scene.MouseAccess import MouseAccess
 from CervicalSpineDetectionLib.Scene.NodeConflicts import copyConflicts, strayConflicts
+from CervicalSpineDetectionLib.Scene.OtherNaming import OtherNaming, otherNamingOf
 from CervicalSpineDetectionLib.Scene.OwnNodes import transformIdOf
 from CervicalSpineDetectionLib.Scene.SceneFollower import SceneFollower
 from CervicalSpineDetectionLib.Scene.SpineCurve import interpolated, missingLevelAt, usualVertebra
@@ -27,6 +28,7 @@ from CervicalSpineDetectionLib.Scene.StateEdits import (
     checkUnlocked,
     shownVertebrae,
 )
+from CervicalSpineDetectionLib.Scene.VertebraNodes import inLevelOrder
 from CervicalSpineDetectionLib.Scene.VertebraRow import Row, rowOf
 from CervicalSpineDetectionLib.Scene.VertebraState import stateOf
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
@@ -77,6 +79,17 @@ class Corrections:
             raise InputError(found[0].message)
         return [state.vertebra for state in settled]
 
+    def otherNaming(self) -> OtherNaming | None:
+        """The detection's next most probable naming, while no person has settled the levels; None where it would
+        contradict some that are settled.
+        """
+        other = otherNamingOf(self._present)
+        if other is None:
+            return None
+        renamed = inLevelOrder(self._edits.shifted(self._present, other.shift, evenSettled=False))
+        transformId = transformIdOf(self._volumeNode)
+        return other if len(conflicts(renamed, transformId)) <= len(conflicts(self._present, transformId)) else None
+
     # Corrections
 
     def relabel(self, nodeId, level):
@@ -90,6 +103,12 @@ class Corrections:
         :raises InputError: one would leave C1 to T4, or is locked.
         """
         self._write(self._edits.shifted(self._present, step))
+
+    def useOtherNaming(self):
+        """All levels that no person settled by the shift of ``otherNaming``; nothing where there is none."""
+        other = self.otherNaming()
+        if other:
+            self._write(self._edits.shifted(self._present, other.shift, evenSettled=False))
 
     def insert(self, level, centreLps=None) -> str:
         """Add a missed level.

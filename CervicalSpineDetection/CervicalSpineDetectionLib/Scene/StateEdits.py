@@ -42,19 +42,20 @@ class StateEdits:
     def relabelled(self, state: VertebraState, level: str) -> VertebraState:
         return self.edited(state.withPoint().named(level))
 
-    def shifted(self, states, step: int) -> list[VertebraState]:
+    def shifted(self, states, step: int, evenSettled: bool = True) -> list[VertebraState]:
         """All levels by ``step``: +1 makes C3 of C2.
 
+        :param evenSettled: False leaves the levels that a person settled or locked.
         :raises InputError: one would leave C1 to T4, or is locked.
         """
-        for state in states:
-            if state.level is None:
-                continue
+        moved = [state for state in states if state.levelIsOpen or evenSettled and state.level]
+        for state in moved:
             checkUnlocked(state)
             if not 0 <= levelIndex(state.level) + step < len(LEVELS):
                 raise InputError(f"The levels can't be shifted: {state.level} would leave {LEVELS[0]} to {LEVELS[-1]}; "
                                  "delete or rename it first.")
-        return [self.edited(state.named(LEVELS[levelIndex(state.level) + step])) if state.level else state
+        ids = {state.nodeId for state in moved}
+        return [self.edited(state.named(LEVELS[levelIndex(state.level) + step])) if state.nodeId in ids else state
                 for state in states]
 
     def split(self, whole: VertebraState, takenLevels) -> tuple[VertebraState, VertebraState]:

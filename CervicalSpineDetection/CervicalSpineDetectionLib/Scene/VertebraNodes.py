@@ -23,6 +23,7 @@ from CervicalSpineDetectionLib.Scene.BoxNode import boxFromRoi, makeBox, writeBo
 from CervicalSpineDetectionLib.Scene.CentrePoints import makeCentres, removePoint, writePoint
 from CervicalSpineDetectionLib.Scene.Conflicts import contradictions
 from CervicalSpineDetectionLib.Scene.NodeConflicts import strayConflicts
+from CervicalSpineDetectionLib.Scene.OtherNaming import otherNamingValues
 from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, ROLE, centresNodeOf, nodesOfRole, transformIdOf
 from CervicalSpineDetectionLib.Scene.VertebraFolder import joinToCt, removeNode
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, VertebraState, boxNumbers, stateOf
@@ -48,7 +49,7 @@ def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True,
     """
     kept = [state for state in readStates(scene, volumeNode) if keepSettled and state.settled]
     settledLevels = {state.level for state in kept}
-    added = [stateOf(vertebra, oriented, model=result.model)
+    added = [stateOf(vertebra, oriented, model=result.model).withValues(**otherNamingValues(result))
              for vertebra in result.vertebrae if vertebra.level not in settledLevels]
     states = writeStates(scene, volumeNode, [*kept, *added])
     boxNodes = [scene.GetNodeByID(state.nodeId) for state in states]
@@ -90,6 +91,11 @@ def readStates(scene, volumeNode=None) -> list[VertebraState]:
         index = centresNode.GetNthControlPointIndexByID(pointId) if centresNode and pointId not in claimed else -1
         claimed.add(pointId)
         states.append(_readState(node, centresNode, index))
+    return inLevelOrder(states)
+
+
+def inLevelOrder(states) -> list[VertebraState]:
+    """In cranio-caudal order of their names, two of a name from the head down, those without a level last."""
     return sorted(states, key=lambda state: (state.level is None, levelIndex(state.level or "C1"), -state.box[2]))
 
 

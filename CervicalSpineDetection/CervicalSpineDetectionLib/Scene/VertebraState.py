@@ -20,6 +20,8 @@ What a person made of it:
 - ``Confirmed``: "true" where a person found all of it right.
 - ``EditedBy``, ``EditedAt``: only where the editor's name was given; ISO 8601, UTC.
 
+``OtherNaming`` lists those of the next most probable naming.
+
 And ``Remark``: why the level is still to be looked at, empty for a sure one. (A markups node's own description can't
 hold it: Slicer overwrites that with measurements.)
 """
@@ -113,6 +115,16 @@ class VertebraState:
         return self.edited or self.confirmed or self.locked
 
     @property
+    def levelSettled(self) -> bool:
+        """A person set or confirmed it."""
+        return self.confirmed or self.level != self.value("DetectedLevel")
+
+    @property
+    def levelIsOpen(self) -> bool:
+        """It is as detected, and nobody said that it is right or is to stay."""
+        return self.level is not None and not self.levelSettled and not self.locked
+
+    @property
     def orientedBox(self) -> OrientedBox:
         return boxFromNumbers(self.box)
 
@@ -131,17 +143,16 @@ class VertebraState:
         centre = np.array(self.centre)
         moved = not _near(boxCorners(self.orientedBox), boxCorners(self.firstBox))
         placed = moved or not _near(centre, self._numbers("Centre"))
-        levelSettled = self.confirmed or self.level != self.value("DetectedLevel")
         return Vertebra(
             self.level,
-            confidence=1.0 if levelSettled else float(self._numbers("Confidence")[0]),
+            confidence=1.0 if self.levelSettled else float(self._numbers("Confidence")[0]),
             centre=centre,
             bounds=hull(self.orientedBox) if moved else self._firstBounds(),
             orientedBox=self.orientedBox if moved else boxFromNumbers(self._numbers("OrientedBox")),
             inferred=self.value("Inferred") == "true" and not placed and not self.confirmed,
             complete=self.value("Complete") == "true",
             review=Review(self.confirmed, self.edited, self.inserted, self.locked),
-            doubt="" if levelSettled else self.value("Doubt") or "",
+            doubt="" if self.levelSettled else self.value("Doubt") or "",
         )
 
     @property

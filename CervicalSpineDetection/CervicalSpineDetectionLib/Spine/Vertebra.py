@@ -74,6 +74,10 @@ class Vertebra:
         ) if doubtful)
 
 
+# The likeliest other naming is told of from this probability on.
+MENTIONED_PROBABILITY = 0.01
+
+
 @dataclass(frozen=True)
 class NameBasis:
     """What the names of a result rest on.
