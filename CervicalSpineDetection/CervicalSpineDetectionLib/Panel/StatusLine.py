@@ -20,7 +20,9 @@ class StatusLine:
         self._show()
 
     def say(self, volumeNode, text, isWarning=False):
-        """:param volumeNode: the CT this is about; it is read when that CT is shown."""
+        """:param volumeNode: the CT this is about; it is read when that CT is shown.
+        :param isWarning: show it in the style of warnings.
+        """
         if volumeNode is not None and volumeNode.GetScene() is None:
             # It was removed meanwhile.
             volumeNode = self._volumeNode
