@@ -198,7 +198,7 @@ def test_insertedVertebraCantBeReset(corrections):
 
 
 def test_confirmedLevelIsSure(scene, volumeNode):
-    doubtful = madeVertebra("C4", inferred=True, confidence=0.3)
+    doubtful = madeVertebra("C4", inferred=True, confidence=0.3, doubt="level uncertain")
     (node, centresNode) = addVertebrae(scene, DetectionResult([doubtful]), volumeNode)
     corrections = Corrections(scene, volumeNode)
     assert corrections.rows()[0].inferred and "level uncertain" in corrections.rows()[0].remark

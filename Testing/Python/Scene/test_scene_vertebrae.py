@@ -122,7 +122,7 @@ def test_attributesTellProvenance(scene, volumeNode):
 
 
 @pytest.mark.parametrize("change, reason", [
-    ({"confidence": 0.4}, "level uncertain"),
+    ({"doubt": "level uncertain"}, "level uncertain"),
     ({"inferred": True}, "not seen"),
     ({"complete": False}, "cut by the image edge"),
 ])
