@@ -70,8 +70,8 @@ def scoreView(view: View, vertebrae: Sequence[Vertebra], number: int = 0) -> lis
                          0.0 if vertebra is None else vertebra.confidence,
                          vertebra is not None and vertebra.uncertain, number)
 
-    for number, one in enumerate(known):
-        found = [vertebrae[i] for i, j in matched.items() if j == number]
+    for place, one in enumerate(known):
+        found = [vertebrae[i] for i, j in matched.items() if j == place]
         if one.inView and one.level in CERVICAL_LEVELS and not found:
             scores.append(scored(str(one.level), None))
         # A level that is hardly in view need not be named, but must not be named wrongly.

@@ -21,7 +21,7 @@ FINISHED = "finished"  # a file of this name in the run's folder says so
 # the boxes, mosaic would show four necks. Swapping the outer channels ("bgr") mirrors the patient.
 AUGMENTATION = {
     "fliplr": 0.0, "flipud": 0.0, "degrees": 0.0, "mosaic": 0.0, "hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.35,
-    "scale": 0.25, "translate": 0.12, "bgr": 0.5, "erasing": 0.0,
+    "scale": 0.4, "translate": 0.1, "bgr": 0.5, "erasing": 0.0,
 }
 
 
