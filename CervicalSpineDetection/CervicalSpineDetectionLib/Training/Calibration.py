@@ -127,7 +127,7 @@ def _probabilities(view: NamedSightings, model: LevelModel) -> Array:
 
 
 def certaintyOf(views: Sequence[NamedSightings], model: LevelModel) -> float:
-    """The probability above which at most ``MOST_WRONG_PER_1000`` of the cervical levels get a wrong name, made safer."""
+    """The probability above which at most ``MOST_WRONG_PER_1000`` levels get a wrong name, made safer."""
     confidence, wrong = [], []
     levels = 0
     for view in views:
