@@ -73,12 +73,11 @@ class PreviewWindow(QtWidgets.QMainWindow):
         for page in (grid, self._hint):
             self._views.addWidget(page)
         self._showNoCt()
-        splitter = QtWidgets.QSplitter()
+        splitter = self._splitter = QtWidgets.QSplitter()
         splitter.setChildrenCollapsible(False)
         for widget in (scroll, self._views):
             splitter.addWidget(widget)
-        width = min(PANEL_WIDTH, self.width * 2 // 5)
-        splitter.setSizes([width, self.width - width])
+        self._sharePanelAndViews(self.width)
         # Where the window grows, the views do.
         splitter.setStretchFactor(1, 1)
         notice = QtWidgets.QLabel(NOTICE)
@@ -88,6 +87,16 @@ class PreviewWindow(QtWidgets.QMainWindow):
         column.addWidget(notice)
         column.addWidget(splitter, 1)
         self.setCentralWidget(central)
+
+    def resizeTo(self, size):
+        """:param size: QSize or (width, height), pixels; panel and views share it as at first."""
+        size = QtCore.QSize(size) if isinstance(size, QtCore.QSize) else QtCore.QSize(*size)
+        self.resize(size)
+        self._sharePanelAndViews(size.width())
+
+    def _sharePanelAndViews(self, width):
+        panel = min(PANEL_WIDTH, width * 2 // 5)
+        self._splitter.setSizes([panel, width - panel])
 
     def openCt(self, path, name=None):
         """:param path: as ``cervical-spine detect`` takes it.

@@ -46,7 +46,7 @@ def main():
     window = PreviewWindow()
     if arguments.screenshots:
         # Not bounded by the screen, which is none.
-        window.resize(LARGEST_SIZE)
+        window.resizeTo(LARGEST_SIZE)
     window.show()
     if arguments.ct:
         window.openCt(arguments.ct)
