@@ -167,7 +167,7 @@ def test_emptyResultStillShowsTheCt(tmp_path):
 
 def test_uncertainLevelIsMarkedInTheCaption():
     sure = previewPicture(madeImage(), madeResult(("C4",)))[844:]
-    doubtful = previewPicture(madeImage(), madeResult(("C4",), confidence=0.2))[844:]
+    doubtful = previewPicture(madeImage(), madeResult(("C4",), doubt="level uncertain"))[844:]
 
     colour = levelColour("C4")
     assert hasColour(doubtful, colour).sum() > hasColour(sure, colour).sum()

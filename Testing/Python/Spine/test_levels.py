@@ -38,7 +38,7 @@ def test_everyLevelOfResultsHasItsOwnColourAndCode():
 
 
 def test_theModelOfDistancesCoversTheLevels():
-    assert len(SPACING_MM) == len(LEVELS) - 1 and len(WIDTH_MM) == len(LEVELS)
+    assert len(SPACING_MM) == len(SPINE_LEVELS) - 1 and len(WIDTH_MM) == len(LEVELS)
     assert DISTANCE_MM[1, 3] == pytest.approx(SPACING_MM[1] + SPACING_MM[2]) and DISTANCE_MM[3, 1] == 0
 
 
