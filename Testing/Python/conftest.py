@@ -1,10 +1,15 @@
 """Shared by all tests."""
 
+import contextlib
 import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
+
+# Before VTK: triton, which torch's CUDA build loads by and by, crashes where VTK has loaded another LLVM first.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
