@@ -90,12 +90,12 @@ def test_nothingOfAPoisonedWeightsFileIsRun(tmp_path, capsys, name, kind):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=HYPERLINK(\"http://x\")"])
 def test_noTextOfATableStartsAFormula(tmp_path, text):
-    writeCsv(tmp_path / "vertebrae.csv", madeResult([madeVertebra(level=text)]))
+    writeCsv(tmp_path / "vertebrae.csv", madeResult([madeVertebra(doubt=text)]))
 
     with open(tmp_path / "vertebrae.csv", newline="", encoding="utf-8") as file:
         _, row = csv.reader(file)
-    assert row[0] == f"'{text}"
-    assert float(row[5]) == -20.0
+    assert row[3] == f"'{text}"
+    assert float(row[7]) == -20.0
 
 
 def madeBundle(path, *entries):
