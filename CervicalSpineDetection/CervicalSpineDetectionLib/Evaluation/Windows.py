@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
+from CervicalSpineDetectionLib.Imaging.Resampling import OUTSIDE_HU
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import Level
@@ -26,7 +27,6 @@ PART_IN_VIEW = 0.55  # of a vertebra's height
 DEPTH_IN_VIEW = 0.35
 # A reader tells the level from these: the ring of C1, the dens of C2, and T1, which bears the first ribs.
 LANDMARKS = (Level.C1, Level.C2, Level.T1)
-VOID_HU = -1024.0
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _thickened(image: sitk.Image, thickness: float) -> sitk.Image:
     smooth = sitk.DiscreteGaussian(sitk.Cast(image, sitk.sitkFloat32), [0.0, 0.0, (0.35 * thickness) ** 2])
     spacing[2], size[2] = thickness, count
     return sitk.Resample(smooth, size.tolist(), sitk.Transform(), sitk.sitkLinear, image.GetOrigin(), spacing.tolist(),
-                         image.GetDirection(), VOID_HU)
+                         image.GetDirection(), OUTSIDE_HU)
 
 
 def _noisy(image: sitk.Image, deviation: float, random: np.random.Generator) -> sitk.Image:

@@ -38,7 +38,7 @@ LEAST_PROBABILITY = 1e-4  # of a known name; without it one impossible view woul
 class NamedSightings:
     """What was seen in one view, and what it really is.
 
-    :param known: order of the true level of each sighting; -1 where it is not known, -2 where there is no vertebra.
+    :param known: order of the true level of each sighting; -1 where it is not known.
     """
 
     sightings: list[Sighting]
