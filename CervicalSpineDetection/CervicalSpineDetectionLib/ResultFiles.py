@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
-from CervicalSpineDetectionLib.Terminal import canDraw, quietLibraries
+from CervicalSpineDetectionLib.Terminal import quietLibraries
 
 # The JSON is put in place last: where it is new, all others are.
 RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")
@@ -30,18 +30,16 @@ def writeFiles(folder: Path, result: DetectionResult, image: sitk.Image, name: s
     with quietLibraries():
         writeJson(folder / "vertebrae.json", result)
         writeCsv(folder / "vertebrae.csv", result)
+        if preview:
+            from CervicalSpineDetectionLib.Results.PreviewPicture import writePreview
+
+            writePreview(folder / "preview.png", image, result)
         try:
-            from CervicalSpineDetectionLib.Scene.Preview import writePreview
             from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
         except ImportError as error:
-            return [f"scene.mrb, vertebrae.mrk.json and preview.png need slicer-core ({error}) and were not written: "
+            return [f"scene.mrb and vertebrae.mrk.json need slicer-core ({error}) and were not written: "
                     "pip install slicer-core vtk"]
         writeMarkups(folder / "vertebrae.mrk.json", result)
         if scene:
             writeScene(folder / "scene.mrb", image, result, name, oriented)
-        if preview:
-            if not canDraw():
-                return ["preview.png needs OpenGL, which this computer lacks, and was not written: "
-                        "install Mesa (libegl1 and libgl1-mesa-dri on Debian and Ubuntu)"]
-            writePreview(folder / "preview.png", image, result)
     return []

@@ -68,7 +68,7 @@ def nodesAndPicture(path, result, repeats):
     """
     from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
     from CervicalSpineDetectionLib.Scene.OffscreenViews import SliceView
-    from CervicalSpineDetectionLib.Scene.Preview import slicePlanes
+    from CervicalSpineDetectionLib.Scene.SlicePlanes import slicePlanes
     from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
     from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
 

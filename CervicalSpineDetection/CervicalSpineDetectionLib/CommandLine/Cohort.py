@@ -7,7 +7,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Terminal import canDraw, quietLibraries
+from CervicalSpineDetectionLib.Terminal import quietLibraries
 
 PARENTS = (detectorOptions,)
 
@@ -48,9 +48,6 @@ def run(arguments):
         raise InputError(f"No CT was found in {root}; give a folder tree with DICOM, NRRD, NIfTI or MetaImage files.")
     folder = output / SCANS_FOLDER
     ensureWritable(folder)
-    if not arguments.no_previews and not canDraw():
-        raise InputError("The previews need OpenGL, which this computer lacks; install Mesa (libegl1 and "
-                         "libgl1-mesa-dri on Debian and Ubuntu), or use --no-previews.")
     try:
         with FileLock(output / ".lock", timeout=0):
             sameAsBefore(output, {

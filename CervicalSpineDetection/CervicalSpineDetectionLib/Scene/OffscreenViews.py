@@ -1,4 +1,4 @@
-"""Slice and 3D views drawn off screen by Slicer's own displayable managers."""
+"""Slice views drawn off screen by Slicer's own displayable managers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 SLICE_MANAGERS = ("vtkMRMLModelSliceDisplayableManager", "vtkMRMLMarkupsDisplayableManager")
-THREE_D_MANAGERS = (
-    "vtkMRMLCameraDisplayableManager", "vtkMRMLViewDisplayableManager", "vtkMRMLModelDisplayableManager",
-    "vtkMRMLMarkupsDisplayableManager",
-)
 
 
 class _View:
@@ -91,51 +87,3 @@ class SliceView(_View):
         self.node.GetSliceToRAS().DeepCopy(sliceToRas.ravel())
         self.node.SetFieldOfView(width * millimetresPerPixel, height * millimetresPerPixel, 1)
         self.node.UpdateMatrices()
-
-
-class ThreeDView(_View):
-    """3D view.
-
-    :param name: layout name such as "1".
-    """
-
-    def __init__(self, scene, applicationLogic, name, size, background):
-        super().__init__(size)
-        self._addManagers(slicer.vtkMRMLThreeDViewDisplayableManagerFactory, THREE_D_MANAGERS, applicationLogic)
-        self.renderer.SetUseDepthPeeling(True)
-        self.logic = slicer.vtkMRMLViewLogic()
-        self.logic.SetMRMLApplicationLogic(applicationLogic)
-        applicationLogic.GetViewLogics().AddItem(self.logic)
-        self.logic.SetMRMLScene(scene)
-        self.node = self.logic.AddViewNode(name)
-        self.node.SetMappedInLayout(1)
-        self.managers.SetMRMLDisplayableNode(self.node)
-        self.node.SetBackgroundColor(background)
-        self.node.SetBackgroundColor2(background)
-        self.node.SetBoxVisible(False)
-        self.node.SetAxisLabelsVisible(False)
-
-    def look(self, points, direction, up) -> None:
-        """Aim a parallel projection so that points fit, with a little room around.
-
-        :param points: RAS mm, shape (n, 3).
-        :param direction: RAS, from the points to the camera.
-        :param up: RAS, not parallel to ``direction``.
-        """
-        camera = self.renderer.GetActiveCamera()
-        camera.ParallelProjectionOn()
-        camera.SetFocalPoint(0, 0, 0)
-        camera.SetPosition(direction)
-        camera.SetViewUp(up)
-        camera.OrthogonalizeViewUp()
-        toView = slicer.util.arrayFromVTKMatrix(camera.GetViewTransformMatrix())[:3, :3]
-        inView = points @ toView.T
-        middle = (inView.min(axis=0) + inView.max(axis=0)) / 2
-        halfWidth, halfHeight, halfDepth = np.ptp(inView, axis=0) / 2
-        focalPoint = middle @ toView
-        away = toView[2] * (halfDepth + 500)
-        camera.SetFocalPoint(focalPoint)
-        camera.SetPosition(focalPoint + away)
-        width, height = self.window.GetSize()
-        camera.SetParallelScale(1.1 * max(halfHeight, halfWidth * height / width))
-        self.renderer.ResetCameraClippingRange()

@@ -72,11 +72,12 @@ LEVELS = SPINE_LEVELS[:11]  # C1 to T4, those that have a name of their own in r
 LOWER_LEVELS = SPINE_LEVELS[11:]
 _ORDER = {level: order for order, level in enumerate(SPINE_LEVELS)}
 
-# RGB. C1 to C7: Okabe and Ito's colours for all kinds of colour vision (jfly.uni-koeln.de/color, 2008), ordered so that
-# neighbours differ most, blue made lighter to be seen on CT. T1 to T4: Paul Tol's "light" scheme (SRON/EPS/TN/09-002).
+# RGB, found by search (measured in test_levels.py), bright enough for CT. Neighbours differ by 16 or more of CIE L*, so
+# in grey print too, and by 29 or more of CIE Lab's distance for normal vision and for eyes without the cones for red,
+# green or blue (Machado et al. 2009, IEEE TVCG 15(6):1291-1298).
 COLOURS = (
-    (230, 159, 0), (86, 180, 233), (240, 228, 66), (64, 132, 214), (0, 178, 128), (204, 121, 167), (232, 104, 32),
-    (153, 221, 255), (187, 204, 51), (255, 170, 187), (68, 187, 153),
+    (238, 164, 35), (61, 145, 204), (255, 235, 16), (207, 79, 118), (112, 194, 255), (231, 80, 34), (0, 255, 146),
+    (163, 122, 245), (182, 229, 86), (52, 174, 95), (255, 168, 211),
 )
 
 # SNOMED CT, from DICOM PS3.16 CID 7603 Vertebra, "C1 vertebra" ... "T4 vertebra".

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, LEVELS, SPINE_LEVELS, Level, levelOfCode
@@ -35,6 +36,45 @@ def test_whatIsNoLevelIsRefused():
 
 def test_everyLevelOfResultsHasItsOwnColourAndCode():
     assert len({level.colour for level in LEVELS}) == len({level.snomedCode for level in LEVELS}) == len(LEVELS)
+
+
+# What is seen without one kind of cones, of linear RGB: Machado et al. 2009, IEEE TVCG 15(6):1291-1298, severity 1.
+VISIONS = {
+    "normal": np.eye(3),
+    "withoutRed": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                            [-0.003882, -0.048116, 1.051998]]),
+    "withoutGreen": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                              [-0.011820, 0.042940, 0.968881]]),
+    "withoutBlue": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                             [0.004733, 0.691367, 0.303900]]),
+}
+
+
+def labColours(vision):
+    """CIE Lab (D65) of the levels' colours as somebody sees them, shape (11, 3)."""
+    gamma = np.array([level.colour for level in LEVELS]) / 255
+    linear = np.where(gamma <= 0.04045, gamma / 12.92, ((gamma + 0.055) / 1.055) ** 2.4)
+    toXyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = np.clip(linear @ vision.T, 0, 1) @ toXyz.T / [0.9505, 1, 1.089]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116).T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_coloursDifferForEveryKindOfColourVision(vision):
+    colours = labColours(VISIONS[vision])
+    distances = np.linalg.norm(colours[:, None] - colours, axis=2)
+
+    # Two patches side by side are told apart at a glance from about 10 on.
+    assert distances[np.triu_indices(len(LEVELS), 1)].min() > 10
+    assert np.diagonal(distances, 1).min() > 25
+
+
+def test_neighboursDifferInGreyAndAllAreSeenOnBlack():
+    lightness = labColours(np.eye(3))[:, 0]
+
+    assert np.abs(np.diff(lightness)).min() > 15
+    assert lightness.min() > 50
 
 
 def test_theModelOfDistancesCoversTheLevels():
