@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector.BoxSelection import bestBoxes
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     BODY_CLASS,
     CLASS_NAMES,
@@ -18,6 +18,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
     SliceDetections,
     classIndices,
 )
+from CervicalSpineDetectionLib.SliceDetector.GpuMemory import isGpuMemory
 from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, choosePrecision
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision, detectionModel
@@ -25,10 +26,6 @@ from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWei
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 STRIDE = 32  # pixels; the network halves the picture five times
-SCORE_THRESHOLD = 0.05
-# Two whole vertebrae beside each other overlap by about 0.3, two bodies hardly at all.
-SAME_VERTEBRA_IOU = 0.5
-SAME_BODY_IOU = 0.3
 NOTHING = SliceDetections(np.zeros((0, 4), np.float32), np.zeros((0, BODY_CLASS), np.float32),
                           np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
@@ -131,8 +128,8 @@ class YoloDetector:
             batch = tensor[len(found) : len(found) + self.batchSize]
             try:
                 found += self._detectBatch(batch)
-            except torch.cuda.OutOfMemoryError:
-                if self.batchSize == 1:
+            except RuntimeError as error:
+                if self.batchSize == 1 or not isGpuMemory(error):
                     raise
                 self.batchSize //= 2
                 torch.cuda.empty_cache()
@@ -144,26 +141,10 @@ class YoloDetector:
     @torch.inference_mode()
     def _detectBatch(self, batch: torch.Tensor) -> list[SliceDetections]:
         pictures = batch.to(self.device, self._type, memory_format=torch.channels_last) / 255
-        predictions = self._network(pictures)[0].float().cpu().transpose(1, 2)
-        return [_suppressed(prediction, self._classes) for prediction in predictions]
-
-
-def _suppressed(prediction: torch.Tensor, classes: Sequence[int]) -> SliceDetections:
-    """Best boxes of one picture.
-
-    :param prediction: shape (anchors, 4 + n), boxes as centre and size.
-    :param classes: index into ``CLASS_NAMES`` of each of the n classes.
-    """
-    centre, size = prediction[:, :2], prediction[:, 2:4]
-    scores = prediction.new_zeros(len(prediction), len(CLASS_NAMES))
-    scores[:, classes] = prediction[:, 4:]
-    corners = torch.cat([centre - size / 2, centre + size / 2], dim=1)
-    whole = _keep(corners, scores[:, :BODY_CLASS].amax(dim=1), SAME_VERTEBRA_IOU)
-    bodies = _keep(corners, scores[:, BODY_CLASS], SAME_BODY_IOU)
-    return SliceDetections(
-        corners[whole].numpy(), scores[whole, :BODY_CLASS].numpy(),
-        corners[bodies].numpy(), scores[bodies, BODY_CLASS].numpy(),
-    )
+        predictions = self._network(pictures)[0].float().cpu().transpose(1, 2).numpy()
+        scores = np.zeros((*predictions.shape[:2], len(CLASS_NAMES)), np.float32)
+        scores[..., self._classes] = predictions[..., 4:]
+        return [bestBoxes(boxes[:, :2], boxes[:, 2:4], own) for boxes, own in zip(predictions, scores, strict=True)]
 
 
 def _moved(detections: SliceDetections, columns: int, rows: int) -> SliceDetections:
@@ -171,9 +152,3 @@ def _moved(detections: SliceDetections, columns: int, rows: int) -> SliceDetecti
     offset = np.array([columns, rows, columns, rows], np.float32)
     return replace(detections, boxes=detections.boxes + offset, bodyBoxes=detections.bodyBoxes + offset)
 
-
-def _keep(corners: torch.Tensor, score: torch.Tensor, sameObjectIou: float) -> torch.Tensor:
-    from torchvision.ops import nms
-
-    candidates = torch.nonzero(score > SCORE_THRESHOLD)[:, 0]
-    return candidates[nms(corners[candidates], score[candidates], sameObjectIou)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.SliceDetector.GpuMemory import isGpuMemory
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages, resultToMessage, vertebraeFromMessage
 from CervicalSpineDetectionLib.Worker.SharedVoxels import openVoxels, takeImage
@@ -135,7 +136,7 @@ class Server:
             return self._run(image, weights, device, confirmed)
         except Exception as error:
             # The detector has tried with ever fewer slices at a time.
-            if device != "auto" or not _isGpuMemory(error):
+            if device != "auto" or not isGpuMemory(error):
                 raise
         self._detectors.clear()
         result = self._run(image, weights, "cpu", confirmed)
@@ -163,14 +164,9 @@ class Server:
         return loaded[1]
 
 
-def _isGpuMemory(error):
-    # torch.OutOfMemoryError, by name: the worker need not know torch.
-    return type(error).__name__ == "OutOfMemoryError"
-
-
 def _sentence(error):
     """What the user is told; nothing of the volume and no path."""
-    if _isGpuMemory(error):
+    if isGpuMemory(error):
         return NO_GPU_MEMORY
     # So say torch and ITK, both with a RuntimeError.
     if isinstance(error, MemoryError) or "allocate memory" in str(error):

@@ -20,8 +20,8 @@ C3, C4, BELOW, BODY = (CLASS_NAMES.index(name) for name in ("C3", "C4", "below",
 class FakeNetwork:
     """Gives the same boxes for every picture: (centre x, centre y, width, height, {class: score})."""
 
-    def __init__(self, *boxes, memory=64):
-        self.boxes, self.memory, self.batches = boxes, memory, []
+    def __init__(self, *boxes, memory=64, error=torch.cuda.OutOfMemoryError):
+        self.boxes, self.memory, self.batches, self.error = boxes, memory, [], error
 
     def eval(self):
         return self
@@ -38,7 +38,7 @@ class FakeNetwork:
     def __call__(self, pictures):
         self.batches.append(tuple(pictures.shape))
         if len(pictures) > self.memory:
-            raise torch.cuda.OutOfMemoryError
+            raise self.error
         prediction = torch.zeros(4 + len(CLASS_NAMES), max(len(self.boxes), 1))
         for i, (*box, scores) in enumerate(self.boxes):
             prediction[:4, i] = torch.tensor(box, dtype=torch.float32)
@@ -86,6 +86,20 @@ def test_theBatchIsHalvedWhenMemoryIsShort():
     found = detector(network, 8).detect(np.zeros((7, 3, 64, 64), np.uint8), lambda *call: calls.append(call))
     assert len(found) == 7 and [shape[0] for shape in network.batches] == [7, 4, 2, 2, 2, 1]
     assert calls[-1] == ("Detecting", 7, 7)
+
+
+@pytest.mark.parametrize("text", ["CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED",
+                                  "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"])
+def test_libraryErrorsOfShortMemoryHalveTheBatchToo(text):
+    network = FakeNetwork((50, 40, 20, 10, {C3: 0.7}), memory=3, error=RuntimeError(text))
+    assert len(detector(network, 4).detect(np.zeros((4, 3, 64, 64), np.uint8))) == 4
+    assert [shape[0] for shape in network.batches] == [4, 2, 2]
+
+
+def test_otherErrorsAreNoShortMemory():
+    with pytest.raises(RuntimeError, match="illegal"):
+        detector(FakeNetwork(memory=0, error=RuntimeError("CUDA error: an illegal memory access"))).detect(
+            np.zeros((2, 3, 64, 64), np.uint8))
 
 
 def test_withoutMemoryForOnePictureItFails():
