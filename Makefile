@@ -2,6 +2,7 @@
 # make preview [CT=path]                  set up .venv, open the Slicer module's panel in a window without Slicer
 # make test                               set up .venv, run every test
 # make lint                               set up .venv, check style and types
+# make docs                               set up .venv, build the pages into output/site
 
 PYTHON ?= python3
 CT ?=
@@ -26,7 +27,7 @@ PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-chec
 CHECK_LIBRARIES = missing="$$($(call MISSING_PACKAGES,$(1)))"; test -z "$$missing" || \
   { echo "System libraries are missing; install them first: apt-get install" $$missing >&2; exit 1; }
 
-.PHONY: detect preview test lint preview-ready test-ready missing-packages
+.PHONY: detect preview test lint docs preview-ready test-ready missing-packages
 .DELETE_ON_ERROR:
 
 detect: .venv/installed $(if $(CT),,$(SAMPLE))
@@ -54,6 +55,10 @@ lint: .venv/installed-test
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+docs: .venv/installed-test
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@echo "Open output/site/index.html"
 
 # The stamps are written last: an install that failed or was interrupted is done again.
 .venv/installed: pyproject.toml

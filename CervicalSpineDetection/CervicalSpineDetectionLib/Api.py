@@ -16,6 +16,7 @@ def detectVertebrae(image: sitk.Image, weights: str | Path | None = None, device
                     progress: ProgressCallback | None = None, confirmed: Sequence[Vertebra] = ()) -> DetectionResult:
     """Find and name the cervical vertebrae of a CT.
 
+    ```python
     >>> from CervicalSpineDetectionLib import detectVertebrae, readImage, toDataFrame
     >>> image = readImage("neck.nii.gz")                      # or a DICOM folder, or any sitk image in HU
     >>> result = detectVertebrae(image)
@@ -24,6 +25,8 @@ def detectVertebrae(image: sitk.Image, weights: str | Path | None = None, device
     >>> table = toDataFrame(result)                           # one row a vertebra
     >>> table.columns[:5].tolist()
     ['level', 'confidence', 'uncertain', 'doubt', 'inferred']
+
+    ```
 
     The network is loaded at the first call (some seconds) and kept for the next ones.
 

@@ -126,10 +126,11 @@ def test_cmakeResourcesAreTheModulesOtherFiles():
     assert set(resources) == {name for name in moduleFiles() if not name.endswith(".py")}
 
 
-def test_readmeNamesTheSystemLibrariesThatMakeAsksFor():
+def test_pagesNameTheSystemLibrariesThatMakeAsksFor():
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     packages = re.findall(r"\blib[\w+.-]*\.so[\d.]*=(\S+)", makefile)
-    installed = re.findall(r"^    apt-get install (.*)", (REPOSITORY / "README.md").read_text("utf-8"), re.MULTILINE)
+    pages = "".join(path.read_text("utf-8") for path in (REPOSITORY / "Resources" / "Documentation").glob("*.md"))
+    installed = re.findall(r"^apt-get install (.*)", pages, re.MULTILINE)
 
     assert len(packages) > 10
     assert set(packages) <= set(" ".join(installed).split())
@@ -416,7 +417,7 @@ def extensionVariable(name):
 
 
 @pytest.mark.parametrize("page", sorted(
-    path.relative_to(REPOSITORY).as_posix() for folder in (".", ".github", "Testing", "model_weights")
+    path.relative_to(REPOSITORY).as_posix() for folder in (".", ".github", "Testing", "model_weights", "Resources/Documentation")
     for path in (REPOSITORY / folder).glob("*.md")))
 def test_testsThatPagesNameAreThere(page):
     sources = [path for path in (REPOSITORY / "Testing").rglob("*.py")]
