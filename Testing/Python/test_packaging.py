@@ -417,7 +417,8 @@ def extensionVariable(name):
 
 
 @pytest.mark.parametrize("page", sorted(
-    path.relative_to(REPOSITORY).as_posix() for folder in (".", ".github", "Testing", "model_weights", "Resources/Documentation")
+    path.relative_to(REPOSITORY).as_posix()
+    for folder in (".", ".github", "Testing", "model_weights", "Resources/Documentation")
     for path in (REPOSITORY / folder).glob("*.md")))
 def test_testsThatPagesNameAreThere(page):
     sources = [path for path in (REPOSITORY / "Testing").rglob("*.py")]

@@ -90,8 +90,8 @@ def test_theCommandReadsOneFileOfTheSeriesAsTheWholeSeries(sharedData):
     assert np.array_equal(sitk.GetArrayViewFromImage(whole), sitk.GetArrayViewFromImage(one))
 
 
-# Row of the tables in README.md and the pages -> (figure of ``Evaluation.Metrics.summary``, factor, tolerance beyond rounding: slices
-# are looked at in the precision that the processor is fast in).
+# Row of the tables in README.md and the pages -> (figure of ``Evaluation.Metrics.summary``, factor, tolerance beyond
+# rounding: slices are looked at in the precision that the processor is fast in).
 FIGURE_ROWS = {
     "cervical levels in the reference": ("levels", 1, 0),
     "missed levels": ("missedLevels", 1, 0),
