@@ -25,7 +25,7 @@ from test_files_results import RESULT, document, madeResult, madeVertebra
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging import HeaderChecks
+from CervicalSpineDetectionLib.Imaging import ImageHeader
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import fromJson, readJson, toJson, writeJson
@@ -155,9 +155,9 @@ def test_compressedImageIsUnpackedOnlyUpToABoundedSize(tmp_path, monkeypatch):
     sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path))
     assert readImage(path).GetSize() == (400, 400, 40)
 
-    monkeypatch.setattr(HeaderChecks, "MAXIMUM_BYTES", HeaderChecks.BLOCK_BYTES)
+    monkeypatch.setattr(ImageHeader, "MAXIMUM_VOXELS", 1_000_000)
 
-    with pytest.raises(InputError, match="incomplete"):
+    with pytest.raises(InputError, match="more than any CT has"):
         readImage(path)
 
 

@@ -14,7 +14,7 @@ import pydicom
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom
-from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES
+from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 
 HEADER_TAGS = ["ImageType", "Modality", "SeriesInstanceUID"]
 LONGEST_NAME = 60

@@ -16,7 +16,8 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
-from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES, readImage
+from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS

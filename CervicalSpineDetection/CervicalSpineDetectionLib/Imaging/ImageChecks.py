@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -20,14 +20,10 @@ SHEARED = "The image axes are not at right angles (gantry tilt?); resample the C
 
 def checkGrid(image: sitk.Image) -> None:
     """:raises InputError: not a straight 3D grid of grey values with the spacing of a CT."""
-    if image.GetDimension() != 3:
-        raise InputError(f"The image has {image.GetDimension()} dimensions instead of 3; give one CT volume.")
-    if image.GetNumberOfComponentsPerPixel() != 1 or "complex" in image.GetPixelIDTypeAsString():
-        raise InputError("The image holds colours or vectors instead of grey values; give the original CT.")
-    if min(image.GetSize()) < MINIMUM_SIZE:
-        raise InputError(f"The image of {_times(image.GetSize())} voxels has too few slices; give the whole CT.")
+    components = 2 if "complex" in image.GetPixelIDTypeAsString() else image.GetNumberOfComponentsPerPixel()
+    checkShape(image.GetSize(), components)
     spacing = image.GetSpacing()
-    if min(spacing) < SPACING_RANGE_MM[0] or max(spacing) > SPACING_RANGE_MM[1]:
+    if not isCtSpacing(spacing):
         raise InputError(f"The voxel spacing of {_times(f'{s:.4g}' for s in spacing)} mm can't be that of a CT; "
                          "correct the header.")
     direction = np.reshape(image.GetDirection(), (3, 3))
@@ -36,6 +32,21 @@ def checkGrid(image: sitk.Image) -> None:
     # Beyond, 32-bit coordinates of other programs lose tenths of a millimetre.
     if not np.all(np.abs(image.GetOrigin()) < MAXIMUM_ORIGIN_MM):
         raise InputError("The image lies kilometres away from the scanner's centre; correct the origin in the header.")
+
+
+def checkShape(size: Sequence[int], components: int) -> None:
+    """:raises InputError: not one 3D volume of grey values."""
+    if len(size) != 3:
+        raise InputError(f"The image has {len(size)} dimensions instead of 3; give one CT volume.")
+    if components != 1:
+        raise InputError("The image holds colours or vectors instead of grey values; give the original CT.")
+    if min(size) < MINIMUM_SIZE:
+        raise InputError(f"The image of {_times(size)} voxels has too few slices; give the whole CT.")
+
+
+def isCtSpacing(spacing: Iterable[float]) -> bool:
+    """:return: whether a CT may have this spacing, mm."""
+    return all(SPACING_RANGE_MM[0] <= one <= SPACING_RANGE_MM[1] for one in spacing)
 
 
 def checkValues(image: sitk.Image) -> None:

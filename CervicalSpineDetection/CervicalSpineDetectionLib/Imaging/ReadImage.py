@@ -9,17 +9,10 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom, readDicomSeries
-from CervicalSpineDetectionLib.Imaging.HeaderChecks import (
-    METAIMAGE_SUFFIXES,
-    NIFTI_SUFFIXES,
-    NRRD_SUFFIXES,
-    checkHeader,
-    checkSafe,
-)
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Imaging.ImageChecks import SHEARED, checkGrid, checkValues
-
-IMAGE_SUFFIXES = NIFTI_SUFFIXES + NRRD_SUFFIXES + METAIMAGE_SUFFIXES
+from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
+from CervicalSpineDetectionLib.Imaging.ImageFile import readImageFile
+from CervicalSpineDetectionLib.Imaging.OpenFile import openPlain
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ def readImageWithWarnings(path: str | Path) -> ReadResult:
     try:
         str(path).encode()
         image, warnings = _read(path)
-        image = _checkedGrid(image)
+        checkGrid(image)
     except UnicodeEncodeError as error:
         raise InputError(f"{path} can't be read (its name is not valid text); rename it.") from error
     except OSError as error:
@@ -58,8 +51,6 @@ def readImageWithWarnings(path: str | Path) -> ReadResult:
         raise InputError(f"{path} can't be read ({reason}); check the path and the permissions.") from error
     except RuntimeError as error:
         # ITK's messages run over several lines of its own internals.
-        if "orthonormal" in str(error):
-            raise InputError(SHEARED) from error
         raise InputError(f"{path} is damaged or incomplete; copy or export it again.") from error
     checkValues(image)
     if image.GetPixelID() in (sitk.sitkUInt8, sitk.sitkInt8):
@@ -70,24 +61,7 @@ def readImageWithWarnings(path: str | Path) -> ReadResult:
 
 
 def _read(path: Path) -> tuple[sitk.Image, list[str]]:
-    if path.is_dir() or (path.is_file() and isDicom(path)):
+    if path.is_dir():
         return readDicomSeries(path)
-    # Raises FileNotFoundError where there is nothing.
-    path.stat()
-    name = path.name.lower()
-    if not name.endswith(IMAGE_SUFFIXES):
-        raise InputError(f"{path} is no image that can be read; give DICOM or one of {', '.join(IMAGE_SUFFIXES)}.")
-    checkSafe(path)
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    warnings = checkHeader(path, reader)
-    return reader.Execute(), warnings
-
-
-def _checkedGrid(image: sitk.Image) -> sitk.Image:
-    """:return: the image, without a fourth axis of one entry. :raises InputError: not a straight 3D grid in mm."""
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[:, :, :, 0]
-    checkGrid(image)
-    return image
+    openPlain(path).close()
+    return readDicomSeries(path) if isDicom(path) else readImageFile(path)

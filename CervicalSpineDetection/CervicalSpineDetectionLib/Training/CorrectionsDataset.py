@@ -15,7 +15,8 @@ import pydicom
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles, isDicom
-from CervicalSpineDetectionLib.Imaging.ReadImage import IMAGE_SUFFIXES, readImage
+from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.Terminal import quietLibraries

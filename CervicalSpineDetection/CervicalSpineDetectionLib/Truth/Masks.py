@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.HeaderChecks import checkHeader
+from CervicalSpineDetectionLib.Imaging.ImageFile import readImageFile
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
 # 1-7: C1-C7, 8-19: T1-T12, 20-25: L1-L6, 26: sacrum, 27: coccyx, 28: T13 (README of github.com/anjany/verse).
@@ -23,19 +23,13 @@ MIRROR_HU = 20
 
 def readMask(path: Path) -> sitk.Image:
     """:return: 3D sitk image. :raises InputError: missing, damaged, or no 3D image."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
     if not path.is_file():
         raise InputError(f"The label file {path} is missing; get the complete data set.")
     try:
-        reader.ReadImageInformation()
-        checkHeader(path, reader)
-        mask = reader.Execute()
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"The label file {path} is damaged or incomplete; download it again.") from error
-    if mask.GetDimension() != 3 or mask.GetNumberOfComponentsPerPixel() != 1:
-        raise InputError(f"The label file {path} is no 3D image of one number a voxel; get the original.")
-    return mask
+        return readImageFile(path)[0]
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"The label file {path} can't be read ({reason}); download it again.") from error
 
 
 def renumbered(mask: sitk.Image, numbers: Mapping[int, int]) -> sitk.Image:

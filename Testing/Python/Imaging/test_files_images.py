@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.HeaderChecks import NIFTI_1
+from CervicalSpineDetectionLib.Imaging.NiftiHeader import NIFTI_1
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage, readImageWithWarnings
 
 FORMATS = ("ct.nii", "ct.nii.gz", "ct.nrrd", "ct.mha", "ct.mhd")
@@ -227,7 +227,7 @@ def test_compressedMetaImageWithoutAUsableDataFileIsRefused(tmp_path, name):
     sitk.WriteImage(madeImage(), str(path), useCompression=True)
     path.write_bytes(path.read_bytes().replace(b"ct.zraw", name))
 
-    assert "can't be read" in refusal(path) or "damaged" in refusal(path)
+    assert "does not lie beside it" in refusal(path) or "its data file is not beside it" in refusal(path)
 
 
 @pytest.mark.parametrize(("name", "data"), [("ct.mha", "ct.mha"), ("ct.mhd", "ct.zraw"), ("ct.nrrd", "ct.nrrd")])
