@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO
 
@@ -23,6 +23,10 @@ def canDraw() -> bool:
     """Try in a process of its own: without OpenGL (no GPU driver, no Mesa) VTK does not raise, it ends the process."""
     trial = subprocess.run([sys.executable, "-c", DRAW_NOTHING], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return trial.returncode == 0
+
+
+# Whether what libraries print is shown: set by --verbose.
+showLibraries = False
 
 
 class ProgressDisplay:
@@ -45,7 +49,8 @@ class ProgressDisplay:
         elif (total, self._lines * done // max(total, 1)) != self._shown:
             self._shown = (total, self._lines * done // max(total, 1))
             seconds = time.perf_counter() - self._started
-            self._stream.write(f"{step}: {done} of {total} {self._unit}, {seconds:.1f} s\n")
+            left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
+            self._stream.write(f"{step}: {done} of {total} {self._unit}, {seconds:.1f} s{left}\n")
             self._stream.flush()
 
     def _draw(self, step: str, done: int, total: int) -> None:
@@ -59,6 +64,22 @@ class ProgressDisplay:
         if done == total:
             self.close()
 
+    def over(self, items: Iterable[Any], step: str, total: int) -> Iterator[Any]:
+        """Give the items, one after the other, and show how far that is."""
+        if total:
+            self(step, 0, total)
+        for done, item in enumerate(items, 1):
+            yield item
+            self(step, min(done, total), total)
+
+    def say(self, text: str) -> None:
+        """Write a line, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+        else:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
     def close(self) -> None:
         """End the bar's line."""
         if self._bar is not None:
@@ -68,7 +89,12 @@ class ProgressDisplay:
 
 @contextmanager
 def quietLibraries() -> Iterator[None]:
-    """Drop what is printed within the block, by Python and by C++ libraries (ITK, VTK) alike. Errors still raise."""
+    """Drop what is printed within the block, by Python and by C++ libraries (ITK, VTK) alike, unless it was asked for.
+    Errors still raise.
+    """
+    if showLibraries:
+        yield
+        return
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [(descriptor, os.dup(descriptor)) for descriptor in (1, 2)]

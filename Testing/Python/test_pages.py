@@ -3,11 +3,18 @@
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
+from oracleDetector import OracleDetector
+
+from CervicalSpineDetectionLib import Api
+from CervicalSpineDetectionLib.CommandLine.Main import COMMANDS, makeParser
+from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = (".", ".github", "Resources/Documentation", "Testing", "model_weights")
@@ -15,8 +22,8 @@ PAGES = sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).glob
 NAMES = [page.relative_to(REPOSITORY).as_posix() for page in PAGES]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Languages of blocks, and what is done with them: "sh" is looked up below, "python" is run where it is on the page "In
-# Python", "text" is nothing to run.
+# Languages of blocks, and what is done with them: our commands and make targets in "sh" are looked up, not run;
+# "python" is run; "text" is nothing to run.
 LANGUAGES = {"sh", "python", "json", "text"}
 
 
@@ -43,6 +50,67 @@ def test_everyLinkLeadsToAFileAndAHeadingOfTheRepository(page):
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_everyCodeBlockSaysWhatItIs(page):
     assert {language for language, _ in FENCE.findall(page.read_text(encoding="utf-8"))} <= LANGUAGES
+
+
+COMMAND = re.compile(r"^\s*(?:\.venv/bin/)?cervical-spine (.*)$", re.MULTILINE)
+
+
+def commandsOf(page):
+    """Arguments of every ``cervical-spine`` in the page's blocks, without what the shell takes."""
+    text = page.read_text(encoding="utf-8")
+    blocks = [block for language, block in FENCE.findall(text) if language == "sh"]
+    blocks += re.findall(r"(?:^    .*\n)+", FENCE.sub("", text), re.MULTILINE)  # indented ones
+    for block in blocks:
+        for line in COMMAND.findall(block.replace("\\\n", " ")):
+            yield shlex.split(re.split(r" [>|] ", line)[0].replace("...", ""), comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_everyCommandOfThePagesIsOneOfOurs(page, capsys):
+    """Parsed by the real parser, not run: most need a CT or hours."""
+    for command in commandsOf(page):
+        if command[0] == "--print-completion" or "--help" in command:
+            continue
+        assert makeParser().parse_args(command).command == command[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_everyExampleOfTheHelpIsOneOfOurs(name, capsys):
+    examples = importlib.import_module(f"CervicalSpineDetectionLib.CommandLine.{COMMANDS[name]}").EXAMPLES
+    commands = [shlex.split(line.split(" > ")[0]) for line in COMMAND.findall(examples)]
+
+    assert commands
+    for command in commands:
+        assert makeParser().parse_args(command).command == name == command[0]
+    with pytest.raises(SystemExit):
+        makeParser().parse_args([name, "--help"])
+    assert examples.strip().splitlines()[0] in capsys.readouterr().out
+
+
+def test_everyMakeTargetOfThePagesIsThere():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = {target for line in re.findall(r"^(\w[\w -]*):", makefile, re.MULTILINE) for target in line.split()}
+    blocks = [block for page in PAGES for language, block in FENCE.findall(page.read_text("utf-8")) if language == "sh"]
+    named = {word for line in re.findall(r"^make (.*)$", "\n".join(blocks), re.MULTILINE) for word in line.split()
+             if "=" not in word}
+
+    assert {"detect", "test"} <= named <= targets
+
+
+def test_thePythonOfThePageRuns(tmp_path, monkeypatch, capsys):
+    phantom = makePhantom(17)
+    monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(phantom.ct, phantom.labels))
+    sitk.WriteImage(phantom.ct, str(tmp_path / "neck.nii.gz"))
+    monkeypatch.chdir(tmp_path)
+    text = (REPOSITORY / "Resources" / "Documentation" / "Python.md").read_text(encoding="utf-8")
+    names = {}
+
+    for language, block in FENCE.findall(text):
+        assert language == "python"
+        exec(compile(block, "Python.md", "exec"), names)
+
+    assert names["table"].level.tolist() == [vertebra.level for vertebra in names["again"].vertebrae]
+    assert "C4" in capsys.readouterr().out
 
 
 def test_readmeIsShort():

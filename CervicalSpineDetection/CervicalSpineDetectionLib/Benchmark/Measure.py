@@ -16,6 +16,7 @@ from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures
 from CervicalSpineDetectionLib.Benchmark.SampleCt import writeSampleCt
 from CervicalSpineDetectionLib.Benchmark.SceneStages import sceneStages
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 
 def measure(ct, weights, card, devices, repeats, temporary):
@@ -29,43 +30,60 @@ def measure(ct, weights, card, devices, repeats, temporary):
     figures = {"machine": machineDescription(), "weights": f"{card['name']} {card['sha256'][:12]}",
                "repeats": repeats}
     path, source = ct, "given"
+    # Steps of a device: see ``measureDevice``; before and after them the CT and its growth.
+    tell = _Steps(2 + len(devices) * (7 + len(NnUNet.PLANS)))
     if path is None:
         path, source = temporary / "ct.nii", "phantom, uncompressed NIfTI"
-        print("Making the CT", flush=True)
+        tell("Making the CT")
         inFreshProcess(writeSampleCt, path)
     image = readImage(path)
     figures["ct"] = {"size": list(image.GetSize()), "spacing": list(image.GetSpacing()), "source": source}
     extent = [size * spacing for size, spacing in zip(image.GetSize(), image.GetSpacing(), strict=True)]
     del image
     figures["devices"] = {
-        device: measureDevice(path, weights, card, device, repeats, extent) for device in devices}
-    print("Growth", flush=True)
+        device: measureDevice(path, weights, card, device, repeats, extent, tell) for device in devices}
+    tell("Growth")
     figures["growthDevice"] = devices[-1]
     figures["growth"] = inFreshProcess(growth, path, weights, devices[-1], repeats).value
+    tell.finish()
     figures["machine"]["loadAverageAfter"] = loadAverage()
     return figures
 
 
-def measureDevice(path, weights, card, device, repeats, extent):
+class _Steps:
+    """Progress over steps of unequal length: each is named when it begins."""
+
+    def __init__(self, total):
+        self._progress, self._done, self._total = ProgressDisplay("steps", lines=total), -1, total
+
+    def __call__(self, step):
+        self._done += 1
+        self._progress(step, min(self._done, self._total - 1), self._total)
+
+    def finish(self):
+        self._progress("Done", self._total, self._total)
+
+
+def measureDevice(path, weights, card, device, repeats, extent, tell):
     """Figures of one device, see ``Benchmark.Report.deviceFigures``."""
-    print(f"Our detection on {device}", flush=True)
+    tell(f"Our detection on {device}")
     ours = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats)
     precision, single = ours.value["precision"], None
     if precision != "single":
-        print("The same in single precision", flush=True)
+        tell("The same in single precision")
         single = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats, "single")
-    print("The way to Slicer and back", flush=True)
+    tell("The way to Slicer and back")
     scene = inFreshProcess(sceneStages, path, weights, device, ours.value["result"], repeats).value
-    print("The machine's floor", flush=True)
+    tell("The hardware limit")
     rates = inFreshProcess(Floor.machine, device, tuple(dict.fromkeys((precision, "single")))).value
     cost = inFreshProcess(Floor.networkCost, card["architecture"], *ours.value["slices"][1:]).value
     predicts, patches = {}, {}
     for name, batch, size in (("predictLoop", 1, None), ("predictLoop640", 1, Contenders.DEFAULT_SIZE),
                               ("predictBatched", Contenders.BATCH, None)):
-        print(f"ultralytics predict, {batch} at a time", flush=True)
+        tell(f"ultralytics predict, {batch} at a time")
         predicts[name] = inFreshProcess(Contenders.predictSeconds, path, weights, device, repeats, batch, size)
     for name, plan in NnUNet.PLANS.items():
-        print(f"nnU-Net at {plan.spacing} mm, one patch", flush=True)
+        tell(f"nnU-Net at {plan.spacing} mm, one patch")
         patches[name] = inFreshProcess(NnUNet.secondsPerPatch, plan.patch, device, 1)
     return deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent)
 

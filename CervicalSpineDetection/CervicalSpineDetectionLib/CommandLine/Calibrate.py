@@ -1,8 +1,13 @@
-"""Fit how much a detector's opinion is worth and from where on a name is sure, on CTs with known levels."""
+"""Fit how far a network's opinion counts and from which probability on a name is certain, on CTs with known levels."""
 
 from pathlib import Path
 
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, device
 from CervicalSpineDetectionLib.Errors import InputError
+
+EXAMPLES = """
+cervical-spine calibrate --weights runs/mine/mine.safetensors --unlabelled cts/*.nii.gz
+"""
 
 
 def addArguments(parser):
@@ -14,7 +19,7 @@ def addArguments(parser):
                              "may have been trained on, or be used to evaluate")
     parser.add_argument("--views", type=int, default=30, metavar="N", help="views of each CT at the most")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which views")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--device", type=device, default="auto", metavar="DEVICE", help=DEVICE_HELP)
 
 
 def run(arguments):

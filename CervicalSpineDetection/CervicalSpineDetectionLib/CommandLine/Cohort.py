@@ -11,10 +11,16 @@ from CervicalSpineDetectionLib.Terminal import quietLibraries
 
 PARENTS = (detectorOptions,)
 
+EXAMPLES = """
+cervical-spine cohort CTS -o RESULTS
+cervical-spine cohort CTS -o RESULTS --pattern "*_ct.nii.gz" --workers 4 --no-scenes
+"""
+
 
 def addArguments(parser):
     parser.add_argument("input", metavar="DIR", help="folder tree with DICOM series, NRRD, NIfTI or MetaImage files")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results; scans done stay done")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR",
+                        help="folder for the results; scans done stay done")
     parser.add_argument("--pattern", default="*", metavar="GLOB",
                         help='names of the image files, e.g. "*_ct.nii.gz" (DICOM is found whatever its name)')
     parser.add_argument("--workers", type=int, default=1, metavar="N",

@@ -11,13 +11,18 @@ RESULT_NAME = "vertebrae.json"
 
 PARENTS = (detectorOptions,)
 
+EXAMPLES = """
+cervical-spine corrections SCENES -o DATASET
+cervical-spine corrections --cases TABLE.csv --all -o DATASET
+"""
+
 
 def addArguments(parser):
     parser.add_argument("input", nargs="*", metavar="PATH",
                         help=f"scene (.mrb, .mrml), {RESULT_NAME} with its CT beside it, or a folder of such")
     parser.add_argument("--cases", metavar="CSV",
                         help="table of more inputs with the columns path, and where needed ct and patient")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the data set, a new one")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the data set, a new one")
     parser.add_argument("--all", action="store_true",
                         help=f"take all vertebrae as confirmed; needed for {RESULT_NAME}, which doesn't tell")
     parser.add_argument("--validation", type=float, default=0.2, metavar="PART",

@@ -1,4 +1,4 @@
-"""Detect the cervical vertebrae of a CT and write boxes, centres, a Slicer scene and a preview."""
+"""Detect the cervical vertebrae of a CT and write boxes, centers, a Slicer scene and a preview."""
 
 import dataclasses
 import sys
@@ -6,19 +6,25 @@ import time
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions, positive, precisionOption
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions, jsonOption, positive, precisionOption
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 
 NOTHING_FOUND = 3
 
-PARENTS = (detectorOptions, precisionOption)
+PARENTS = (detectorOptions, precisionOption, jsonOption)
+
+EXAMPLES = """
+cervical-spine detect neck.nii.gz -o output/neck
+cervical-spine detect DICOM_FOLDER -o output/neck --device cpu --no-scene
+cervical-spine detect neck.nii.gz -o output/neck --json > neck.json
+"""
 
 
 def addArguments(parser):
     parser.add_argument("input", metavar="INPUT",
                         help="DICOM folder, one DICOM file of a series, NRRD, NIfTI or MetaImage file")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the results")
     parser.add_argument("--batch", type=positive, default=16, metavar="N", help="slices at a time (default 16)")
     parser.add_argument("--axis-aligned", action="store_true", help="boxes along the patient axes in scene and table")
     parser.add_argument("--no-scene", action="store_true", help="write no scene.mrb")
@@ -33,7 +39,8 @@ def run(arguments):
 
     started = time.perf_counter()
     # A path need not be text the terminal can show.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     findWeights(arguments.weights)
     print("Reading", arguments.input, flush=True)
     try:
@@ -61,6 +68,11 @@ def run(arguments):
     print("Results:", Path(arguments.output).resolve())
     print("Research use only, not a medical device.")
     return 0 if result.vertebrae else NOTHING_FOUND
+
+
+def jsonFile(arguments):
+    """What --json prints."""
+    return Path(arguments.output) / "vertebrae.json"
 
 
 def detect(image, arguments):

@@ -1,13 +1,20 @@
-"""Compare detections with reference boxes or label maps: levels, centres, boxes, confidences."""
+"""Compare detections with reference boxes or label maps: levels, centers, boxes, confidences."""
 
 import os
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import REGIONS, detectorOptions, precisionOption
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import REGIONS, detectorOptions, jsonOption, precisionOption
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
-PARENTS = (detectorOptions, precisionOption)
+PARENTS = (detectorOptions, precisionOption, jsonOption)
+
+EXAMPLES = """
+cervical-spine evaluate --cases DIR -o output/evaluation
+cervical-spine evaluate --phantoms 30 --first-seed 8000 -o output/phantoms
+cervical-spine evaluate --windows --unlabelled cts/*.nii.gz --views 30 -o output/windows
+"""
 
 
 def addArguments(parser):
@@ -29,12 +36,17 @@ def addArguments(parser):
                              "names to trust; those where it does not are left out")
     parser.add_argument("--views", type=int, metavar="N", help="with --windows: views of each CT at the most")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="with --windows: which views")
-    parser.add_argument("--output", required=True, metavar="DIR",
+    parser.add_argument("-o", "--output", required=True, metavar="DIR",
                         help="folder for evaluation.json, cases.csv, contact sheets and the reliability plot")
     parser.add_argument("--every-slice", action="store_true",
                         help="show the network every slice whole, not only where the spine can be")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1), metavar="N",
                         help="processes that make phantoms")
+
+
+def jsonFile(arguments):
+    """What --json prints."""
+    return Path(arguments.output) / ("views.json" if arguments.windows else "evaluation.json")
 
 
 def run(arguments):
@@ -49,7 +61,8 @@ def run(arguments):
         raise InputError("--workers and --phantoms take positive numbers; correct them.")
     output = Path(arguments.output)
     ensureWritable(output)
-    from CervicalSpineDetectionLib.Evaluation.Cases import casesIn, phantomCases
+    print("Loading the network", flush=True)
+    from CervicalSpineDetectionLib.Evaluation.Cases import casesIn, countCases, phantomCases
     from CervicalSpineDetectionLib.Evaluation.Evaluate import evaluateCases, evaluateNegative, falseLevels
     from CervicalSpineDetectionLib.Evaluation.Report import figuresOf, table, writeReport
     from CervicalSpineDetectionLib.Phantom.Phantom import FOREIGN_REGIONS
@@ -59,11 +72,15 @@ def run(arguments):
                             precision=arguments.precision)
     cases = (casesIn(arguments.cases) if arguments.cases
              else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers, arguments.region))
-    negatives = [evaluateNegative(path, detector) for path in arguments.negatives]
+    progress = ProgressDisplay("CTs")
+    count = countCases(arguments.cases) if arguments.cases else arguments.phantoms
+    negatives = [evaluateNegative(path, detector)
+                 for path in progress.over(arguments.negatives, "CTs without a neck", len(arguments.negatives))]
     if arguments.region in FOREIGN_REGIONS and not arguments.cases:
-        negatives += [falseLevels(case.name, lambda case=case: case.image, detector) for case in cases]
+        negatives += [falseLevels(case.name, lambda case=case: case.image, detector)
+                      for case in progress.over(cases, "Phantoms without a neck", count)]
         cases = []
-    scores, slices, pictures = evaluateCases(cases, detector)
+    scores, slices, pictures = evaluateCases(progress.over(cases, "Evaluating", count), detector, progress.say)
     figures = figuresOf(scores, slices, negatives, detector.model)
     writeReport(output, figures, scores, pictures)
     print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
@@ -75,6 +92,7 @@ def _evaluateWindows(arguments):
         raise InputError("Nothing to cut views from; give --cases DIR or --unlabelled CT.")
     output = Path(arguments.output)
     ensureWritable(output)
+    print("Loading the network", flush=True)
     from CervicalSpineDetectionLib.Evaluation.ViewReport import (
         namedCts,
         scoreViews,

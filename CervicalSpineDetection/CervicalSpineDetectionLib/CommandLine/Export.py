@@ -19,11 +19,16 @@ NEED_MASK = {"mask", "segmentation", "seg"}
 NEED_SLICES = {"seg", "sr"}
 NRRD_NAMES = {"boxes.nii.gz": "boxes.nrrd", "bone.nii.gz": "bone.nrrd"}
 
+EXAMPLES = """
+cervical-spine export output/neck --ct neck.nii.gz -o output/other
+cervical-spine export output/neck --ct DICOM_FOLDER -o output/other --formats seg,sr
+"""
+
 
 def addArguments(parser):
     parser.add_argument("result", metavar="RESULT", help="vertebrae.json, or the folder it lies in")
     parser.add_argument("--ct", required=True, metavar="CT", help="the CT it was made from; DICOM for seg and sr")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the files")
     parser.add_argument("--formats", default="labelmap,mask", metavar="LIST",
                         help=f"by commas, of {', '.join(FORMATS)} (default labelmap,mask)")
     parser.add_argument("--nrrd", action="store_true", help="label maps as NRRD instead of NIfTI")

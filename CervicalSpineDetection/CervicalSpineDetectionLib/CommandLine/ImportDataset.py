@@ -1,6 +1,5 @@
 """Turn a public data set of labelled spine CTs into slices and boxes to train and evaluate on."""
 
-import argparse
 import concurrent.futures
 import json
 import zlib
@@ -8,7 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, atomicFolder, ensureWritable
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import positive
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 LABEL_MAP = "labelmap"
 SPLITS = ("train", "val", "test")
@@ -29,17 +30,23 @@ labels its level, or "" for what is none from C1 to T4. patient, a regular expre
 within the case's name, may be left out where each case is another patient.
 """
 
+EXAMPLES = """
+cervical-spine import --format verse --input VERSE -o runs/verse
+cervical-spine import --format labelmap --mapping mapping.json --input DIR -o runs/mine
+"""
+
 
 def addArguments(parser):
     from CervicalSpineDetectionLib.Truth.DataSets.Registry import SOURCES
 
     parser.add_argument("--format", required=True, choices=(*SOURCES, LABEL_MAP), help="the data set")
     parser.add_argument("--input", required=True, metavar="DIR", help="its folder, unpacked as published")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the new data set; CTs done stay done")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR",
+                        help="folder of the new data set; CTs done stay done")
     parser.add_argument("--mapping", metavar="FILE", help=f"how the files are laid out, for --format {LABEL_MAP}")
-    parser.add_argument("--slices", type=int, default=26, metavar="N", help="slices of one CT (default 26)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1; each holds a CT)")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--slices", type=positive, default=26, metavar="N", help="slices of one CT (default 26)")
+    parser.add_argument("--workers", type=positive, default=1, metavar="N",
+                        help="processes (default 1; each holds a CT)")
     parser.epilog = MAPPING_HELP
 
 
@@ -70,11 +77,11 @@ def run(arguments):
             for case in cases if _fileName(case) not in done]
     with concurrent.futures.ProcessPoolExecutor(arguments.workers) as pool:
         outcomes = pool.map(_call, jobs) if arguments.workers > 1 else map(_call, jobs)
-        for count, (name, outcome) in enumerate(outcomes, len(done) + 1):
+        progress = ProgressDisplay("CTs", lines=19)
+        for name, outcome in progress.over(outcomes, "Importing", len(jobs)):
             done[name] = outcome
-            print(f"{count} of {len(cases)} {name}: " + (
-                outcome["reason"] or f"{outcome['slices']} slices, {outcome['split']}, {' '.join(outcome['levels'])}"),
-                flush=True)
+            progress.say(f"{len(done)} of {len(cases)} {name}: " + (
+                outcome["reason"] or f"{outcome['slices']} slices, {outcome['split']}, {' '.join(outcome['levels'])}"))
     return _finish(source, cases, done, output, SliceGeometry())
 
 
@@ -169,6 +176,10 @@ def _finish(source, cases, done, output, geometry):
     print(f"{len(used)} CTs, {sum(note['slices'].values())} slices: {note['slices']}; {len(skipped)} skipped.\n"
           f"Look at {output / 'first_case.png'}: are the boxes on the vertebrae, and C1 at the top?\n"
           f"CTs to evaluate on: {output / HELD_OUT}/val and test")
+    lacking = [split for split in SPLITS if not note["patients"][split]]
+    if lacking:
+        print(f"Note: no CT falls to {' and '.join(lacking)}: there are too few patients, or the data set's own split "
+              "has none.")
     return 0
 
 

@@ -1,15 +1,20 @@
 """``cervical-spine``: parse, run a sub command, tell bad input in one line."""
 
 import argparse
+import contextlib
 import importlib
+import os
 import sys
+import textwrap
+from pathlib import Path
 
-from CervicalSpineDetectionLib import __version__
+from CervicalSpineDetectionLib import Terminal, __version__
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import outputOptions
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 
-# Name of a sub command -> its file in this folder, which has addArguments(parser), run(arguments) -> exit code, and may
-# name shared options (PARENTS).
+# Name of a sub command -> its file in this folder, which has EXAMPLES, addArguments(parser), run(arguments) -> exit
+# code, and may name shared options (PARENTS) and the file that --json prints (jsonFile(arguments)).
 COMMANDS = {
     "detect": "Detect",
     "phantom": "MakePhantom",
@@ -32,6 +37,28 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see {self.prog} --help.")
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Fills paragraphs, and leaves those whose first line is indented as they are."""
+
+    def _fill_text(self, text, width, indent):
+        paragraphs = [paragraph for paragraph in text.split("\n\n") if paragraph.strip()]
+        return "\n\n".join(paragraph.rstrip() if paragraph.lstrip("\n").startswith(" ")
+                           else super(_HelpFormatter, self)._fill_text(paragraph, width, indent)
+                           for paragraph in paragraphs)
+
+
+class _PrintCompletion(argparse.Action):
+    """Print what a shell needs to complete the command with the Tab key."""
+
+    def __call__(self, parser, namespace, shell, option_string=None):
+        try:
+            import shtab
+        except ImportError:
+            raise InputError("Shell completion needs the package shtab: pip install shtab") from None
+        print(shtab.complete(parser, shell))
+        parser.exit()
+
+
 def main(argv=None):
     """Run a sub command.
 
@@ -39,21 +66,49 @@ def main(argv=None):
     :return: exit code: 0 done, 2 bad input (one line on stderr says what), 130 interrupted, or the sub command's own.
     """
     tuneProcess()
-    parser = _Parser(
-        prog="cervical-spine", description="Detect and name the cervical vertebrae of a CT. Research use only.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, module in COMMANDS.items():
-        command = importlib.import_module(f"{__package__}.{module}")
-        parents = [parent() for parent in getattr(command, "PARENTS", ())]
-        command.addArguments(commands.add_parser(name, help=command.__doc__, description=command.__doc__,
-                                                 parents=parents))
     try:
-        arguments = parser.parse_args(argv)
-        return importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}").run(arguments)
+        arguments = makeParser().parse_args(argv)
+        return _run(importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}"), arguments)
     except InputError as error:
         print("cervical-spine:", " ".join(str(error).split()), file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("cervical-spine: stopped; earlier results are untouched.", file=sys.stderr)
         return INTERRUPTED
+
+
+def makeParser():
+    """Parser of all sub commands."""
+    parser = _Parser(
+        prog="cervical-spine", description="Detect and name the cervical vertebrae of a CT. Research use only.",
+        epilog="cervical-spine COMMAND --help tells the options of a command, with examples.")
+    parser.add_argument("--version", action="version", version=f"cervical-spine {__version__}")
+    parser.add_argument("--print-completion", action=_PrintCompletion, choices=("bash", "zsh", "tcsh"),
+                        help="print a completion script for a shell")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = importlib.import_module(f"{__package__}.{module}")
+        parents = [parent() for parent in (*getattr(command, "PARENTS", ()), outputOptions)]
+        # In the list of commands one line each.
+        first = command.__doc__.split(".")[0].split(";")[0] + "."
+        sub = commands.add_parser(name, help=first, description=command.__doc__, parents=parents,
+                                  formatter_class=_HelpFormatter)
+        command.addArguments(sub)
+        examples = f"Examples:\n\n{textwrap.indent(command.EXAMPLES.strip(), '    ')}"
+        sub.epilog = f"{sub.epilog}\n\n{examples}" if sub.epilog else examples
+    return parser
+
+
+def _run(command, arguments):
+    """Run with as much output as was asked for; with --json the result goes to standard output, all else elsewhere."""
+    wantsJson = getattr(arguments, "json", False)
+    Terminal.showLibraries = arguments.verbose
+    with contextlib.ExitStack() as stack:
+        if arguments.quiet:
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        elif wantsJson:
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        status = command.run(arguments)
+    if wantsJson:
+        print(Path(command.jsonFile(arguments)).read_text(encoding="utf-8"), end="")
+    return status

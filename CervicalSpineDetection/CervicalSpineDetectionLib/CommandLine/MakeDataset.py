@@ -1,4 +1,4 @@
-"""Make a YOLO data set of sagittal slices from phantoms, bone surfaces and unlabelled CTs."""
+"""Make a YOLO data set of sagittal slices from phantoms, bone surfaces and unlabeled CTs."""
 
 import concurrent.futures
 import os
@@ -6,25 +6,40 @@ from functools import partial
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import positive
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 SLICES_PER_VOLUME = 16
 SLICES_PER_SCAN = 26
 VALIDATION_PART = 25  # one volume of so many
 CHUNK = 6  # neighbouring seeds share an anatomy
 
+EXAMPLES = """
+cervical-spine dataset --phantoms 500 -o runs/phantoms
+cervical-spine dataset --unlabelled cts/*.nii.gz --teacher cervical-yolov5n -o runs/taught
+"""
+
 
 def addArguments(parser):
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the data set; volumes done stay done")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR",
+                        help="folder of the data set; volumes done stay done")
     parser.add_argument("--phantoms", type=int, default=0, metavar="N", help="volumes from the parametric phantom")
     parser.add_argument("--surfaces", metavar="DIR", help="folder of bone surfaces (C1.stl ... T4.stl and others)")
     parser.add_argument("--surface-volumes", type=int, default=300, metavar="N", help="volumes from them")
     parser.add_argument("--unlabelled", nargs="+", metavar="CT", help="CTs for self-training")
     parser.add_argument("--teacher", metavar="WEIGHTS", help="weights that label them")
     parser.add_argument("--first-seed", type=int, default=100000, metavar="N", help="random numbers start here")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="processes")
+    parser.add_argument("--workers", type=positive, default=os.cpu_count(), metavar="N", help="processes")
 
 
 def run(arguments):
+    """:return: exit status. :raises InputError: nothing to make a data set of, or the folder can't be written."""
+    if arguments.phantoms < 1 and not arguments.surfaces and not arguments.unlabelled:
+        raise InputError("Nothing to make a data set of; give --phantoms N, --surfaces DIR or --unlabelled CT.")
+    if arguments.unlabelled and not arguments.teacher:
+        raise InputError("The unlabeled CTs need weights that label them; give --teacher, e.g. cervical-yolov5n.")
+    print("Starting the processes", flush=True)
     from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription
     from CervicalSpineDetectionLib.Training.Sources import PhantomSource, SurfaceSource
 
@@ -43,12 +58,12 @@ def run(arguments):
                         "source": f"{len(arguments.unlabelled)} files"})
         jobs += [partial(_writeTaught, output, path, arguments.teacher) for path in arguments.unlabelled]
     writeDescription(output, SliceGeometry(), {"sources": sources})
-    outcomes = {}
+    outcomes, progress = {}, ProgressDisplay("volumes", lines=19)
     with concurrent.futures.ProcessPoolExecutor(arguments.workers, initializer=_oneThread) as pool:
         for done, outcome in enumerate(pool.map(_call, jobs, chunksize=CHUNK), 1):
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
-            if done % 20 == 0 or done == len(jobs):
-                print(f"{done} of {len(jobs)} volumes: {outcomes}", flush=True)
+            progress(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), done, len(jobs))
+    print(f"Data set: {output.resolve()}")
     return 0
 
 

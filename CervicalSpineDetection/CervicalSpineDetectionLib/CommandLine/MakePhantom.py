@@ -4,10 +4,19 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import REGIONS
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay
+
+EXAMPLES = """
+cervical-spine phantom -o output/ct.nii.gz
+cervical-spine phantom -o output/chest.nrrd --region chest --seed 3 --labels output/chest_labels.nrrd
+"""
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def addArguments(parser):
-    parser.add_argument("--output", required=True, metavar="FILE", help="image file, e.g. ct.nii.gz")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="image file, e.g. ct.nii.gz")
     parser.add_argument("--seed", type=int, default=17, help="the same number gives the same phantom")
     parser.add_argument("--region", default="neck", choices=REGIONS,
                         help="part of the body; chest, abdomen and pelvis show no cervical vertebra")
@@ -17,7 +26,13 @@ def addArguments(parser):
 
 
 def run(arguments):
-    ensureWritable(Path(arguments.output).parent)
+    """:return: exit status. :raises InputError: a file can't be written."""
+    for path in filter(None, (arguments.output, arguments.labels)):
+        if not path.lower().endswith(IMAGE_SUFFIXES):
+            raise InputError(f"{path} is no image file; give one that ends with {', '.join(IMAGE_SUFFIXES)}.")
+    for path in filter(None, (arguments.output, arguments.labels, arguments.truth)):
+        ensureWritable(Path(path).parent)
+    print("Making the phantom", flush=True)
     import SimpleITK as sitk
 
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
@@ -25,7 +40,7 @@ def run(arguments):
     from CervicalSpineDetectionLib.Results.ResultJson import writeJson
     from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
-    phantom = makePhantom(arguments.seed, arguments.region)
+    phantom = makePhantom(arguments.seed, arguments.region, ProgressDisplay("steps"))
     sitk.WriteImage(phantom.ct, arguments.output, useCompression=True)
     if arguments.labels:
         sitk.WriteImage(phantom.labels, arguments.labels, useCompression=True)

@@ -1,9 +1,11 @@
 """Options that several commands have, as parents of their parsers."""
 
 import argparse
+import re
 
 # As YoloDetector.chooseDevice takes them; not imported from there, for torch takes seconds to load.
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+DEVICE_HELP = "auto (the GPU if there is one), cpu, cuda, cuda:1 (the second GPU), mps; default auto"
 # Of phantoms, as Phantom.Phantom.makePhantom takes them.
 REGIONS = ("neck", "cervicothoracic", "chest", "abdomen", "pelvis", "whole")
 
@@ -12,8 +14,32 @@ def detectorOptions():
     """``--weights`` and ``--device``: which network, and where it runs."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--weights", metavar="FILE_OR_NAME", help="a .safetensors file, or the name of weights")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: the GPU if there is one")
+    parser.add_argument("--device", type=device, default="auto", metavar="DEVICE", help=DEVICE_HELP)
     return parser
+
+
+def outputOptions():
+    """``--quiet`` and ``--verbose``: how much is printed. Every command has them."""
+    parser = argparse.ArgumentParser(add_help=False)
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    amount.add_argument("-v", "--verbose", action="store_true", help="print what the libraries say, too")
+    return parser
+
+
+def jsonOption():
+    """``--json``: the result on standard output, for other programs."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--json", action="store_true",
+                        help="print the result as JSON on standard output, and all else on standard error")
+    return parser
+
+
+def device(text):
+    """Type of an option that names where the network runs."""
+    if not DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"there is no device {text}; use auto, cpu, cuda, cuda:1 or mps")
+    return text
 
 
 def precisionOption():

@@ -1,9 +1,9 @@
-"""Train the slice detector on data sets, from nothing or from other weights; run again to go on after a stop."""
+"""Train the slice detector on data sets, from scratch or from other weights; run again to resume after a stop."""
 
 import json
-import sys
 from pathlib import Path
 
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, device, positive
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
@@ -13,22 +13,27 @@ FINE_LEARNING_RATE = 0.0004
 FINE_PATIENCE = 5
 FEW_PATIENTS = 10
 
+EXAMPLES = """
+cervical-spine train --dataset runs/phantoms -o runs/first --epochs 12
+cervical-spine train --dataset corrections --initial cervical-yolov5n -o runs/mine --epochs 20 --install
+"""
+
 
 def addArguments(parser):
     parser.add_argument("--dataset", "--from", dest="dataset", required=True, nargs="+", metavar="DIR",
                         help="what `cervical-spine dataset`, `import` or `corrections` made")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--architecture", default="yolov5n", choices=("yolov5n", "yolov5s"))
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=positive, default=12, metavar="N", help="default 12")
     parser.add_argument("--initial", "--init", dest="initial", metavar="FILE_OR_NAME", help="weights to start from")
     parser.add_argument("--learning-rate", type=float,
                         help=f"default {LEARNING_RATE}, with --init {FINE_LEARNING_RATE}")
     parser.add_argument("--patience", type=int, metavar="N",
                         help="stop after N epochs that were no better on held-out patients, and take the best one; 0: "
                              f"take the last one (default 0, with --init {FINE_PATIENCE})")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--device", default="cpu", help="cpu, mps or a CUDA device number such as 0")
-    parser.add_argument("--name", default="cervical-yolov5n", help="name of the weights")
+    parser.add_argument("--batch", type=positive, default=32, metavar="N", help="pictures at a time (default 32)")
+    parser.add_argument("--device", type=device, default="auto", metavar="DEVICE", help=DEVICE_HELP)
+    parser.add_argument("--name", help="name of the new weights (default: that of the output folder)")
     parser.add_argument("--install", action="store_true",
                         help="if they are better on held-out patients than those of --init, put them where every "
                              "command finds them by their name")
@@ -44,16 +49,21 @@ def run(arguments):
     from CervicalSpineDetectionLib.SliceDetector.Weights import checkInstallName, findWeights
 
     if arguments.install:
-        checkInstallName(arguments.name)
+        checkInstallName(arguments.name or Path(arguments.output).resolve().name)
     initial = findWeights(arguments.initial) if arguments.initial else None
+    print("Loading the data set", flush=True)
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import chooseDevice
     from CervicalSpineDetectionLib.Training.Train import train
 
+    arguments.device = str(chooseDevice(arguments.device))
+    arguments.name = arguments.name or Path(arguments.output).resolve().name
+    print(f"Training on {arguments.device}", flush=True)
     rate, patience = (FINE_LEARNING_RATE, FINE_PATIENCE) if initial else (LEARNING_RATE, 0)
     weights = train(
         arguments.dataset, arguments.output, arguments.architecture, arguments.epochs, initial,
         rate if arguments.learning_rate is None else arguments.learning_rate, arguments.batch, arguments.device,
         arguments.name, patience if arguments.patience is None else arguments.patience,
-        ProgressDisplay("batches") if sys.stdout.isatty() else None,
+        ProgressDisplay("batches"),
     )
     print(f"Weights and card: {weights}, {weights.with_suffix('.json').name}; curves.png shows the course")
     if initial:
@@ -66,9 +76,8 @@ def _compare(arguments, initial, weights):
     from CervicalSpineDetectionLib.SliceDetector.Weights import installWeights
     from CervicalSpineDetectionLib.Training.Comparison import compareWeights, isBetter
 
-    device = f"cuda:{arguments.device}" if arguments.device.isdigit() else arguments.device
     try:
-        old, new = compareWeights(arguments.dataset, [initial, weights], device)
+        old, new = compareWeights(arguments.dataset, [initial, weights], arguments.device)
     except InputError as error:
         print("Not compared, and not installed:", error)
         return

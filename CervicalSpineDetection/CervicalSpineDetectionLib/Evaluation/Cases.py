@@ -56,8 +56,7 @@ def casesIn(folder: str | Path) -> Iterator[Case]:
     :raises InputError: no such files, or one that can't be used.
     """
     folder = Path(folder)
-    boxes = sorted(folder.glob("*.json"))
-    maps = sorted(path for path in folder.glob(f"*{LABELS_SUFFIX}.*") if path.name.lower().endswith(IMAGE_SUFFIXES))
+    boxes, maps = _filesIn(folder)
     if not boxes and not maps:
         raise InputError(f"{folder} holds no JSON files with reference boxes and no label maps "
                          f"NAME{LABELS_SUFFIX}.nii.gz; give the folder that does.")
@@ -65,6 +64,17 @@ def casesIn(folder: str | Path) -> Iterator[Case]:
         yield _boxCase(path)
     for path in maps:
         yield _labelCase(path)
+
+
+def countCases(folder: str | Path) -> int:
+    """How many cases ``casesIn`` gives."""
+    return sum(map(len, _filesIn(Path(folder))))
+
+
+def _filesIn(folder):
+    """JSON files with boxes, label maps."""
+    return (sorted(folder.glob("*.json")), sorted(
+        path for path in folder.glob(f"*{LABELS_SUFFIX}.*") if path.name.lower().endswith(IMAGE_SUFFIXES)))
 
 
 def _boxCase(path):

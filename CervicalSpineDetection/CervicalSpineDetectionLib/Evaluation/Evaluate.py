@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
-def evaluateCases(cases: Iterable[Any], detector: Any):
-    """Detect and score case after case; a line is printed for each.
+def evaluateCases(cases: Iterable[Any], detector: Any, say: Callable[[str], None] = print):
+    """Detect and score case after case.
 
     :param cases: iterable of ``Evaluation.Cases.Case``.
+    :param say: called with a line for each.
     :return: (list of CaseScore, list of slice statistics of the cases with a label map, list of CasePicture, worst
         first).
     """
@@ -32,8 +33,8 @@ def evaluateCases(cases: Iterable[Any], detector: Any):
         pictures.append((badness(score), picture(case, vertebrae, remark(score))))
         if case.labels is not None:
             slices.append(scoreSlices(case.image, case.labels, detector))
-        print(f"{case.name:<16} {'  '.join(_levelText(level) for level in score.levels)}"
-              f"{'  false: ' + ' '.join(score.falseLevels) if score.falseLevels else ''}", flush=True)
+        say(f"{case.name:<16} {'  '.join(_levelText(level) for level in score.levels)}"
+            f"{'  false: ' + ' '.join(score.falseLevels) if score.falseLevels else ''}")
     return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
 
 

@@ -16,6 +16,7 @@ from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 
 FIELD_MM = (190, 240, 320)
 WHOLE_FIELD_MM = (190, 240, 720)
+STEPS = 4  # that ``makePhantom`` tells of
 FOREIGN_REGIONS = ("chest", "abdomen", "pelvis")
 
 
@@ -36,13 +37,16 @@ class Phantom:
     vertebrae: list[Vertebra]
 
 
-def makePhantom(seed, region="neck"):
+def makePhantom(seed, region="neck", progress=None):
     """A random anatomy, posture, protocol, field of view and orientation.
 
     :param seed: the same number gives the same phantom.
     :param region: one of ``Anatomy.REGIONS``; "chest", "abdomen" and "pelvis" show no cervical vertebra.
+    :param progress: called with (step, done, total).
     :return: Phantom.
     """
+    tell = progress or (lambda step, done, total: None)
+    tell("Anatomy", 0, STEPS)
     random = np.random.default_rng(seed)
     anatomy = makeAnatomy(random, region=region)
     spacing = anatomy.tissues.GetSpacing()[0]
@@ -50,11 +54,13 @@ def makePhantom(seed, region="neck"):
     pivot = (anatomy.centres[REGIONS[region]] - anatomy.tissues.GetOrigin()) / spacing
     field = WHOLE_FIELD_MM if region == "whole" else FIELD_MM
     shape = tuple(int(length / spacing) for length in field)
+    tell("Posture", 1, STEPS)
     posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
     if region in FOREIGN_REGIONS:
         # The field of view begins below the neck.
         cervical = np.flatnonzero(((posed > 0) & (posed <= len(CERVICAL_LEVELS))).any(axis=(0, 1)))
         posed = np.ascontiguousarray(posed[:, :, : cervical[0] if len(cervical) else None])
+    tell("Scanner", 2, STEPS)
     protocol = Scanner.randomProtocol(random)
     voxels, exact = Scanner.acquire(Scanner.paint(posed, spacing, protocol, random), spacing, protocol, random)
     inside = Scanner.maskedFieldOfView(voxels.shape, random)
@@ -64,9 +70,12 @@ def makePhantom(seed, region="neck"):
     whole = fine
     fine = fine * sitk.Resample(Scanner.imageFromArray(inside.astype(np.uint8), exact), fine, sitk.Transform(),
                                 sitk.sitkNearestNeighbor)
+    tell("Labels", 3, STEPS)
     ct = _turned(ct, random)
     labels = sitk.Resample(fine, ct, sitk.Transform(), sitk.sitkNearestNeighbor)
-    return Phantom(ct, labels, fine, vertebraeOf(fine, whole))
+    phantom = Phantom(ct, labels, fine, vertebraeOf(fine, whole))
+    tell("Phantom", STEPS, STEPS)
+    return phantom
 
 
 def _turned(ct, random):

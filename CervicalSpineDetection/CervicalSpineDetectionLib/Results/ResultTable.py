@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.ResultCsv import COLUMNS, rowsOf
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
@@ -13,7 +14,10 @@ def toDataFrame(result: DetectionResult) -> Any:
 
     :param result: DetectionResult.
     :return: pandas.DataFrame, empty where nothing was found.
+    :raises InputError: pandas is not installed.
     """
-    import pandas
-
+    try:
+        import pandas
+    except ImportError:
+        raise InputError("A table needs the package pandas: pip install pandas") from None
     return pandas.DataFrame(rowsOf(result), columns=COLUMNS)

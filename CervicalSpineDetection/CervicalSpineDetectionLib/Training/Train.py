@@ -26,7 +26,7 @@ AUGMENTATION = {
 
 
 def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, learningRate=0.002, batch=32,
-          device="cpu", name="cervical-yolov5n", patience=0, progress=None):
+          device="cpu", name="mine", patience=0, progress=None):
     """Train, or go on with a training that was broken off. ``curves.png`` shows its course.
 
     :param datasets: folders that ``cervical-spine dataset`` wrote, of one slice geometry.
@@ -35,7 +35,7 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     :param initial: safetensors file to start from, or None for random weights.
     :param patience: stop after so many epochs without a better average precision on the held-out pictures, and give the
         weights of the best epoch; 0: go through all epochs and give those of the last.
-    :param progress: called with (step, done, total) after each batch.
+    :param progress: called with (step, done, total) after each batch; counted over all epochs.
     :return: path of the safetensors file, rewritten after every epoch that counts.
     :raises InputError: data sets and initial weights don't fit together, or the run is finished.
     """
@@ -73,8 +73,9 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     def tellProgress(trainer):
         trainer.batchesDone += 1
         loss = sum(float(part) for part in trainer.tloss.values())
-        progress(f"Epoch {trainer.epoch + 1} of {trainer.epochs}, loss {loss:.2f}", trainer.batchesDone,
-                 len(trainer.train_loader))
+        progress(f"Epoch {trainer.epoch + 1} of {trainer.epochs}, loss {loss:.2f}",
+                 trainer.epoch * len(trainer.train_loader) + trainer.batchesDone,
+                 trainer.epochs * len(trainer.train_loader))
 
     def writeWeights(trainer):
         if patience and trainer.fitness < trainer.best_fitness:
@@ -88,7 +89,7 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
                          "loss": {key: round(float(loss), 3) for key, loss in trainer.tloss.items()}},
         }
         saveWeights(target, trainer.ema.ema.state_dict(), card)
-        print(f"epoch {trainer.epoch + 1}/{trainer.epochs}  {card['training']}", flush=True)
+        print(f"epoch {trainer.epoch + 1}/{trainer.epochs}: {_courseText(trainer)}", flush=True)
 
     def drawCurves(trainer):
         writeCurves(output / "curves.png", trainer.csv, heldOut)
@@ -112,6 +113,15 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     trainer.train()
     (output / FINISHED).touch()
     return target
+
+
+def _courseText(trainer):
+    """e.g. "loss 2.31, mAP50 0.812, mAP50-95 0.471 on held-out pictures"; the mAP where it was measured."""
+    text = f"loss {sum(float(part) for part in trainer.tloss.values()):.2f}"
+    found = {name: (trainer.metrics or {}).get(f"metrics/{name}(B)") for name in ("mAP50", "mAP50-95")}
+    if trainer.args.val and all(value is not None for value in found.values()):
+        text += "".join(f", {name} {value:.3f}" for name, value in found.items()) + " on held-out pictures"
+    return text
 
 
 def withAllClasses(state, classes):

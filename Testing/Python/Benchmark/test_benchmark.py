@@ -267,7 +267,7 @@ def test_theSlopeOfQuadraticGrowthIsTwo():
 
 @pytest.mark.parametrize("arguments, told", [
     (["--repeats", "0"], "not a positive number"), (["--weights", "nowhere"], "No weights called nowhere"),
-    (["--devices", "abacus"], "not available"), (["--ct", "nowhere.nii.gz"], "nowhere.nii.gz"),
+    (["--devices", "abacus"], "no device abacus"), (["--ct", "nowhere.nii.gz"], "nowhere.nii.gz"),
 ])
 def test_whatCannotBeMeasuredIsRefusedInOneLine(arguments, told, tmp_path, capsys):
     assert main(["benchmark", *arguments, "--output", str(tmp_path)]) == 2

@@ -8,7 +8,7 @@ from CervicalSpineDetectionLib.CommandLine.Main import main
 def test_aDataSetIsMadeOnceAndGoneOnWith(tmp_path, capsys):
     arguments = ["dataset", "--output", str(tmp_path), "--phantoms", "1", "--workers", "1"]
     assert main(arguments) == 0
-    assert "1 of 1 volumes: {'made': 1}" in capsys.readouterr().out
+    assert "1 made: 1 of 1 volumes" in capsys.readouterr().out
     pictures = sorted(path.stem for path in tmp_path.glob("images/*/*.png"))
     assert 8 < len(pictures) <= 16
     assert pictures == sorted(path.stem for path in tmp_path.glob("labels/*/*.txt"))

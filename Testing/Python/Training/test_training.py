@@ -125,7 +125,7 @@ def test_aTrainingWritesWeightsTheDetectorLoadsAndGoesOnAfterAStop(folder, volum
 
     monkeypatch.setattr(Train, "saveWeights", stopAfterSaving)
     assert main([*arguments, "2"]) == 130
-    weights = folder / "run" / "cervical-yolov5n.safetensors"
+    weights = folder / "run" / "run.safetensors"
     card, first = loadWeights(weights)
     assert card["classes"] == list(CLASS_NAMES) and card["trainingData"] == [PhantomSource.description]
     assert card["training"]["epochs"] == 1
