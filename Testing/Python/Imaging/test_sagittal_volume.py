@@ -129,10 +129,55 @@ def test_aRightCtIsNotShifted():
     assert same is image and warning is None
 
 
-def test_grayValuesThatAreNoHuAreTold():
-    image = sitk.Cast(ctWithBlock() > 0, sitk.sitkInt16) * 300
+def bodyInAir(noise=0.0):
+    """Fat around muscle, some bone, and air around them; HU."""
+    random = np.random.default_rng(2)
+    x, y = np.meshgrid(np.arange(64) - 32, np.arange(64) - 32)
+    radius = np.hypot(x, y)
+    tissue = np.select([radius < 6, radius < 8, radius < 22, radius < 26], [300.0, 1100.0, 55.0, -100.0], -1000.0)
+    voxels = np.repeat(tissue[None], 32, axis=0) + random.normal(0, 15 + noise, (32, 64, 64))
+    return voxels.astype(np.int16)
+
+
+@pytest.mark.parametrize(("noise", "padding"), [(0, None), (0, -2000), (0, -1024), (80, None), (80, -2000)])
+def test_aMissingInterceptIsToldByTheTissuesNotByTheLowestVoxel(noise, padding):
+    voxels = bodyInAir(noise) + 1024
+    if padding is not None:
+        voxels[:, :3, :3] = padding
+    corrected, warning = correctHuOffset(sitk.GetImageFromArray(voxels))
+    assert np.array_equal(sitk.GetArrayFromImage(corrected), voxels - 1024.0)
+    assert "1024 was subtracted" in warning
+
+
+@pytest.mark.parametrize("noise", [0, 80])
+@pytest.mark.parametrize("range_", [(-1024, 3071), (-1000, 1024), (-3000, 3000)])
+def test_hounsfieldUnitsStayAsTheyAre(noise, range_):
+    voxels = np.clip(bodyInAir(noise), *range_)
+    voxels[:, 0] = range_[0]
+    image = sitk.GetImageFromArray(voxels)
     same, warning = correctHuOffset(image)
-    assert same is image and "may not be a CT" in warning
+    assert same is image and warning is None
+
+
+@pytest.mark.parametrize("brightness", [300, 600, 900])
+def test_anMrIsNotTakenForACtWithAnOffset(brightness):
+    random = np.random.default_rng(4)
+    tissue = bodyInAir()
+    voxels = np.select([tissue > 200, tissue > -50, tissue > -300], [40.0, brightness, 1.9 * brightness], 0.0)
+    voxels *= random.normal(1, 0.15, voxels.shape)
+    image = sitk.GetImageFromArray((np.abs(voxels + random.normal(0, 10, voxels.shape))).astype(np.int16))
+    same, warning = correctHuOffset(image)
+    assert same is image and "an MR rather than HU" in warning and "1024" not in warning
+
+
+@pytest.mark.parametrize(("range_", "told"), [
+    ((0, 255), "from 0 to 255, without air"), ((0, 4095), "without air"), ((-160, 240), "from -160 to 240"),
+    ((-1024, 300), "Bone is cut off at 300 HU"),
+])
+def test_whatACutRangeLooksLikeIsTold(range_, told):
+    image = sitk.GetImageFromArray(np.clip(bodyInAir(), *range_))
+    same, warning = correctHuOffset(image)
+    assert same is image and told in warning and "Give the original CT" in warning
 
 
 @pytest.mark.parametrize("kind", [sitk.sitkInt8, sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkInt32,
