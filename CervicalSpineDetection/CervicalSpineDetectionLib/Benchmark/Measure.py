@@ -10,6 +10,8 @@ import psutil
 import torch
 
 from CervicalSpineDetectionLib.Benchmark import Contenders, Floor, NnUNet
+from CervicalSpineDetectionLib.Benchmark.DeviceCandidates import candidates
+from CervicalSpineDetectionLib.Benchmark.DeviceChecks import check
 from CervicalSpineDetectionLib.Benchmark.Growth import growth
 from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
 from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures
@@ -86,6 +88,38 @@ def measureDevice(path, weights, card, device, repeats, extent, tell):
         tell(f"nnU-Net at {plan.spacing} mm, one patch")
         patches[name] = inFreshProcess(NnUNet.secondsPerPatch, plan.patch, device, 1)
     return deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent)
+
+
+def measureWithChecks(weights, card, devices, repeats, temporary):
+    """Figures of ``benchmark --checks``: the last device against the CPU, and the stages of each device.
+
+    :param devices: names, the one to be checked last. :param temporary: Path of a folder for the CTs.
+    :return: as ``measure``, with "checks" (list of dict, see ``DeviceChecks.Check``) and "candidates" (way -> seconds).
+    """
+    figures = {"machine": machineDescription(), "weights": f"{card['name']} {card['sha256'][:12]}",
+               "repeats": repeats}
+    figures["checks"], path = check(devices[-1], weights, temporary, lambda one: print(one, flush=True))
+    image = readImage(path)
+    figures["ct"] = {"size": list(image.GetSize()), "spacing": list(image.GetSpacing()),
+                     "source": "phantom, uncompressed NIfTI"}
+    extent = [size * spacing for size, spacing in zip(image.GetSize(), image.GetSpacing(), strict=True)]
+    del image
+    figures["devices"] = {device: measureStages(path, weights, card, device, repeats, extent) for device in devices}
+    print("Other ways on", devices[-1], flush=True)
+    figures["candidates"] = inFreshProcess(candidates, path, weights, devices[-1], repeats).value
+    figures["growthDevice"], figures["growth"] = devices[-1], []
+    figures["machine"]["loadAverageAfter"] = loadAverage()
+    return figures
+
+
+def measureStages(path, weights, card, device, repeats, extent):
+    """Our detection on one device beside the floor of the machine, without other programs and without Slicer."""
+    print(f"Our detection on {device}", flush=True)
+    ours = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats)
+    precision = ours.value["precision"]
+    rates = inFreshProcess(Floor.machine, device, tuple(dict.fromkeys((precision, "single")))).value
+    cost = inFreshProcess(Floor.networkCost, card["architecture"], *ours.value["slices"][1:]).value
+    return deviceFigures(ours, None, {}, rates, cost, {}, {}, extent)
 
 
 def machineDescription():

@@ -101,6 +101,12 @@ def table(figures):
     ]
     for device, entry in figures["devices"].items():
         lines += ["", *_deviceLines(device, entry)]
+    if "candidates" in figures:
+        lines += ["", f"ways on {figures['growthDevice']}, the slices whole", *(
+            f"  {way:<62} {value if isinstance(value, str) else f'{value:.4f}'}"
+            for way, value in figures["candidates"].items())]
+    if "checks" in figures:
+        return lines
     lines += ["", f"growth on {figures['growthDevice']}"]
     for kind, (sizes, seconds, slope) in growthCurves(figures["growth"]).items():
         values = "  ".join(f"{size}: {value:.2f} s" for size, value in zip(sizes, seconds, strict=True))
@@ -191,7 +197,10 @@ def picture(path, figures):
     labels = {"slices": "axial slices", "matrix": "matrix (pixels along a side)", "scans": "scans"}
     for kind, (sizes, seconds, slope) in growthCurves(figures["growth"]).items():
         growthAxes.loglog(sizes, seconds, "o-", label=f"{labels[kind]}, slope {slope:.2f}")
+    if not figures["growth"]:
+        growthAxes.set_axis_off()
     growthAxes.set(xlabel="number", ylabel="seconds", title=f"growth of the detection ({figures['growthDevice']})")
-    growthAxes.legend(fontsize=8)
+    if figures["growth"]:
+        growthAxes.legend(fontsize=8)
     growthAxes.grid(True, which="both", alpha=0.3)
     FigureCanvasAgg(figure).print_png(str(path))

@@ -11,9 +11,12 @@ from CervicalSpineDetectionLib.CommandLine.SharedOptions import jsonOption, posi
 EXAMPLES = """
 cervical-spine benchmark -o output/benchmark
 cervical-spine benchmark --ct neck.nii.gz --devices cpu cuda:1 --repeats 9 -o output/benchmark
+cervical-spine benchmark --checks -o output/card
 """
 
 PARENTS = (jsonOption,)
+
+FAILED = 1
 
 
 def addArguments(parser):
@@ -23,8 +26,12 @@ def addArguments(parser):
     parser.add_argument("--weights", metavar="FILE_OR_NAME", help="a .safetensors file, or the name of shipped weights")
     parser.add_argument("--devices", nargs="+", type=deviceType, metavar="DEVICE",
                         help="cpu, cuda, cuda:1, mps (default: cpu, and cuda if there)")
+    parser.add_argument("--checks", action="store_true",
+                        help="check that the last device finds what the CPU finds, its memory, and what happens when "
+                             "it has none, and measure only ours: a minute or two, for a new graphics card")
     parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="medians of so many runs (default 3)")
-    parser.epilog = "Takes some minutes; other work on the computer spoils the figures, so the load is written down."
+    parser.epilog = ("Exit status 1: a check failed. Takes some minutes; other work on the computer spoils the "
+                     "figures, so the load is written down.")
 
 
 def jsonFile(arguments):
@@ -41,7 +48,7 @@ def run(arguments):
     card = readCard(findWeights(arguments.weights))
     import torch
 
-    from CervicalSpineDetectionLib.Benchmark.Measure import measure
+    from CervicalSpineDetectionLib.Benchmark.Measure import measure, measureWithChecks
     from CervicalSpineDetectionLib.Benchmark.Report import picture, table
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import chooseDevice
 
@@ -49,9 +56,12 @@ def run(arguments):
     for device in devices:
         chooseDevice(device)
     with tempfile.TemporaryDirectory() as temporary:
-        figures = measure(arguments.ct, arguments.weights, card, devices, arguments.repeats, Path(temporary))
+        if arguments.checks:
+            figures = measureWithChecks(arguments.weights, card, devices, arguments.repeats, Path(temporary))
+        else:
+            figures = measure(arguments.ct, arguments.weights, card, devices, arguments.repeats, Path(temporary))
     with atomicFolder(output, ("benchmark.png", "benchmark.json")) as folder:
         picture(folder / "benchmark.png", figures)
         (folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
-    return 0
+    return FAILED if any(check["passed"] is False for check in figures.get("checks", ())) else 0
