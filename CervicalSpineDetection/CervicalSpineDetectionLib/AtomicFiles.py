@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, however the process ends."""
+"""Files and folders that appear whole or not at all, however the process or the power ends."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.FolderLock import lockedFolder
 
 TEMPORARY_PREFIX = ".unfinished-"
 FINISHED_PREFIX = ".finished-"
@@ -44,57 +45,108 @@ def atomicFile(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
     try:
         yield temporary
+        toDisk(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def atomicFolder(folder: str | Path, names: Sequence[str]) -> Iterator[Path]:
+def atomicFolder(folder: str | Path, names: Sequence[str], locked: bool = False) -> Iterator[Path]:
     """A temporary folder whose files replace those of ``folder`` when the block ends without an error.
 
     Earlier files of these names that were not written anew are removed, so that no folder mixes two runs; all other
     files stay. The temporary folder lies in ``folder``, because only on the same disk files can be moved without a
     copy. A process killed before all files are written leaves the earlier results; one killed while they are put in
-    place leaves the new ones in a folder from which ``finishLeftovers``, called by the next run, moves the rest.
+    place leaves the new ones in a folder from which ``finishLeftovers``, called by the next run, moves the rest. Only
+    one process does so at a time.
 
     :param folder: existing folder.
     :param names: file names that may be written; the last one is replaced last.
+    :param locked: the caller holds the folder, see ``FolderLock``.
     :return: context manager giving the Path to write to, absolute (Slicer's scene writer takes no other).
+    :raises InputError: another process writes to the folder.
     """
     folder = Path(folder).absolute()
-    finishLeftovers(folder, names)
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary:
-        yield Path(temporary)
-        # A name that is not in the finished folder was put in place already, or is to go: the list tells.
-        written = [name for name in names if Path(temporary, name).exists()]
-        Path(temporary, MANIFEST).write_text(json.dumps(written), encoding="utf-8")
-        finished = folder / Path(temporary).name.replace(TEMPORARY_PREFIX, FINISHED_PREFIX)
-        # From here on the results are the new ones, however the process ends.
-        os.rename(temporary, finished)
-    _putInPlace(finished, folder, names)
+    with nullcontext() if locked else lockedFolder(folder):
+        finishLeftovers(folder)
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary:
+            yield Path(temporary)
+            finished = _finish(Path(temporary), names)
+        _putInPlace(finished, folder)
 
 
-def finishLeftovers(folder: str | Path, names: Sequence[str]) -> None:
-    """Put in place what a killed process had written whole, remove what it had not.
+def _finish(temporary: Path, names: Sequence[str]) -> Path:
+    """Declare a folder's files whole: from here on the results are the new ones, however the process ends."""
+    # A name that is not in the finished folder was put in place already, or is to go: the list tells.
+    plan = {name: (temporary / name).exists() for name in names}
+    (temporary / MANIFEST).write_text(json.dumps(plan), encoding="utf-8")
+    toDisk(temporary)
+    finished = temporary.with_name(temporary.name.replace(TEMPORARY_PREFIX, FINISHED_PREFIX))
+    os.rename(temporary, finished)
+    return finished
+
+
+def finishLeftovers(folder: str | Path) -> None:
+    """Put in place what a killed process had written whole, whichever command it ran; remove what it had not.
 
     :param folder: see ``atomicFolder``.
-    :param names: see ``atomicFolder``.
     """
-    for finished in sorted(Path(folder).glob(f"{FINISHED_PREFIX}*")):
-        _putInPlace(finished, Path(folder), names)
+    for finished in _entries(folder, FINISHED_PREFIX):
+        _putInPlace(finished, Path(folder))
     removeUnfinished(folder)
 
 
-def _putInPlace(finished: Path, folder: Path, names: Sequence[str]) -> None:
-    if (finished / MANIFEST).exists():
-        written = json.loads((finished / MANIFEST).read_text(encoding="utf-8"))
-        for name in names:
-            if name not in written:
-                (folder / name).unlink(missing_ok=True)
-            elif (finished / name).exists():
-                os.replace(finished / name, folder / name)
-    shutil.rmtree(finished)
+def _putInPlace(finished: Path, folder: Path) -> None:
+    for name, written in _planOf(finished).items():
+        if not written:
+            (folder / name).unlink(missing_ok=True)
+        elif (finished / name).exists():
+            os.replace(finished / name, folder / name)
+    _remove(finished)
+
+
+def _planOf(finished: Path) -> dict[str, bool]:
+    """File name -> whether it was written, else it is to go. Empty where there is no such list: nothing was finished,
+    and what is in place stays.
+    """
+    try:
+        plan = json.loads((finished / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    # A name of this folder, and no path out of it.
+    whole = isinstance(plan, dict) and all(Path(name).name == name != "" for name in plan)
+    return plan if whole else {}
+
+
+def toDisk(path: Path) -> None:
+    """Wait until a file, or a folder with its files, is on the disk: after a loss of power no name may lead to an empty
+    file.
+    """
+    for file in path.rglob("*") if path.is_dir() else (path,):
+        if file.is_file():
+            with open(file, "r+b") as opened:
+                os.fsync(opened.fileno())
+    if path.is_dir() and os.name != "nt":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            # Not every file system can do this with a folder.
+            with suppress(OSError):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _entries(folder: str | Path, prefix: str) -> list[Path]:
+    """What is called so in a folder, whose own name may be a pattern to ``glob``."""
+    return sorted(Path(folder, name) for name in os.listdir(folder) if name.startswith(prefix))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -113,6 +165,7 @@ def newFolder(target: str | Path) -> Iterator[Path]:
         yield temporary
         # mkdtemp makes folders for the owner alone; as its neighbour the folder may be read by whom the parent lets.
         temporary.chmod(target.parent.stat().st_mode & 0o777)
+        toDisk(temporary)
         try:
             os.rename(temporary, target)
         except OSError:
@@ -124,8 +177,5 @@ def newFolder(target: str | Path) -> Iterator[Path]:
 
 def removeUnfinished(folder: str | Path) -> None:
     """Remove what killed processes left in a folder."""
-    for leftover in Path(folder).glob(f"{TEMPORARY_PREFIX}*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+    for leftover in _entries(folder, TEMPORARY_PREFIX):
+        _remove(leftover)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO
 
+from CervicalSpineDetectionLib.PrintableText import printable
+from CervicalSpineDetectionLib.SafeChildren import runPython
+
+# A cold start of VTK from a slow disk takes 20; a driver that hangs must not hold the results back.
+DRAW_SECONDS = 60
 DRAW_NOTHING = """
 import vtkmodules.vtkRenderingOpenGL2
 from vtkmodules.vtkRenderingCore import vtkRenderWindow
@@ -21,8 +25,7 @@ window.Render()
 
 def canDraw() -> bool:
     """Try in a process of its own: without OpenGL (no GPU driver, no Mesa) VTK does not raise, it ends the process."""
-    trial = subprocess.run([sys.executable, "-c", DRAW_NOTHING], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return trial.returncode == 0
+    return runPython(DRAW_NOTHING, DRAW_SECONDS) == 0
 
 
 # Whether what libraries print is shown: set by --verbose.
@@ -58,7 +61,8 @@ class ProgressDisplay:
 
         if self._bar is None or done < self._bar.n or total != self._bar.total:
             self.close()
-            self._bar = tqdm(total=total, unit=f" {self._unit}", file=self._stream, dynamic_ncols=True)
+            stream = getattr(self._stream, "unfiltered", self._stream)
+            self._bar = tqdm(total=total, unit=f" {self._unit}", file=stream, dynamic_ncols=True)
         self._bar.set_description(step, refresh=False)
         self._bar.update(done - self._bar.n)
         if done == total:
@@ -75,7 +79,7 @@ class ProgressDisplay:
     def say(self, text: str) -> None:
         """Write a line, above the bar where there is one."""
         if self._bar is not None:
-            self._bar.write(text, file=self._stream)
+            self._bar.write(printable(text), file=self._bar.fp)
         else:
             self._stream.write(text + "\n")
             self._stream.flush()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -78,7 +79,10 @@ def plainModel(weights):
     """The weights as ultralytics' own ``YOLO`` object."""
     card, state = loadWeights(findWeights(weights))
     threads = torch.get_num_threads()
-    model = importUltralytics().YOLO(f"{card['architecture']}.yaml", task="detect")
+    ultralytics = importUltralytics()
+    # With its folder: of a bare name ultralytics takes the file in the current folder, if there is one.
+    models = Path(ultralytics.__file__).parent / "cfg" / "models" / "v5"
+    model = ultralytics.YOLO(models / f"{card['architecture']}.yaml", task="detect")
     model.model = detectionModel(card["architecture"], len(card["classes"]))
     model.model.load_state_dict(state)
     model.model.names = dict(enumerate(card["classes"]))

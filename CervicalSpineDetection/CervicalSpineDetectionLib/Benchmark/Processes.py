@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 
 STATUS = Path("/proc/self/status")
 
@@ -31,7 +32,7 @@ def inFreshProcess(function, *arguments):
     """
     # A forked process would inherit the memory and the threads of this one.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+    with startingSafely(), concurrent.futures.ProcessPoolExecutor(1, context) as pool:
         return pool.submit(_measured, function, arguments).result()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import newFolder
 from CervicalSpineDetectionLib.Cohort.Scans import Scan
-from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
+from CervicalSpineDetectionLib.PrintableText import printable
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
@@ -51,14 +53,15 @@ def process(scan: Scan, folder: Path, analyse: Callable[[Scan, Path], None]):
         try:
             with newFolder(target) as temporary:
                 analyse(scan, temporary)
-        except OSError:
-            raise
         except InputError as error:
             writeFailure(scan, folder, str(error))
-        except MemoryError:
-            writeFailure(scan, folder, "The memory is too small for this scan.")
         except Exception as error:  # one scan must not cost the others
-            writeFailure(scan, folder, f"Unexpected error, please report it: {type(error).__name__}: {error}")
+            if isShortOfMemory(error):
+                writeFailure(scan, folder, "The memory is too small for this scan.")
+            elif isinstance(error, OSError):
+                raise
+            else:
+                writeFailure(scan, folder, f"Unexpected error, please report it: {type(error).__name__}: {error}")
     return outcomeOf(scan, folder)
 
 
@@ -75,20 +78,38 @@ def outcomeOf(scan: Scan, folder: Path) -> Outcome | None:
         return Outcome(scan.name, LEFT_OUT, scan.leftOut)
     target = Path(folder) / scan.name
     if (target / FAILURE_FILE).is_file():
-        return Outcome(scan.name, FAILED, json.loads((target / FAILURE_FILE).read_text(encoding="utf-8"))["reason"])
+        return Outcome(scan.name, FAILED, _reasonIn(target / FAILURE_FILE))
     if not target.is_dir():
         return None
     try:
         result = readJson(target / RESULT_FILE)
     except InputError:
-        return Outcome(scan.name, FAILED, f"{RESULT_FILE} was changed or removed; remove the folder and run again.")
+        return Outcome(scan.name, FAILED, f"{RESULT_FILE} was changed or removed; run again with --retry-failed.")
     return Outcome(scan.name, DONE if result.vertebrae else NOTHING_FOUND, result=result)
+
+
+def _reasonIn(path: Path) -> str:
+    """What ``writeFailure`` wrote."""
+    try:
+        reason = json.loads(path.read_text(encoding="utf-8"))["reason"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        reason = None
+    # A loss of power leaves such files.
+    return reason if isinstance(reason, str) else f"{FAILURE_FILE} is damaged; run again with --retry-failed."
 
 
 def _withoutPlaces(text, scan):
     """A sentence without the scan's place on the disk, whose names may be a patient's."""
-    text = " ".join(text.split()).replace(str(scan.path), "the scan").replace(str(scan.path.parent), "its folder")
-    beside = sorted((path.name for path in scan.path.parent.iterdir()), key=len, reverse=True)
+    text = _asShown(text).replace(_asShown(scan.path), "the scan").replace(_asShown(scan.path.parent), "its folder")
+    try:
+        beside = sorted(map(_asShown, os.listdir(scan.path.parent)), key=len, reverse=True)
+    except OSError:  # it is gone by now
+        beside = [_asShown(scan.path.name)]
     for name in (name for name in beside if len(name) >= SHORTEST_HIDDEN_NAME):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "(a file)", text)
     return text[:1].upper() + text[1:]
+
+
+def _asShown(text):
+    """A path or sentence as it stands in a reason: printable, without double spaces and line ends."""
+    return " ".join(printable(str(text), kept="\n\t").split())

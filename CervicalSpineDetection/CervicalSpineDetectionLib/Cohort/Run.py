@@ -8,41 +8,49 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, removeUnfinished
 from CervicalSpineDetectionLib.Cohort.Page import writePage, writeThumbnail
-from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, FAILURE_FILE, outcomeOf, process, writeFailure
+from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, RESULT_FILE, outcomeOf, process, writeFailure
 from CervicalSpineDetectionLib.Cohort.Scans import Scan
-from CervicalSpineDetectionLib.Cohort.Schedule import outcomes
+from CervicalSpineDetectionLib.Cohort.Schedule import SECONDS_EACH, outcomes
 from CervicalSpineDetectionLib.Cohort.Summary import writeSummary
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.ResultFiles import writeFiles
 from CervicalSpineDetectionLib.Results.ResultCsv import csvCell
+from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 
 SCANS_FOLDER = "scans"
 PAGE = "index.html"
+SETTINGS_FILE = "cohort.json"
 
 
-def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable[..., None], workers: int = 1,
-              scheduler: str | None = None, retryFailed: bool = False) -> int:
+def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable[..., None], workers: int = 0,
+              scheduler: str | None = None, retryFailed: bool = False, secondsEach: float = SECONDS_EACH,
+              prepare: Callable[[], Any] | None = None) -> int:
     """Analyse the scans that were not yet, then write tables and page.
 
     :param scans: list of Scan, found below ``root``.
     :param output: existing folder with a folder ``SCANS_FOLDER``.
     :param analyse: see ``ResultFolders.process``.
+    :param workers: see ``Schedule.outcomes``, as are ``scheduler``, ``secondsEach`` and ``prepare``.
+    :param retryFailed: look again at scans whose folder holds no result.
     :return: exit status.
     """
     folder = output / SCANS_FOLDER
     removeUnfinished(folder)
     if retryFailed:
-        for failure in folder.glob(f"*/{FAILURE_FILE}"):
-            shutil.rmtree(failure.parent)
+        for scan in scans:
+            outcome = outcomeOf(scan, folder)
+            if outcome and outcome.status == FAILED:
+                shutil.rmtree(folder / scan.name)
     _writeSources(output / "sources.csv", scans, root)
     missing = [scan for scan in scans if outcomeOf(scan, folder) is None]
     wanted = sum(not scan.leftOut for scan in scans)
@@ -50,7 +58,8 @@ def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable
     progress, failed = ProgressDisplay("scans", lines=19), 0
     try:
         for done, (scan, outcome) in enumerate(
-                outcomes(partial(process, folder=folder, analyse=analyse), missing, workers, scheduler), 1):
+                outcomes(partial(process, folder=folder, analyse=analyse), missing, workers, scheduler, secondsEach,
+                         prepare), 1):
             if isinstance(outcome, Exception):
                 writeFailure(scan, folder, str(outcome))
                 outcome = outcomeOf(scan, folder)
@@ -89,6 +98,12 @@ def analyseScan(scan: Scan, folder: Path, weights: str, device: str, scene: bool
         writeThumbnail(folder)
 
 
+def prepareProcess(weights: str, device: str) -> None:
+    """What is wrong with weights or device is told now, and not of every scan."""
+    with quietLibraries():
+        detectorOf(weights, device)
+
+
 @lru_cache(maxsize=1)
 def detectorOf(weights: str, device: str) -> SliceDetector:
     """Once a process."""
@@ -100,15 +115,34 @@ def detectorOf(weights: str, device: str) -> SliceDetector:
 
 def sameAsBefore(output: Path, settings: Mapping[str, Any]) -> None:
     """:raises InputError: the folder holds results made in another way, which must not be mixed."""
-    path = output / "cohort.json"
-    if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        different = [name for name, value in settings.items() if before.get(name) != value]
-        if different:
-            raise InputError(f"The results in {output} were made with other {' and '.join(different)}; go on with the "
-                             "same, or choose another folder.")
+    path = output / SETTINGS_FILE
+    before = _settingsOf(path)
+    different = [name for name, value in settings.items() if before.get(name, value) != value]
+    if not before:
+        different = ["weights"] if _weightsOf(output / SCANS_FOLDER) - {settings["weights"]} else []
+    if different:
+        raise InputError(f"The results in {output} were made with other {' and '.join(different)}; go on with the "
+                         "same, or choose another folder.")
     with atomicFile(path) as temporary:
         temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _settingsOf(path: Path) -> dict[str, Any]:
+    """Of the run before; empty where there was none, or its file is damaged, as a loss of power leaves it."""
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _weightsOf(folder: Path) -> set[str]:
+    """SHA-256 of all weights that made the results of a folder."""
+    found = set()
+    for path in folder.glob(f"*/{RESULT_FILE}"):
+        with suppress(InputError):
+            found.add(readJson(path).model.get("sha256", ""))
+    return found
 
 
 def _writeSources(path: Path, scans: Sequence[Scan], root: Path) -> None:
@@ -120,6 +154,5 @@ def _writeSources(path: Path, scans: Sequence[Scan], root: Path) -> None:
 
 
 def _writeOverview(output: Path, outcomes: Sequence[Any]) -> None:
-
     writeSummary(output, outcomes)
     writePage(output / PAGE, outcomes, output / SCANS_FOLDER)

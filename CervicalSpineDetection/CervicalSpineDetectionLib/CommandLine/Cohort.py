@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions
+from CervicalSpineDetectionLib.Cohort.Schedule import SECONDS_EACH
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions, positive
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Terminal import quietLibraries
+from CervicalSpineDetectionLib.FolderLock import lockedFolder
 
 PARENTS = (detectorOptions,)
 
@@ -23,10 +24,12 @@ def addArguments(parser):
                         help="folder for the results; scans done stay done")
     parser.add_argument("--pattern", default="*", metavar="GLOB",
                         help='names of the image files, e.g. "*_ct.nii.gz" (DICOM is found whatever its name)')
-    parser.add_argument("--workers", type=int, default=1, metavar="N",
+    parser.add_argument("--workers", type=positive, default=1, metavar="N",
                         help="processes on this computer (default 1), each with its own network in memory")
     parser.add_argument("--scheduler", metavar="ADDRESS",
                         help="Dask scheduler, e.g. tcp://host:8786, whose workers see the same folders")
+    parser.add_argument("--time-limit", type=positive, default=SECONDS_EACH, metavar="SECONDS",
+                        help=f"a CT that takes longer is given up (default {SECONDS_EACH}; not with --scheduler)")
     parser.add_argument("--no-scenes", action="store_true", help="write no scene.mrb, each of which holds its CT")
     parser.add_argument("--no-previews", action="store_true", help="write no preview pictures")
     parser.add_argument("--retry-failed", action="store_true", help="look again at scans that could not be used")
@@ -37,37 +40,27 @@ def addArguments(parser):
 
 def run(arguments):
     """:return: exit status. :raises InputError: no scan, or folder, weights, device or scheduler can't be used."""
-    from filelock import FileLock, Timeout
-
-    from CervicalSpineDetectionLib.Cohort.Run import SCANS_FOLDER, analyseScan, detectorOf, runCohort, sameAsBefore
+    from CervicalSpineDetectionLib.Cohort.Run import SCANS_FOLDER, analyseScan, prepareProcess, runCohort, sameAsBefore
     from CervicalSpineDetectionLib.Cohort.Scans import findScans
     from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
 
     root, output = Path(arguments.input), Path(arguments.output).absolute()
     if not root.is_dir():
         raise InputError(f"{root} is no folder; give the folder tree with the CTs.")
-    if arguments.workers < 1:
-        raise InputError("--workers takes a number of 1 or more.")
     weights = findWeights(arguments.weights)
     scans = findScans(root, arguments.pattern, without=output)
     if all(scan.leftOut for scan in scans):
         raise InputError(f"No CT was found in {root}; give a folder tree with DICOM, NRRD, NIfTI or MetaImage files.")
     folder = output / SCANS_FOLDER
     ensureWritable(folder)
-    try:
-        with FileLock(output / ".lock", timeout=0):
-            sameAsBefore(output, {
-                "input": hashlib.sha256(str(root.resolve()).encode()).hexdigest(),
-                "weights": readCard(weights)["sha256"],
-                "scenes": not arguments.no_scenes, "previews": not arguments.no_previews,
-            })
-            analyse = partial(analyseScan, weights=str(weights.resolve()), device=arguments.device,
-                              scene=not arguments.no_scenes, preview=not arguments.no_previews)
-            if not arguments.scheduler:
-                # What is wrong with them is told now, and not of every scan.
-                with quietLibraries():
-                    detectorOf(str(weights.resolve()), arguments.device)
-            return runCohort(scans, root, output, analyse, arguments.workers, arguments.scheduler,
-                             arguments.retry_failed)
-    except Timeout:
-        raise InputError(f"Another run writes to {output}; wait for it, or stop it.") from None
+    given, device = str(weights.resolve()), arguments.device
+    with lockedFolder(output):
+        sameAsBefore(output, {
+            "input": hashlib.sha256(str(root.resolve()).encode()).hexdigest(),
+            "weights": readCard(weights)["sha256"],
+            "scenes": not arguments.no_scenes, "previews": not arguments.no_previews,
+        })
+        analyse = partial(analyseScan, weights=given, device=device, scene=not arguments.no_scenes,
+                          preview=not arguments.no_previews)
+        return runCohort(scans, root, output, analyse, arguments.workers, arguments.scheduler, arguments.retry_failed,
+                         arguments.time_limit, partial(prepareProcess, given, device))

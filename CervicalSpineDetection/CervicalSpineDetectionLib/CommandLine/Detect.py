@@ -1,13 +1,13 @@
 """Detect the cervical vertebrae of a CT and write boxes, centers, a Slicer scene and a preview."""
 
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions, jsonOption, positive, precisionOption
-from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
+from CervicalSpineDetectionLib.FolderLock import lockedFolder
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 
 NOTHING_FOUND = 3
@@ -38,9 +38,6 @@ def run(arguments):
     from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 
     started = time.perf_counter()
-    # A path need not be text the terminal can show.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
     findWeights(arguments.weights)
     print("Reading", arguments.input, flush=True)
     try:
@@ -48,16 +45,19 @@ def run(arguments):
             read = readImageWithWarnings(arguments.input)
             ensureWritable(arguments.output)
         readSeconds = time.perf_counter() - started
-        result = detect(read.image, arguments)
-    except MemoryError:
+        with lockedFolder(arguments.output):
+            result = detect(read.image, arguments)
+            result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
+                                         timings={"read": readSeconds, **result.timings})
+            print("Writing the results", flush=True)
+            writing = time.perf_counter()
+            notes = write(result, read.image, arguments)
+            writeSeconds = time.perf_counter() - writing
+    except Exception as error:
+        if isinstance(error, InputError) or not isShortOfMemory(error):
+            raise
         raise InputError("The memory is too small for this CT; close other programs, or cut the CT to the "
                          "neck.") from None
-    result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
-                                 timings={"read": readSeconds, **result.timings})
-    print("Writing the results", flush=True)
-    writing = time.perf_counter()
-    notes = write(result, read.image, arguments)
-    writeSeconds = time.perf_counter() - writing
 
     print("", *table(result, arguments.axis_aligned), "", sep="\n")
     for sentence in result.warnings + notes:
@@ -95,7 +95,7 @@ def write(result, image, arguments):
     from CervicalSpineDetectionLib.ResultFiles import RESULT_FILES, writeFiles
 
     try:
-        with atomicFolder(arguments.output, RESULT_FILES) as folder:
+        with atomicFolder(arguments.output, RESULT_FILES, locked=True) as folder:
             # Not named after the input, whose file or folder often bears the patient's name.
             return writeFiles(folder, result, image, "CT", not arguments.axis_aligned, not arguments.no_scene,
                               not arguments.no_preview)

@@ -9,6 +9,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import positive
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 LABEL_MAP = "labelmap"
@@ -76,7 +77,8 @@ def run(arguments):
     jobs = [partial(_import, source, case, splits[case.patient], output, SliceGeometry(), arguments.slices)
             for case in cases if _fileName(case) not in done]
     with concurrent.futures.ProcessPoolExecutor(arguments.workers) as pool:
-        outcomes = pool.map(_call, jobs) if arguments.workers > 1 else map(_call, jobs)
+        with startingSafely():
+            outcomes = pool.map(_call, jobs) if arguments.workers > 1 else map(_call, jobs)
         progress = ProgressDisplay("CTs", lines=19)
         for name, outcome in progress.over(outcomes, "Importing", len(jobs)):
             done[name] = outcome

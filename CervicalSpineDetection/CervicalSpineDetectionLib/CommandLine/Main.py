@@ -10,8 +10,9 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib import Terminal, __version__
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import outputOptions
-from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
+from CervicalSpineDetectionLib.StandardStreams import lastingStreams
 
 # Name of a sub command -> its file in this folder, which has EXAMPLES, addArguments(parser), run(arguments) -> exit
 # code, and may name shared options (PARENTS) and the file that --json prints (jsonFile(arguments)).
@@ -66,15 +67,25 @@ def main(argv=None):
     :return: exit code: 0 done, 2 bad input (one line on stderr says what), 130 interrupted, or the sub command's own.
     """
     tuneProcess()
-    try:
-        arguments = makeParser().parse_args(argv)
-        return _run(importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}"), arguments)
-    except InputError as error:
-        print("cervical-spine:", " ".join(str(error).split()), file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("cervical-spine: stopped; earlier results are untouched.", file=sys.stderr)
-        return INTERRUPTED
+    with lastingStreams():
+        try:
+            arguments = makeParser().parse_args(argv)
+            return _run(importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}"), arguments)
+        except InputError as error:
+            _tell(error)
+            return BAD_INPUT
+        except KeyboardInterrupt:
+            _tell("stopped; earlier results are untouched.")
+            return INTERRUPTED
+        except Exception as error:
+            if not isShortOfMemory(error):
+                raise
+            _tell("The memory that this program may use is too small; close other programs, or raise its limit.")
+            return BAD_INPUT
+
+
+def _tell(sentence):
+    print("cervical-spine:", " ".join(str(sentence).split()), file=sys.stderr)
 
 
 def makeParser():

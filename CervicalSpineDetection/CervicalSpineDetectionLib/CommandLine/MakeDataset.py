@@ -8,6 +8,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import positive
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 SLICES_PER_VOLUME = 16
@@ -60,7 +61,9 @@ def run(arguments):
     writeDescription(output, SliceGeometry(), {"sources": sources})
     outcomes, progress = {}, ProgressDisplay("volumes", lines=19)
     with concurrent.futures.ProcessPoolExecutor(arguments.workers, initializer=_oneThread) as pool:
-        for done, outcome in enumerate(pool.map(_call, jobs, chunksize=CHUNK), 1):
+        with startingSafely():
+            ended = pool.map(_call, jobs, chunksize=CHUNK)
+        for done, outcome in enumerate(ended, 1):
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
             progress(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), done, len(jobs))
     print(f"Data set: {output.resolve()}")

@@ -19,6 +19,7 @@ from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, checkLevels, readMask, renumbered
@@ -144,10 +145,10 @@ def phantomCases(count: int, firstSeed: int, workers: int = 1, region: str = "ne
     with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_oneThread) as pool:
         seeds = iter(range(firstSeed, firstSeed + count))
         # Few ahead: a fine phantom takes 500 MB.
-        waiting = deque(pool.submit(phantomCase, seed, region) for seed in islice(seeds, workers + 1))
+        waiting = deque(_submit(pool, phantomCase, seed, region) for seed in islice(seeds, workers + 1))
         while waiting:
             case = waiting.popleft().result()
-            waiting.extend(pool.submit(phantomCase, seed, region) for seed in islice(seeds, 1))
+            waiting.extend(_submit(pool, phantomCase, seed, region) for seed in islice(seeds, 1))
             yield case
 
 
@@ -168,6 +169,12 @@ def _isInView(ct, point):
     index = ct.TransformPhysicalPointToIndex(point.tolist())
     inside = all(0 <= i < n for i, n in zip(index, ct.GetSize(), strict=True))
     return inside and ct.GetPixel(index) > VOID_HU
+
+
+def _submit(pool, *task):
+    """A pool starts its processes when it needs them."""
+    with startingSafely():
+        return pool.submit(*task)
 
 
 def _oneThread():

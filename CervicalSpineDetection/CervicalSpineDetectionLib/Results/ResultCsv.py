@@ -9,6 +9,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from CervicalSpineDetectionLib.PrintableText import printable
 from CervicalSpineDetectionLib.Results.ResultJson import toJson
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
@@ -44,11 +45,12 @@ def rowsOf(result: DetectionResult):
 
 def csvCell(value: Any) -> Any:
     """A value as it may stand in a table. Spreadsheets run text that starts like a formula; an apostrophe stops that
-    (OWASP, CSV injection). Numbers stay as they are, truth values are "true" and "false"."""
+    (OWASP, CSV injection). Control characters become escapes. Numbers stay as they are, truth values are "true" and
+    "false"."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
+    if isinstance(value, str):
+        return f"'{printable(value)}" if value.startswith(FORMULA_STARTS) else printable(value)
     return value
 
 

@@ -2,7 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import yolov5Layers
+
+# Read by ultralytics when it is imported.
+CONFIG_VARIABLE = "YOLO_CONFIG_DIR"
 
 
 def importUltralytics() -> Any:
@@ -19,31 +26,45 @@ def importUltralytics() -> Any:
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
     os.environ["YOLO_VERBOSE"] = "false"
-    # A folder of its own: ultralytics writes its settings file at import.
-    if "YOLO_CONFIG_DIR" not in os.environ:
-        os.environ["YOLO_CONFIG_DIR"] = os.path.join(tempfile.gettempdir(), "CervicalSpineDetection-ultralytics")
-    os.makedirs(os.environ["YOLO_CONFIG_DIR"], exist_ok=True)
     ompThreads = os.environ.get("OMP_NUM_THREADS")
-    import ultralytics
+    with _settingsFolder():
+        import ultralytics
 
-    ultralytics.settings.update({"sync": False})
+        ultralytics.settings.update({"sync": False})
     torch.set_num_threads(threads)
     if ompThreads is None:
         os.environ.pop("OMP_NUM_THREADS", None)
     return ultralytics
 
 
+@contextmanager
+def _settingsFolder() -> Iterator[None]:
+    """Where ultralytics writes its settings at import: the user's choice, or a new folder that no one else can enter
+    and that is gone afterwards. A folder of a name that others know could be theirs.
+    """
+    if os.environ.get(CONFIG_VARIABLE):
+        os.makedirs(os.environ[CONFIG_VARIABLE], exist_ok=True)
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="CervicalSpineDetection-") as folder:
+        os.environ[CONFIG_VARIABLE] = folder
+        try:
+            yield
+        finally:
+            del os.environ[CONFIG_VARIABLE]
+
+
 def detectionModel(architecture: str, classCount: int) -> Any:
     """An untrained detection network.
 
-    :param architecture: "yolov5n" or "yolov5s", from the yaml that ultralytics ships.
+    :param architecture: "yolov5n", "yolov5s" ..., see ``NetworkLayers``.
     :param classCount: number of classes.
     :return: torch module.
     """
     importUltralytics()
     from ultralytics.nn.tasks import DetectionModel
 
-    return DetectionModel(f"{architecture}.yaml", ch=3, nc=classCount, verbose=False)
+    return DetectionModel(yolov5Layers(architecture, classCount), ch=3, nc=classCount, verbose=False)
 
 
 def decodeInSinglePrecision(network: Any) -> Any:

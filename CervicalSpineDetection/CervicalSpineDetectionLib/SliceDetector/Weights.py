@@ -41,7 +41,8 @@ def weightsFolder() -> Path:
 
 def userWeightsFolder() -> Path:
     """Where weights of one's own are installed: ``$CERVICAL_SPINE_WEIGHTS``, or a folder in the home folder."""
-    return Path(os.environ.get("CERVICAL_SPINE_WEIGHTS") or Path.home() / ".cervical-spine" / "weights")
+    # Not Path.home, which raises where the user has none, as in containers.
+    return Path(os.environ.get("CERVICAL_SPINE_WEIGHTS") or os.path.expanduser("~/.cervical-spine/weights"))
 
 
 def checkInstallName(name: str) -> None:

@@ -11,11 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
+from CervicalSpineDetectionLib.SafeChildren import SAFE_FOLDER
 from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages
 
-LIBRARY_FOLDER = Path(__file__).resolve().parents[2]
 STDERR_LINES = 50
 
 
@@ -41,7 +40,7 @@ class WorkerProcess:
             command or [sys.executable, "-m", "CervicalSpineDetectionLib.Worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             # -m puts the folder it runs in first on the path of imports: no file of the user's may get in there.
-            cwd=LIBRARY_FOLDER,
+            cwd=SAFE_FOLDER,
             env=_environment(environment or {}),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
@@ -114,5 +113,5 @@ class WorkerProcess:
 def _environment(changes):
     # glibc 2.35 and later: fresh memory of a CT's size is there in a fifth of the time, in large pages.
     environment = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ, **changes, "PYTHONFAULTHANDLER": "1"}
-    path = [str(LIBRARY_FOLDER), environment.get("PYTHONPATH")]
+    path = [str(SAFE_FOLDER), environment.get("PYTHONPATH")]
     return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, path))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,29 @@ def dieOnce(scan, folder):
 def dieAlways(scan, folder):
     if scan.name == "scan02":
         os.kill(os.getpid(), signal.SIGKILL)
+    analyse(scan, folder)
+
+
+def hang(scan, folder):
+    """As ``analyse``, but scan02 never ends."""
+    analyse(scan, folder)
+    if scan.name == "scan02":
+        time.sleep(600)
+
+
+def tellAndHang(scan):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+
+def cannotPrepare():
+    raise InputError("There are no weights; give some.")
+
+
+def fillDisk(scan, folder):
+    """As ``analyse``, until the disk is full."""
+    if scan.name == "scan02":
+        raise OSError(28, "No space left on device")
     analyse(scan, folder)
 
 

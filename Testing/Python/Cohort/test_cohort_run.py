@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -9,13 +10,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import SimpleITK as sitk
 from cohortFixtures import (
     analyse,
     analysed,
+    cannotPrepare,
     dieAlways,
     dieOnce,
+    fillDisk,
+    hang,
     madeResult,
     madeScans,
     madeVertebra,
@@ -25,11 +30,13 @@ from cohortFixtures import (
 from pydicom.uid import generate_uid
 
 from CervicalSpineDetectionLib.AtomicFiles import TEMPORARY_PREFIX, newFolder
-from CervicalSpineDetectionLib.Cohort import Schedule
+from CervicalSpineDetectionLib.Cohort import Processes, Schedule
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, outcomeOf, process
-from CervicalSpineDetectionLib.Cohort.Run import runCohort
+from CervicalSpineDetectionLib.Cohort.Run import runCohort, sameAsBefore
+from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.FolderLock import lockedFolder
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
@@ -208,6 +215,34 @@ def test_reasonsNameNeitherPathsNorFiles(tmp_path):
     assert reason == "The scan and its folder and (a file) can't be read."
 
 
+@pytest.mark.parametrize("name", ["Doe  Jane.nrrd", "Doe \t Jane.nrrd", "Doe\nJane.nrrd", "Doe\x1b[31mJane.nrrd",
+                                  "Doe\udce9.nrrd", "Doe\u202eJane.nrrd", " Doe .nrrd"])
+def test_namesThatMessagesShowOtherwiseAreHiddenToo(tmp_path, name):
+    path = tmp_path / "in" / name
+    path.parent.mkdir()
+    path.touch()
+
+    def analysis(scan, folder):
+        raise InputError(f"{scan.path.name} beside {scan.path} can't be read.")
+
+    outcome = process(Scan("scan", path), tmp_path, analysis)
+    assert outcome.reason == "(a file) beside the scan can't be read." and outcome == outcomeOf(
+        Scan("scan", path), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x07", "\x9b31m", "a\x00b", "\u202egnp.exe", "line\r"])
+def test_whatATerminalObeysIsShownAndNotObeyed(scans, output, text, capsys):
+    def analysis(scan, folder):
+        raise InputError(f"The series has modality {text}; give a CT.")
+
+    cohort(scans[:1], output, analysis)
+    bad = {character for character in text if not character.isprintable()}
+
+    for shown in (capsys.readouterr().out, *((output / name).read_text(encoding="utf-8") for name in (
+            "index.html", "scans.csv"))):
+        assert ascii(text)[1:-1] in shown and not bad & set(shown.replace("\r\n", "\n"))
+
+
 @pytest.mark.parametrize("columns", [["scan", "status", "doubt"], ["scan", "level", "confidence", "centreL_mm"]])
 def test_parquetHoldsTheSameAsCsv(scans, output, columns):
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -224,7 +259,6 @@ def test_parquetHoldsTheSameAsCsv(scans, output, columns):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_twoProcessesOneKilledGiveTheSameAsOne(scans, output, tmp_path):
-    pytest.importorskip("distributed")
     alone = tmp_path / "alone"
     (alone / "scans").mkdir(parents=True)
     cohort(scans, alone)
@@ -242,43 +276,131 @@ def test_twoProcessesOneKilledGiveTheSameAsOne(scans, output, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_aScanThatKillsItsProcessIsABadScan(scans, output):
-    pytest.importorskip("distributed")
-    cohort(scans, output, dieAlways, workers=2)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_aScanThatKillsItsProcessIsABadScan(scans, output, workers):
+    cohort(scans, output, dieAlways, workers=workers)
 
     assert statuses(output) == {scan.name: "failed" if scan.name == "scan02" else "done" for scan in scans}
     assert "process" in table(output / "scans.csv")[2]["remarks"]
 
 
-@pytest.fixture
-def threadVariables(monkeypatch):
-    """Dask sets them in this process too: as they were, afterwards."""
-    for name in Schedule.THREAD_VARIABLES:
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_aScanThatHangsIsGivenUpAndTheRestGoesOn(scans, output, workers):
+    cohort(scans, output, hang, workers=workers, secondsEach=15)
+
+    assert statuses(output) == {scan.name: "failed" if scan.name == "scan02" else "done" for scan in scans}
+    assert "Not done after 15 s" in table(output / "scans.csv")[2]["remarks"]
+    assert not [path for path in (output / "scans").iterdir() if path.name.startswith(TEMPORARY_PREFIX)]
+
+
+def test_whatNoProcessCanPrepareStopsTheRun(scans, output):
+    with pytest.raises(InputError, match="no weights"):
+        cohort(scans, output, workers=2, prepare=cannotPrepare)
+
+    assert list((output / "scans").iterdir()) == []
+
+
+def test_aFullDiskInAProcessStopsTheRun(scans, output):
+    with pytest.raises(InputError, match="No space left"):
+        cohort(scans, output, fillDisk, workers=1)
+
+    assert "scan02" not in statuses(output)
+
+
+RUN_WITH_CHILD = """
+import sys, time
+from pathlib import Path
+import cohortFixtures as f
+from CervicalSpineDetectionLib.Cohort.Processes import inProcesses
+if __name__ == "__main__":
+    for scan, answer in inProcesses(f.tellAndHang, ["scan"], 1, 600):
+        pass
+"""
+
+
+def test_noProcessOutlivesARunThatWasKilled(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(RUN_WITH_CHILD)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    run = subprocess.Popen([sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True)
+    child = psutil.Process(int(run.stdout.readline()))
+
+    assert not child.net_connections("inet")  # whoever reaches a port could run code
+    run.kill()
+    run.wait()
+
+    child.wait(20)
 
 
 def threadsOfItsProcess(scan):
-    return {name: os.environ.get(name) for name in Schedule.THREAD_VARIABLES}, (
+    return {name: os.environ.get(name) for name in Processes.THREAD_VARIABLES}, (
         sitk.ProcessObject.GetGlobalDefaultNumberOfThreads())
 
 
-def test_processesShareTheCores(threadVariables, monkeypatch):
-    system = pytest.importorskip("dask.system")
-    monkeypatch.setattr(system, "CPU_COUNT", 6)
+def test_processesShareTheCores(monkeypatch):
+    for name in Processes.THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Processes, "coreCount", lambda: 6)
     monkeypatch.setenv("VTK_SMP_MAX_THREADS", "5")  # what the user set stays
 
     (_, (variables, itkThreads)), = Schedule.outcomes(threadsOfItsProcess, ["scan"], workers=2)
 
-    assert variables == {**dict.fromkeys(Schedule.THREAD_VARIABLES, "3"), "VTK_SMP_MAX_THREADS": "5"}
+    assert variables == {**dict.fromkeys(Processes.THREAD_VARIABLES, "3"), "VTK_SMP_MAX_THREADS": "5"}
     assert itkThreads == 3
+    assert "OMP_NUM_THREADS" not in os.environ
 
 
 @pytest.mark.parametrize("workers, threads", [(1, 4), (3, 1), (4, 1), (9, 1)])
 def test_everyProcessHasAThread(workers, threads, monkeypatch):
-    system = pytest.importorskip("dask.system")
-    monkeypatch.setattr(system, "CPU_COUNT", 4)
-    assert Schedule.threadsEach(workers) == threads
+    monkeypatch.setattr(Processes, "coreCount", lambda: 4)
+    assert Processes.threadsEach(workers) == threads
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("150000 100000", 1), ("300000 100000", 3), ("max 100000", 8),
+                                              ("9900000 100000", 8), ("", 8)])
+def test_aContainersQuotaCounts(quota, cores, monkeypatch, tmp_path):
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr(Processes, "CGROUP_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+
+    assert Processes.coreCount() == cores
+
+
+def test_aSchedulerWithoutEncryptionIsWarnedOf(scans, output, monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Schedule.CONNECT_TIMEOUT", "0.2s")
+
+    for address, warned in (("tcp://127.0.0.1:9", True), ("tls://127.0.0.1:9", False)):
+        with pytest.raises(InputError, match="No Dask scheduler"):
+            cohort(scans, output, scheduler=address)
+        assert ("can run programs as you" in capsys.readouterr().err) == warned
+
+
+# Loss of power, files changed by hand
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"reason": 3}', "\0\0\0", "[" * 100_000])
+def test_aDamagedReasonBlocksNothing(scans, output, content):
+    cohort(scans, output, refuse)
+    (output / "scans" / "scan01" / "failure.json").write_text(content)
+
+    cohort(scans, output)
+    assert "--retry-failed" in table(output / "scans.csv")[1]["remarks"]
+    (output / "scans" / "scan02" / "failure.json").unlink()  # a folder with nothing in it
+
+    cohort(scans, output, retryFailed=True)
+    assertAllDoneAndWhole(output)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"weights', "[" * 100_000])
+def test_damagedSettingsAreThoseOfTheResults(scans, output, content):
+    cohort(scans, output)
+    (output / "cohort.json").write_text(content)
+
+    with pytest.raises(InputError, match="other weights"):
+        sameAsBefore(output, {"weights": "1" * 64})
+    sameAsBefore(output, {"weights": "0" * 64})
+    assert json.loads((output / "cohort.json").read_text()) == {"weights": "0" * 64}
 
 
 # The command
@@ -290,6 +412,10 @@ def command(tmp_path, monkeypatch):
     monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Run.detectorOf", lambda weights, device: "detector")
     monkeypatch.setattr("CervicalSpineDetectionLib.Pipeline.detectVertebrae",
                         lambda image, detector: madeResult(madeVertebra()))
+
+    # Children would not know these stand-ins.
+    monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Schedule.inProcesses",
+                        lambda task, scans, *_: ((scan, task(scan)) for scan in scans))
 
     def run(*options):
         return main(["cohort", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--no-previews",
@@ -339,13 +465,11 @@ def test_resultsOfTwoKindsAreNotMixed(command, tmp_path, capsys):
 
 
 def test_twoRunsAtATimeAreNot(command, tmp_path, capsys):
-    from filelock import FileLock
-
     writeCt(tmp_path / "in" / "neck.nrrd")
     (tmp_path / "out").mkdir()
-    with FileLock(tmp_path / "out" / ".lock"):
+    with lockedFolder(tmp_path / "out"):
         assert command() == 2
-    assert "Another run" in capsys.readouterr().err
+    assert f"Another run writes to {tmp_path / 'out'} (process {os.getpid()}" in capsys.readouterr().err
     assert command() == 0
 
 

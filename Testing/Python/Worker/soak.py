@@ -73,8 +73,7 @@ def megabytes(process):
 
 def leftovers():
     folders = [folder for folder in (SHARED_MEMORY, Path(tempfile.gettempdir())) if folder.is_dir()]
-    return sum(name.startswith("CervicalSpineDetection-") for folder in folders for name in os.listdir(folder)
-               if name != "CervicalSpineDetection-ultralytics")
+    return sum(name.startswith("CervicalSpineDetection-") for folder in folders for name in os.listdir(folder))
 
 
 if __name__ == "__main__":

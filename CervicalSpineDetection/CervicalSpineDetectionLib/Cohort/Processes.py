@@ -1,0 +1,194 @@
+"""Processes that work on scans: one that dies or hangs costs the scan it was at, and is followed by another.
+
+They are children of this one and hear it through a pipe. Nothing listens at a port, where any user of the computer
+could speak to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
+
+# A scan that ends its process (memory, a crash in a library) is tried once more.
+ALLOWED_DEATHS = 1
+# Read by torch and numpy, ITK, VTK, and Mesa's OpenGL without a graphics card.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+                    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "VTK_SMP_MAX_THREADS", "LP_NUM_THREADS")
+CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+class ScanFailed(RuntimeError):
+    """What ended or held up the process that worked on a scan, for the user."""
+
+
+def inProcesses(task, scans, workers, secondsEach, prepare=None):
+    """Run a task on every scan.
+
+    :param task: called with a Scan; module-level function or partial of one.
+    :param scans: iterable of Scan.
+    :param workers: number of processes, which share this computer's cores.
+    :param secondsEach: a scan that takes longer is given up.
+    :param prepare: called without arguments in each process before its first scan.
+    :return: generator of (scan, what the task returned, or ScanFailed), in the order they end.
+    :raises InputError: a process can't prepare itself.
+    :raises OSError: the task raised it.
+    """
+    waiting, deaths, running = deque(scans), Counter(), []
+    try:
+        while waiting or any(process.scan for process in running):
+            idle = [process for process in running if not process.scan]
+            while waiting and (idle or len(running) < workers):
+                if not idle:
+                    running.append(_ScanProcess(task, prepare, threadsEach(workers)))
+                process = idle.pop() if idle else running[-1]
+                process.begin(waiting.popleft(), secondsEach)
+            for process in _nextOf(running):
+                scan, answer = process.answer()
+                if isinstance(answer, _Ended):
+                    running.remove(process)
+                    deaths[scan] += 1
+                    if not answer.tooLate and deaths[scan] <= ALLOWED_DEATHS:
+                        waiting.appendleft(scan)
+                        continue
+                    answer = ScanFailed(str(answer))
+                elif isinstance(answer, Exception):
+                    raise answer
+                yield scan, answer
+    finally:
+        for process in running:
+            process.end()
+
+
+def threadsEach(workers):
+    """Threads for each of several processes: together as many as there are cores, for more only wait for each other."""
+    return max(1, coreCount() // workers)
+
+
+def coreCount():
+    """Cores that this process may use: of a container, as many as its quota holds."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = CGROUP_QUOTA.read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))  # "max" is no number
+    return cores
+
+
+class _Ended:
+    """A process that ended before it answered. :param tooLate: it was ended for taking too long."""
+
+    def __init__(self, tooLate, seconds):
+        self.tooLate, self._seconds = tooLate, seconds
+
+    def __str__(self):
+        if self.tooLate:
+            return f"Not done after {self._seconds:.0f} s, given up; see --time-limit."
+        return "The process that worked on this scan ended twice (too little memory, or a file that crashes a library)."
+
+
+class _ScanProcess:
+    """See ``inProcesses``. :param threads: for its libraries."""
+
+    def __init__(self, task, prepare, threads):
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, task, prepare), daemon=True)
+        with startingSafely(), _variables(dict.fromkeys(THREAD_VARIABLES, str(threads))):
+            self._process.start()
+        theirs.close()
+        self.scan = None
+        self._seconds = self.deadline = 0.0
+
+    def begin(self, scan, seconds):
+        """:param seconds: see ``inProcesses``, from now on."""
+        self.scan, self._seconds = scan, seconds
+        self.deadline = time.monotonic() + seconds
+        # A process that is gone by now is noticed where its answer is awaited.
+        with contextlib.suppress(OSError):
+            self._connection.send(scan)
+
+    @property
+    def channel(self):
+        """Ready when there is an answer, or the process ended."""
+        return self._connection
+
+    def answer(self):
+        """:return: (scan, what the task returned or raised, or ``_Ended``)."""
+        scan, self.scan = self.scan, None
+        try:
+            if self._connection.poll():
+                return scan, self._connection.recv()
+        except (EOFError, OSError):
+            self.end()
+            return scan, _Ended(False, self._seconds)
+        self.end()
+        return scan, _Ended(True, self._seconds)
+
+    def end(self):
+        """At once: what it was at is under its temporary name."""
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+
+def _nextOf(processes):
+    """Wait. :return: busy processes that answered, ended or are too late."""
+    busy = [process for process in processes if process.scan]
+    soonest = min(process.deadline for process in busy)
+    ready = multiprocessing.connection.wait([process.channel for process in busy], max(0, soonest - time.monotonic()))
+    return [process for process in busy if process.channel in ready or process.deadline <= time.monotonic()]
+
+
+@contextlib.contextmanager
+def _variables(values):
+    """Environment variables that a child begins with; what the user set stays."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _work(connection, task, prepare):
+    """A process from its first scan to its last."""
+    # Ctrl+C reaches all processes of a terminal; the parent decides what becomes of its children.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_endWithParent, daemon=True).start()
+    failure = _failureOf(prepare) if prepare else None
+    while True:
+        try:
+            scan = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = failure or task(scan)
+        except Exception as error:
+            answer = error
+        connection.send(answer)
+
+
+def _failureOf(prepare):
+    try:
+        prepare()
+    except InputError as error:
+        return error
+    except MemoryError:
+        return InputError("The memory is too small for the network; use fewer --workers, or close other programs.")
+    return None
+
+
+def _endWithParent():
+    """However the parent ends."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,56 @@
+"""Python processes that take no module from the current folder, which may be a CD of somebody else.
+
+``python -c``, ``python -m`` and multiprocessing's children (which begin with ``python -c``) look for modules in the
+current folder first: a folder ``vtkmodules`` beside the slices of a CT would run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Holds this package alone, or is the folder that all packages are installed in.
+SAFE_FOLDER = Path(__file__).resolve().parents[1]
+VARIABLE = "PYTHONSAFEPATH"  # Python 3.11 and later; see python --help-env
+
+
+def runPython(code: str, timeout: float) -> int | None:
+    """Run Python code in a process of its own, unheard.
+
+    :param timeout: seconds; then the process is ended.
+    :return: exit status, None where the process can't be started or did not end in time.
+    """
+    try:
+        return subprocess.run([sys.executable, "-c", code], cwd=SAFE_FOLDER, timeout=timeout, env=safeEnvironment(),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def safeEnvironment() -> dict[str, str]:
+    """The variables of this process, for a child."""
+    return {**os.environ, VARIABLE: "1"}
+
+
+@contextmanager
+def startingSafely() -> Iterator[None]:
+    """Children that multiprocessing starts within the block find modules where this process does, and nowhere else."""
+    before, folder = os.environ.get(VARIABLE), os.getcwd()
+    os.environ[VARIABLE] = "1"
+    # What a child of an older Python does; later it goes to the folder that its parent began in.
+    if sys.version_info < (3, 11):
+        os.chdir(SAFE_FOLDER)
+    try:
+        yield
+    finally:
+        if sys.version_info < (3, 11):
+            os.chdir(folder)
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before

@@ -1,0 +1,61 @@
+"""The layers of YOLOv5, as ultralytics builds networks of them.
+
+Stated here and not asked for by name: for "yolov5n.yaml" ultralytics takes a file of that name in the current folder
+before its own, and runs what stands in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Size -> depth, width and most channels, as multiples of the layers below (YOLOv5 v6.0, ultralytics' yolov5.yaml).
+SCALES = {
+    "n": (0.33, 0.25, 1024), "s": (0.33, 0.50, 1024), "m": (0.67, 0.75, 1024), "l": (1.00, 1.00, 1024),
+    "x": (1.33, 1.25, 1024),
+}
+
+
+def yolov5Layers(architecture: str, classCount: int) -> dict[str, Any]:
+    """Description of a network that ultralytics' ``DetectionModel`` takes.
+
+    Each layer is [which layers it looks at (-1: the one before), how often, kind, arguments].
+
+    :param architecture: "yolov5" and a key of ``SCALES``.
+    :param classCount: number of classes.
+    :return: a new dict; ultralytics changes it.
+    """
+    size = architecture.removeprefix("yolov5")
+    return {
+        "nc": classCount,
+        "scales": {size: list(SCALES[size])},
+        "scale": size,
+        "backbone": [
+            [-1, 1, "Conv", [64, 6, 2, 2]],
+            [-1, 1, "Conv", [128, 3, 2]],
+            [-1, 3, "C3", [128]],
+            [-1, 1, "Conv", [256, 3, 2]],
+            [-1, 6, "C3", [256]],  # 4
+            [-1, 1, "Conv", [512, 3, 2]],
+            [-1, 9, "C3", [512]],  # 6
+            [-1, 1, "Conv", [1024, 3, 2]],
+            [-1, 3, "C3", [1024]],
+            [-1, 1, "SPPF", [1024, 5]],  # 9
+        ],
+        "head": [
+            [-1, 1, "Conv", [512, 1, 1]],  # 10
+            [-1, 1, "nn.Upsample", [None, 2, "nearest"]],
+            [[-1, 6], 1, "Concat", [1]],
+            [-1, 3, "C3", [512, False]],
+            [-1, 1, "Conv", [256, 1, 1]],  # 14
+            [-1, 1, "nn.Upsample", [None, 2, "nearest"]],
+            [[-1, 4], 1, "Concat", [1]],
+            [-1, 3, "C3", [256, False]],  # 17: small objects, stride 8
+            [-1, 1, "Conv", [256, 3, 2]],
+            [[-1, 14], 1, "Concat", [1]],
+            [-1, 3, "C3", [512, False]],  # 20: stride 16
+            [-1, 1, "Conv", [512, 3, 2]],
+            [[-1, 10], 1, "Concat", [1]],
+            [-1, 3, "C3", [1024, False]],  # 23: large objects, stride 32
+            [[17, 20, 23], 1, "Detect", ["nc"]],
+        ],
+    }

@@ -1,0 +1,156 @@
+"""A command whose reader is gone, whose disk for messages is full, whose memory, home or graphics are missing: the
+results are there, or one sentence says why not."""
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib import Terminal
+from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
+from CervicalSpineDetectionLib.PrintableText import printable
+from CervicalSpineDetectionLib.SafeChildren import runPython
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
+from CervicalSpineDetectionLib.StandardStreams import LastingStream, lastingStreams
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="streams and limits of Unix")
+# A detector that finds nothing, for the real one takes seconds to load.
+COMMAND = """
+import sys
+from CervicalSpineDetectionLib.CommandLine import Detect, Main
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
+def detect(image, arguments):
+    for line in range(2000):
+        print("a long story", line, flush=line % 2)
+    grid = {"size": [40] * 3, "spacing": [1.0] * 3, "origin": [0.0] * 3, "direction": [1.0, 0, 0, 0, 1, 0, 0, 0, 1]}
+    return DetectionResult([], [], grid, {"name": "none", "sha256": "0" * 64}, {})
+Detect.detect = detect
+sys.exit(Main.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Shell command line of a detection, to be redirected."""
+    voxels = np.random.default_rng(1).normal(-900, 100, (40, 40, 40)).astype(np.int16)
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(tmp_path / "ct.nrrd"))
+    (tmp_path / "run.py").write_text(COMMAND)
+    return f"{sys.executable} run.py detect ct.nrrd --output out --no-scene --no-preview"
+
+
+def shell(line, folder, **variables):
+    return subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], cwd=folder, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables})
+
+
+NOTHING_FOUND = 3  # exit status
+
+
+@pytest.mark.parametrize("redirection", ["| head -1", ">&- 2>&- <&-", "> /dev/full 2>&1"])
+def test_whatBecomesOfTheMessagesDoesNotBecomeOfTheResults(command, tmp_path, redirection):
+    run = shell(f"{command} {redirection}", tmp_path)
+
+    assert run.returncode == NOTHING_FOUND and "Traceback" not in run.stderr and "Exception" not in run.stderr
+    assert (tmp_path / "out" / "vertebrae.json").is_file()
+    assert "a long story" not in (tmp_path / "out" / "vertebrae.json").read_text()
+
+
+def test_badInputIsAStatusWhereNobodyReads(command, tmp_path):
+    run = shell(f"{command.replace('ct.nrrd', 'none')} 2>&-", tmp_path)
+    assert run.returncode == 2
+
+
+def test_aStreamShowsWhatATerminalWouldObey():
+    shown = []
+
+    class Terminal:
+        encoding = "ascii"
+        write = shown.append
+
+    LastingStream(Terminal()).write("a\x1b[2J\r é \udce9\tb\n")
+    assert shown == ["a\\x1b[2J\\r \\xe9 \\udce9\tb\n"]
+
+
+def test_theStreamsComeBack():
+    before = sys.stdout, sys.stderr
+    with contextlib.suppress(RuntimeError), lastingStreams():
+        assert sys.stdout is not before[0]
+        raise RuntimeError
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_textIsLeftAsItIsWhereAllOfItIsSeen():
+    assert printable("Müller_頸椎 1.nrrd") == "Müller_頸椎 1.nrrd"
+
+
+def test_aMessageIsBounded():
+    assert len(str(InputError("x" * 100_000))) < 3000
+
+
+# Memory, home, graphics
+
+
+@pytest.mark.parametrize("error", [
+    MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
+    ImportError("libtorch_cpu.so: failed to map segment from shared object"), RuntimeError("can't start new thread"),
+    OSError(12, "Cannot allocate memory"), RuntimeError("Exception thrown in SimpleITK: std::bad_alloc"),
+])
+def test_errorsThatMeanTooLittleMemoryAreKnown(error):
+    with pytest.raises(RuntimeError) as raised:
+        raise RuntimeError("outer") from error
+    assert isShortOfMemory(error) and isShortOfMemory(raised.value)
+    assert not isShortOfMemory(InputError("The file is damaged."))
+
+
+@pytest.mark.parametrize("megabytes", [150, 300, 600, 1200])
+def test_tooLittleMemoryIsOneSentence(command, tmp_path, megabytes):
+    """Of a real detection, with torch."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+    run = subprocess.run([sys.executable, "-m", "CervicalSpineDetectionLib", "detect", "ct.nrrd", "--output", "out"],
+                         cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True,
+                         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                              "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+
+    assert run.returncode == 2, run.stderr[-2000:]
+    assert len(run.stderr.splitlines()) == 1 and "memory" in run.stderr
+
+
+def test_noHomeIsNoFault(monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("CERVICAL_SPINE_WEIGHTS", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    monkeypatch.setattr("pwd.getpwuid", lambda number: (_ for _ in ()).throw(KeyError(number)))
+
+    assert findWeights().is_file()
+    with pytest.raises(InputError, match="No weights called none"):
+        findWeights("none")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can take another user's number")
+def test_aUserWithoutHomeAndPasswordEntryLoadsTheNetwork():
+    load = "from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector; loadDetector(None, 'cpu')"
+    run = shell(f'env -u HOME setpriv --reuid 54321 --regid 54321 --clear-groups {sys.executable} -c "{load}"', "/")
+    if run.returncode == 126 or "Permission denied" in run.stderr:
+        pytest.skip("that user can't read this Python")
+
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(1)", "import os; os.abort()", "import time; time.sleep(100)"])
+def test_graphicsThatFailOrHangAreNoGraphics(monkeypatch, code):
+    monkeypatch.setattr(Terminal, "DRAW_NOTHING", code)
+    monkeypatch.setattr(Terminal, "DRAW_SECONDS", 3)
+    assert not Terminal.canDraw()
+
+
+def test_aTrialThatCannotBeStartedIsNoGraphics(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert runPython("pass", 5) is None and not Terminal.canDraw()
