@@ -374,8 +374,8 @@ with AtomicFiles.atomicFolder(output, names) as folder:
         (folder / name).write_text("new " + name)
 print("done")
 """
-# Writing four files and the list, the commit, its empty folder, four files put in place, the rest; not killed.
-STAGES = range(1, 14)
+# Writing four files and the list, the commit, four files put in place, the rest; not killed.
+STAGES = range(1, 13)
 
 
 def withoutLock(folder):
