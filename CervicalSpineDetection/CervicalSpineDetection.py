@@ -32,11 +32,12 @@ class CervicalSpineDetection(ScriptedLoadableModule):
         ]
         self.parent.contributors = ["CervicalSpineDetection contributors"]
         self.parent.helpText = _("""
-Finds the cervical vertebrae C1 to C7 in a CT of the neck and adds a named ROI box and a centre point for each of them.
+Finds the cervical vertebrae C1 to C7 in a CT of the neck and adds a named ROI box and a center point for each of them.
 For research use only: check every box and every name before relying on it.
 """)
         self.parent.acknowledgementText = _("""
-The detector is a YOLOv5 network built and run with Ultralytics, which is licensed under AGPL-3.0.
+The detector is a YOLOv5u network (YOLOv5 backbone and neck, anchor-free head of Ultralytics) built and run with
+Ultralytics, which is licensed under AGPL-3.0.
 The training data are listed in the model card that lies beside the weights.
 """)
         # The Sample Data module may be discovered later than this one.

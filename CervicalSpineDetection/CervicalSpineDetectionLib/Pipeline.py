@@ -46,7 +46,7 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
     warnings = [warning] if warning else []
     if vertebrae and max(vertebra.confidence for vertebra in vertebrae) < SHOWN_CONFIDENCE and not confirmed:
         names = ", ".join(vertebra.level for vertebra in vertebrae)
-        warnings.append(f"What was seen could be {names}, but more likely is something else, so nothing is shown.")
+        warnings.append(f"What was found could be {names}, but more likely is something else, so nothing is shown.")
         vertebrae = []
     warnings += namingWarnings(fused, vertebrae, confirmed)
     marks.append(time.perf_counter())
@@ -71,7 +71,7 @@ def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed
         lower = len(fused.links) + len(fused.lowerLinks)
         return ["This CT shows thoracic or lumbar vertebrae; no cervical vertebra was found."] if lower >= 2 else []
     if fused.orientationDoubt:
-        return [f"The orientation in the header seems to be wrong ({fused.orientationDoubt}): no name is sure. "
+        return [f"The orientation in the header seems to be wrong ({fused.orientationDoubt}): no name is certain. "
                 "Correct the orientation, or check every name."]
     if fused.basis.anchors or confirmed:
         return []
@@ -82,8 +82,8 @@ def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed
                        for vertebra in (vertebrae[0], vertebrae[-1]))
         names = str(first) if first == last else f"{first} to {last}"
         other = f" The next most probable naming is {names} ({100 * probability:.0f} %)."
-    return ["Neither C1, C2 nor the first ribs are recognisable in this CT: all names may be off by one or more."
-            f"{other} Check, and use All levels up or down."]
+    return ["Neither C1, C2 nor the first ribs can be recognized in this CT: all names may be off by one or more."
+            f"{other} Check, and use Shift levels up or down."]
 
 
 def slicesFor(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolume, Array, str | None]:

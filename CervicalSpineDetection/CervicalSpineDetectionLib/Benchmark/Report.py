@@ -135,8 +135,8 @@ def _deviceLines(device, entry):
         f"{network['slices']} slices of {network['rows']} x {network['columns']}, "
         f"{network['flopsPerSlice'] / 1e9:.2f} GFLOP each if whole; the network is shown "
         f"{network['flops'] / (network['slices'] * network['flopsPerSlice']):.0%}",
-        f"{'stage':<10} {'seconds':>8} {'floor':>8} {'ratio':>7}"
-        + ("" if precision == "single" else f" {'floor in single precision':>26}"),
+        f"{'stage':<10} {'seconds':>8} {'limit':>8} {'ratio':>7}"
+        + ("" if precision == "single" else f" {'limit in single precision':>26}"),
     ]
 
     def against(seconds, floor, ratio, single):
@@ -181,7 +181,7 @@ def picture(path, figures):
         places = [i + number * width for i in range(len(shown))]
         stageAxes.bar(places, [entry["ours"]["stages"][stage] for stage in shown], width, label=device)
         floor = [entry["floor"]["stages"].get(stage, float("nan")) for stage in shown]
-        stageAxes.plot(places, floor, "k_", markersize=18, label="floor" if number == 0 else None)
+        stageAxes.plot(places, floor, "k_", markersize=18, label="hardware limit" if number == 0 else None)
         stageAxes.set_xticks(range(len(shown)), shown, rotation=30)
         names = ["detection", *entry["contenders"]]
         seconds = [entry["ours"]["detection"], *(c["seconds"] for c in entry["contenders"].values())]

@@ -1,1 +1,1 @@
-"""How fast a detection is: against other ways, against the machine's floor, and how it grows."""
+"""How fast a detection is: against other ways, against the hardware limit, and how it grows."""

@@ -60,7 +60,7 @@ def run(arguments):
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give the one with the unpacked data set.")
     cases = source.cases(folder)
-    print(f"{source.title}: {len(cases)} CTs\nLicence: {source.licence}\nPlease cite: {source.citation}", flush=True)
+    print(f"{source.title}: {len(cases)} CTs\nLicense: {source.licence}\nPlease cite: {source.citation}", flush=True)
     for part in ("cases", *(f"{HELD_OUT}/{split}" for split in SPLITS[1:]),
                  *(f"{kind}/{split}" for kind in ("images", "labels") for split in SPLITS)):
         ensureWritable(output / part)

@@ -192,10 +192,10 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
         if place.confidence < certainty:
             own.append("level uncertain")
         if place.moved > Settings.DOUBTFUL_MOVE_MM:
-            own.append("place uncertain")
+            own.append("position uncertain")
         outside = np.maximum(place.bounds.minimum - place.centre, place.centre - place.bounds.maximum)
         if outside.max() > Settings.OUTSIDE_MM:
-            own.append("centre outside its own box")
+            own.append("center outside its own box")
     pairs = list(zip(range(len(places)), range(1, len(places)), strict=False))
     levels = [place.level.order for place in places]
     distances = np.array([np.linalg.norm(places[lower].centre - places[upper].centre) for upper, lower in pairs])

@@ -132,6 +132,6 @@ class CervicalSpineDetectionLogic(ScriptedLoadableModuleLogic):
                 if isinstance(event, Failed):
                     raise InputError(event.message)
                 if isinstance(event, Cancelled):
-                    raise InputError(_("The detection was cancelled."))
+                    raise InputError(_("The detection was canceled."))
             slicer.app.processEvents()
             time.sleep(POLL_MILLISECONDS / 1000)

@@ -189,7 +189,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.otherNamingButton.enabled = not self.logic.isBusy
         button.text = _("Cancel") if self.logic.isBusy else _("Detect vertebrae")
         button.toolTip = (
-            _("End the detection; the scene stays as it is.") if self.logic.isBusy
+            _("Stop the detection; the scene stays unchanged.") if self.logic.isBusy
             else slicerIsTooOld() or (_("Find and name the vertebrae.") if canDetect else _("Select an input CT."))
         )
 
@@ -283,11 +283,11 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
                 self.correctionPanel.showDetected(self._isFirstDetection)
 
     def _onFailed(self, event):
-        self._showIdle(_("Not detected. The scene is as it was."))
+        self._showIdle(_("Detection failed. The scene is unchanged."))
         slicer.util.errorDisplay(event.message)
 
     def _onCancelled(self, event):
-        self._showIdle(_("Cancelled. The scene is as it was."))
+        self._showIdle(_("Canceled. The scene is unchanged."))
 
     def _showIdle(self, text="", isWarning=False):
         self.ui.progressBar.visible = False
@@ -342,7 +342,7 @@ def _summary(result, seconds):
         lines.append(_("The names rest on: {landmarks}.").format(landmarks=", ".join(result.basis.anchors)))
     uncertain = [vertebra.level for vertebra in result.vertebrae if vertebra.uncertain]
     if uncertain:
-        lines.append(_("\u26a0 Uncertain: {levels}; see the remarks.").format(levels=", ".join(uncertain)))
+        lines.append(_("\u26a0 Uncertain: {levels}; see Remarks.").format(levels=", ".join(uncertain)))
     sign = "\u26a0 " if _namesAreDoubtful(result) else ""
     return "\n".join([*lines, *(sign + warning for warning in result.warnings)])
 

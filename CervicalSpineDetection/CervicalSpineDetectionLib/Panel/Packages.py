@@ -75,7 +75,7 @@ class Packages:
         except Exception as error:
             raise PackagesMissing(
                 _("The Python packages could not be installed ({reason}). For a computer without a network see "
-                  "Advanced, Offline machine?").format(reason=error)
+                  "Advanced, Offline installation.").format(reason=error)
             ) from error
         importlib.invalidate_caches()
         if self.missing():
@@ -84,11 +84,11 @@ class Packages:
     def offlineHelp(self):
         """:return: text with the exact commands."""
         return _(
-            "1. On a computer with a network, the same system and the same Slicer, in a terminal (Command Prompt on "
-            "Windows); give the path of its PythonSlicer if Slicer is installed elsewhere there:\n\n"
+            "1. On a computer with a network connection, the same operating system and the same Slicer, in a terminal "
+            "(Command Prompt on Windows); adapt the path of PythonSlicer if Slicer is installed elsewhere there:\n\n"
             "{python} -m pip download --dest wheels {requirements}\n\n"
-            "2. Bring the folder wheels to this computer.\n\n"
-            "3. Here, under Advanced, click From a folder... and choose it. The same in a terminal:\n\n"
+            "2. Copy the folder wheels to this computer.\n\n"
+            "3. Here, under Advanced, click From a folder... and choose it. Or, in a terminal:\n\n"
             "{python} -m pip install --no-index --find-links wheels {requirements}\n\n"
             "{python} -m pip uninstall --yes opencv-python\n\n"
             "{python} -m pip install --no-index --find-links wheels --force-reinstall --no-deps "
@@ -101,8 +101,8 @@ class Packages:
             _("To detect vertebrae, these Python packages are installed into Slicer:\n\n{names}\n\n"
               "Size: about 1 GB to download and 2 GB on disk; on Linux and Windows with the GPU build of PyTorch about "
               "3 GB and 6 GB.\n"
-              "Licence: Ultralytics (package ultralytics) is under AGPL-3.0. Who distributes it with other software, "
-              "or offers it as a service, must meet AGPL-3.0 or hold an Enterprise licence.\n\n"
+              "License: Ultralytics (package ultralytics) is under AGPL-3.0. Whoever distributes it with other "
+              "software, or offers it as a service, must meet AGPL-3.0 or hold an Enterprise license.\n\n"
               "Install now? Without them, nothing is changed and no vertebra can be detected.").format(
                 names="\n".join(missing)),
             windowTitle=_("Cervical Spine Detection"),

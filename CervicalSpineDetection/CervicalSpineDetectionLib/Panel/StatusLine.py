@@ -50,7 +50,7 @@ def summaryOf(rows):
     :param rows: list of ``Scene.VertebraRow.Row``.
     """
     if not rows:
-        return _("There is no vertebra in this CT.")
+        return _("No vertebrae in this CT.")
     levels = ", ".join(row.level for row in rows)
     states = [(_("{count} confirmed"), sum(row.confirmed for row in rows)),
               (_("{count} edited"), sum(row.edited and not row.inserted for row in rows)),

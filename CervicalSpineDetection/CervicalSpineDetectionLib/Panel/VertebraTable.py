@@ -37,7 +37,7 @@ class VertebraTable:
         self._rows = []
         # PythonQt forgets the Python part of a widget that nothing in Python holds.
         self._levelBoxes = []
-        headers = ["", _("Level"), _("Conf."), _("Show"), _("Confirmed"), _("Lock"), _("Size (mm)"), _("Remarks")]
+        headers = ["", _("Level"), _("Conf."), _("Show"), _("Confirmed"), _("Lock"), _("W × D × H (mm)"), _("Remarks")]
         widget.setColumnCount(len(headers))
         widget.setHorizontalHeaderLabels(headers)
         widget.verticalHeader().hide()

@@ -7,6 +7,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, levelOfName
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
 
@@ -39,9 +40,9 @@ def contradictions(states, transformId) -> list[Conflict]:
     for level, group in groupby((state for state in states if state.level), key=lambda state: state.level):
         group = list(group)
         if len(group) > 1:
-            times = "twice" if len(group) == 2 else f"{len(group)} times"
-            found.append(Conflict(tuple(state.nodeId for state in group), f"{level} is there {times}: "
-                                  "give one another level, or delete one."))
+            text = (_("{level} is assigned twice: give one another level, or delete one.") if len(group) == 2
+                    else _("{level} is assigned {count} times: give the others another level, or delete them."))
+            found.append(Conflict(tuple(state.nodeId for state in group), text.format(level=level, count=len(group))))
     for state in states:
         for message in _ownContradictions(state, transformId):
             found.append(Conflict((state.nodeId,), message))
@@ -53,33 +54,39 @@ def doubts(states) -> list[Conflict]:
     found = []
     for state in states:
         if state.level and state.centre and _isApart(state):
-            found.append(Conflict((state.nodeId,), f"The centre point of {state.level} lies outside its box: "
-                                  "drag the point or the box, or reset it."))
+            text = _("The center point of {level} lies outside its box: drag the point or the box, or reset it.")
+            found.append(Conflict((state.nodeId,), text.format(level=state.level)))
     placed = [state for state in states if state.level and state.centre]
     for upper, lower in pairwise(placed):
         missing = LEVELS[levelIndex(upper.level) + 1:levelIndex(lower.level)]
         ids = (upper.nodeId, lower.nodeId)
         if missing:
-            found.append(Conflict(ids, f"{', '.join(missing)} between {upper.level} and {lower.level} "
-                                  f"{'is' if len(missing) == 1 else 'are'} missing: insert it, or shift or rename "
-                                  "what is wrong."))
+            text = (_("{missing} is missing between {upper} and {lower}: insert it, or shift or rename what is wrong.")
+                    if len(missing) == 1 else
+                    _("{missing} are missing between {upper} and {lower}: insert them, or shift or rename what is "
+                      "wrong."))
+            found.append(Conflict(ids, text.format(missing=", ".join(missing), upper=upper.level, lower=lower.level)))
         if upper.level != lower.level and not _isAbove(upper, lower):
-            found.append(Conflict((upper.nodeId, lower.nodeId), f"{lower.level} lies above {upper.level}: exchange "
-                                  "their levels, or move the one that is in the wrong place."))
+            text = _("{lower} lies above {upper}: swap their levels, or move the one that is in the wrong place.")
+            found.append(Conflict(ids, text.format(lower=lower.level, upper=upper.level)))
     return found
 
 
 def _ownContradictions(state, transformId):
     if state.level is None:
-        yield f'"{state.name}" names no vertebra: give it a level from {LEVELS[0]} to {LEVELS[-1]}, or delete it.'
+        yield _('"{name}" is not the name of a vertebra: give it a level from {first} to {last}, or delete it.').format(
+            name=state.name, first=LEVELS[0], last=LEVELS[-1])
     elif state.centre is None:
-        yield f"The centre point of {state.level} is missing: set its level again to bring it back, or delete it."
+        yield _("The center point of {level} is missing: set its level again to restore it, or delete it.").format(
+            level=state.level)
     elif levelOfName(state.pointLabel) != state.level:
-        yield f'The box "{state.name}" and its point "{state.pointLabel}" are named differently: set the level again.'
+        yield _('The box "{name}" and its point "{label}" have different names: set the level again.').format(
+            name=state.name, label=state.pointLabel)
     if min(state.orientedBox.size) <= 0:
-        yield f'The box "{state.name}" has no extent: undo, or reset it.'
+        yield _('The box "{name}" has no extent: undo, or reset it.').format(name=state.name)
     if state.transformId != transformId:
-        yield f'"{state.name}" and the CT are under different transforms: put both under the same one or none.'
+        yield _('"{name}" and the CT are under different transforms: put both under the same one or none.').format(
+            name=state.name)
 
 
 def _isApart(state):

@@ -28,6 +28,7 @@ from CervicalSpineDetectionLib.Scene.StateEdits import (
     checkUnlocked,
     shownVertebrae,
 )
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraNodes import inLevelOrder
 from CervicalSpineDetectionLib.Scene.VertebraRow import Row, rowOf
 from CervicalSpineDetectionLib.Scene.VertebraState import stateOf
@@ -121,12 +122,12 @@ class Corrections:
         checkLevel(level)
         others = shownVertebrae(self._present)
         if any(other.level == level for other in others):
-            raise InputError(f"{level} is there already: delete or rename it first.")
+            raise InputError(_("{level} exists already: delete or rename it first.").format(level=level))
         pointId = None
         if centreLps is None:
             pointId, centreLps = strayPoints(self._scene, self._volumeNode, self._present).get(level, (None, None))
         if centreLps is None and not others:
-            raise InputError("There is no vertebra yet to go by: insert the first one by click.")
+            raise InputError(_("There is no vertebra yet to interpolate from: insert the first one by click."))
         vertebra = interpolated(level, others, centreLps) if others else usualVertebra(level, centreLps)
         state = stateOf(vertebra, detected=False)
         return self._writeWithNew([*self._present, self._edits.stamped(replace(state, pointId=pointId))])
@@ -142,7 +143,7 @@ class Corrections:
         position = LPS_TO_RAS @ self._fromWorld(positionRas)
         others = shownVertebrae(self._present)
         if not others and firstLevel is None:
-            raise InputError("There is no vertebra yet to go by: say which level it is.")
+            raise InputError(_("There is no vertebra yet to interpolate from: choose its level first."))
         return self.insert(missingLevelAt(position, others) if others else firstLevel, position)
 
     def delete(self, *nodeIds):
@@ -173,7 +174,7 @@ class Corrections:
         """Make one box of two; it keeps the level and the orientation of ``nodeId``."""
         one, other = self._state(nodeId), self._state(otherId)
         if nodeId == otherId:
-            raise InputError("A vertebra can't be merged with itself: choose another one.")
+            raise InputError(_("A vertebra can't be merged with itself: select another one."))
         for state in (one, other):
             checkUnlocked(state)
         checkNamed(one)
@@ -183,8 +184,8 @@ class Corrections:
     def reset(self, nodeId):
         """Back to what the detector said."""
         if self._state(nodeId).value("DetectedLevel") is None:
-            raise InputError(f"{self._state(nodeId).name} was added by hand, so there is no detection to go back to: "
-                             "undo or delete it instead.")
+            raise InputError(_("{name} was inserted by hand and has no detection to restore: undo or delete it "
+                               "instead.").format(name=self._state(nodeId).name))
         self._replace(nodeId, lambda state: state.reset())
 
     def setConfirmed(self, nodeIds, confirmed):
@@ -269,7 +270,7 @@ class Corrections:
         for state in self._present:
             if state.nodeId == nodeId:
                 return state
-        raise InputError("That vertebra is no longer in the scene: choose another one.")
+        raise InputError(_("That vertebra is no longer in the scene: select another one."))
 
     def _fromWorld(self, positionRas):
         transformNode = self._volumeNode.GetParentTransformNode() if self._volumeNode else None
@@ -296,6 +297,6 @@ class Corrections:
     def _write(self, states):
         """One step."""
         if self._follower.isOver:
-            raise InputError("The CT is no longer in the scene: load it and detect again.")
+            raise InputError(_("The CT is no longer in the scene: load it and detect again."))
         self._follower.endDrag()
         self._steps.make(states)

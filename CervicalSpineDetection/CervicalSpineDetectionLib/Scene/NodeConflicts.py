@@ -5,6 +5,7 @@ from __future__ import annotations
 from CervicalSpineDetectionLib.Scene.CentrePoints import strayPoints
 from CervicalSpineDetectionLib.Scene.Conflicts import Conflict
 from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE, centresNodeOf, isWithoutCt, markupsNodes, vertebraNodes
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
 
 
@@ -12,7 +13,7 @@ def strayConflicts(scene, volumeNode, states) -> list[Conflict]:
     """Points without a box: what is meant is open, so that nothing can be exported."""
     return [
         Conflict((centresNodeOf(scene, volumeNode).GetID(),),
-                 f"The box of {level} is missing: insert {level} to make one, or undo.")
+                 _("The box of {level} is missing: insert {level} to make one, or undo.").format(level=level))
         for level in strayPoints(scene, volumeNode, states)
     ]
 
@@ -21,8 +22,8 @@ def copyConflicts(scene, volumeNode) -> list[Conflict]:
     """Clones made in Slicer's Data module. They don't name the CT, so they are no vertebrae of it."""
     ours = {_mark(node): node.GetName() for node in vertebraNodes(scene, volumeNode)} if volumeNode else {}
     return [
-        Conflict((node.GetID(),), f'"{node.GetName()}" is a copy of "{ours[_mark(node)]}" and is left out: delete it '
-                 "in the Data module, and insert a level that you need.")
+        Conflict((node.GetID(),), _('"{copy}" is a copy of "{name}" and is left out: delete it in the Data module, and '
+                                    "insert the level you need.").format(copy=node.GetName(), name=ours[_mark(node)]))
         for node in markupsNodes(scene)
         if isWithoutCt(node) and _mark(node) in ours
     ]

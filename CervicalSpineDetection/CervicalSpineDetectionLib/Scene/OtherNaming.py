@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
 from CervicalSpineDetectionLib.Spine.Vertebra import MENTIONED_PROBABILITY, DetectionResult
 
@@ -54,5 +55,5 @@ def otherNamingOf(states) -> OtherNaming | None:
     first, last = min(orders), max(orders)
     if first < 0 or last >= len(LEVELS):
         return None
-    names = LEVELS[first] if first == last else f"{LEVELS[first]} to {LEVELS[last]}"
+    names = LEVELS[first] if first == last else _("{first} to {last}").format(first=LEVELS[first], last=LEVELS[last])
     return OtherNaming(shift, probability, names)

@@ -19,6 +19,7 @@ from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes
 from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups
 from CervicalSpineDetectionLib.Scene.SegmentationNode import addSegmentation
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates, vertebraeFromNodes, writeStates
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
@@ -32,7 +33,7 @@ def resultFromScene(scene, volumeNode) -> DetectionResult:
     """
     vertebrae = vertebraeFromNodes(scene, volumeNode)
     if not vertebrae:
-        raise InputError("There is no vertebra to export: detect first.")
+        raise InputError(_("There is no vertebra to export: detect first."))
     attributes = [(node.GetAttribute(PREFIX + "ModelName"), node.GetAttribute(PREFIX + "ModelSha256"))
                   for node in vertebraNodes(scene, volumeNode)]
     model = next(({"name": name, "sha256": sha256} for name, sha256 in attributes if name), {})
@@ -46,7 +47,7 @@ def addBoneSegmentation(scene, volumeNode):
     :raises InputError: see ``resultFromScene``.
     """
     result = resultFromScene(scene, volumeNode)
-    image, _ = correctHuOffset(imageFromVolumeNode(volumeNode))
+    image = correctHuOffset(imageFromVolumeNode(volumeNode))[0]
     mask = boneMask(result.vertebrae, image)
     return addSegmentation(scene, mask, f"{volumeNode.GetName()} vertebrae", volumeNode)
 
@@ -63,7 +64,8 @@ def exportScene(scene, volumeNode, path) -> None:
     path = Path(path)
     write = next((write for ending, write in WRITERS.items() if path.name.endswith(ending)), None)
     if write is None:
-        raise InputError(f'"{path.name}" is to end in one of {", ".join(WRITERS)}.')
+        raise InputError(_('"{name}" must end with one of {endings}.').format(
+            name=path.name, endings=", ".join(WRITERS)))
     result = resultFromScene(scene, volumeNode)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         temporary = Path(folder) / path.name
@@ -76,18 +78,18 @@ def _writeLabelMap(path, result, volumeNode):
     try:
         sitk.WriteImage(labels, str(path), useCompression=True)
     except RuntimeError as error:
-        raise OSError(f"Could not write {path.name}.") from error
+        raise OSError(_("Could not write {name}.").format(name=path.name)) from error
 
 
 def _writeBundle(path, result, volumeNode):
     states = [replace(state, nodeId=None, pointId=None) for state in readStates(volumeNode.GetScene(), volumeNode)]
-    with headlessScene() as (scene, _):
+    with headlessScene() as (scene, _applicationLogic):
         # Not by its name, which may be a patient's.
         copy = volumeNodeFromImage(scene, imageFromVolumeNode(volumeNode), "CT")
         copy.AddDefaultStorageNode()
         writeStates(scene, copy, states)
         if not scene.WriteToMRB(str(path)):
-            raise OSError(f"Could not write {path.name}.")
+            raise OSError(_("Could not write {name}.").format(name=path.name))
 
 
 WRITERS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraState import hull
 from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
@@ -62,7 +63,7 @@ def interpolated(level, others, centre=None) -> Vertebra:
         return (1 - weight) * quantity(upper) + weight * quantity(lower)
 
     # The rotation nearest to the mean of two.
-    left, _, right = np.linalg.svd(between(lambda vertebra: vertebra.orientedBox.axes))
+    left, _stretch, right = np.linalg.svd(between(lambda vertebra: vertebra.orientedBox.axes))
     axes = left @ right
     toBox = between(lambda vertebra: vertebra.orientedBox.axes @ (vertebra.orientedBox.centre - vertebra.centre))
     box = OrientedBox(place + toBox @ axes, between(lambda vertebra: vertebra.orientedBox.size), axes)
@@ -82,11 +83,11 @@ def missingLevelAt(position, others) -> str:
     nearest = int(np.argmin(heights))
     level = LEVELS[nearest]
     if level in present:
-        raise InputError(f"{level} stands there already: click where a level is missing, or shift or rename its "
-                         "neighbours first.")
+        raise InputError(_("{level} is already there: click where a level is missing, or shift or rename its neighbors "
+                           "first.").format(level=level))
     if heights[nearest] > REACH_MM:
-        raise InputError(f"No level from {LEVELS[0]} to {LEVELS[-1]} is expected there: click nearer to the spine's "
-                         "other vertebrae.")
+        raise InputError(_("No level from {first} to {last} is expected there: click closer to the other vertebrae of "
+                           "the spine.").format(first=LEVELS[0], last=LEVELS[-1]))
     return level
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, boxCorners, hull, stateOf
 from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
@@ -52,8 +53,9 @@ class StateEdits:
         for state in moved:
             checkUnlocked(state)
             if not 0 <= levelIndex(state.level) + step < len(LEVELS):
-                raise InputError(f"The levels can't be shifted: {state.level} would leave {LEVELS[0]} to {LEVELS[-1]}; "
-                                 "delete or rename it first.")
+                raise InputError(_("The levels can't be shifted: {level} would leave the range {first} to {last}; "
+                                   "delete or rename it first.").format(
+                                       level=state.level, first=LEVELS[0], last=LEVELS[-1]))
         ids = {state.nodeId for state in moved}
         return [self.edited(state.named(LEVELS[levelIndex(state.level) + step])) if state.nodeId in ids else state
                 for state in states]
@@ -98,19 +100,20 @@ def shownVertebrae(states) -> list[Vertebra]:
 def checkLevel(level):
     """:raises InputError: it is none."""
     if level not in LEVELS:
-        raise InputError(f'"{level}" is no level: choose one from {LEVELS[0]} to {LEVELS[-1]}.')
+        raise InputError(_('"{level}" is not a level: choose one from {first} to {last}.').format(
+            level=level, first=LEVELS[0], last=LEVELS[-1]))
 
 
 def checkUnlocked(state):
     """:raises InputError: it is locked."""
     if state.locked:
-        raise InputError(f"{state.name} is locked: unlock it first.")
+        raise InputError(_("{name} is locked: unlock it first.").format(name=state.name))
 
 
 def checkNamed(state):
     """:raises InputError: its name names no vertebra."""
     if state.level is None:
-        raise InputError(f'"{state.name}" names no vertebra: give it a level first.')
+        raise InputError(_('"{name}" is not the name of a vertebra: give it a level first.').format(name=state.name))
 
 
 def _half(whole, side):

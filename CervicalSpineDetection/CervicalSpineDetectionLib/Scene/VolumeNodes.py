@@ -10,6 +10,7 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
@@ -64,9 +65,10 @@ def _voxels(node):
     """View, shape (slices, rows, columns)."""
     imageData = node.GetImageData()
     if imageData is None or imageData.GetNumberOfPoints() == 0:
-        raise InputError(f'The volume "{node.GetName()}" has no voxels: load a CT and select it.')
+        raise InputError(_('The volume "{name}" has no voxels: load a CT and select it.').format(name=node.GetName()))
     if imageData.GetNumberOfScalarComponents() != 1:
-        raise InputError(f'The volume "{node.GetName()}" has several values a voxel: select a CT.')
+        raise InputError(_('The volume "{name}" has several values per voxel: select a CT.').format(
+            name=node.GetName()))
     voxels = vtk_to_numpy(imageData.GetPointData().GetScalars())
     return voxels.reshape(imageData.GetDimensions()[::-1])
 

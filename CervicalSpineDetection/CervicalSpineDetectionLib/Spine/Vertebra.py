@@ -68,8 +68,8 @@ class Vertebra:
     def remark(self) -> str:
         """Why a person should look at this level, empty for a sure one."""
         return "; ".join(text for doubtful, text in (
-            (self.inferred, "not seen, placed between its neighbours"),
-            (not self.complete, "cut by the image edge"),
+            (self.inferred, "interpolated (not detected)"),
+            (not self.complete, "partly outside the field of view"),
             (bool(self.doubt), self.doubt),
         ) if doubtful)
 

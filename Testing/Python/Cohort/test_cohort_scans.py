@@ -156,4 +156,4 @@ def test_doubtGrowsFromLowConfidenceToUnseenLevelsToConflictsToNothing():
 def test_reasonsNameTheLevel():
     result = madeResult(madeVertebra("C3", inferred=True), warnings=["Tilted."])
 
-    assert reasonsOf(result) == ["C3: not seen, placed between its neighbours.", "Tilted."]
+    assert reasonsOf(result) == ["C3: interpolated (not detected).", "Tilted."]

@@ -124,8 +124,8 @@ def test_resultIsWrittenAndTabled(standIns, ct, tmp_path, capfd):
     assert set(document["timings"]) == {"read", "network"}
     rows = [line for line in printed.out.splitlines() if line.startswith("C")]
     assert rows[0].split() == ["C5", "0.97", "1.2", "-20.0", "60.0", "51", "x", "45", "x", "16"]
-    assert rows[1].endswith("not seen, placed between its neighbours")
-    assert rows[2].endswith("cut by the image edge")
+    assert rows[1].endswith("interpolated (not detected)")
+    assert rows[2].endswith("partly outside the field of view")
     assert "Note: Look twice." in printed.out
     assert str(tmp_path / "out") in printed.out
     assert printed.err == ""

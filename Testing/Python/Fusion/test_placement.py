@@ -146,7 +146,7 @@ def test_aBodyFarFromItsPlaceIsDoubtedAndItsNameKeepsItsProbability():
     entries[2].centre[2] += 9
     places = withEvenSpacing(entries)
     assert places[2].confidence == entries[2].confidence
-    assert "place uncertain" in doubtsOf(places, 0.5)[2]
+    assert "position uncertain" in doubtsOf(places, 0.5)[2]
     assert doubtsOf(withEvenSpacing(found()), 0.5) == [""] * len(places)
 
 
@@ -159,7 +159,7 @@ def test_aNameBelowTheCertaintyIsDoubted():
 def test_aCentreOutsideItsOwnBoxIsDoubted():
     places = found()
     outside = replace(places[1], centre=places[1].bounds.maximum + [0, 0, 3.0])
-    assert "centre outside its own box" in doubtsOf([places[0], outside, *places[2:]], 0.5)[1]
+    assert "center outside its own box" in doubtsOf([places[0], outside, *places[2:]], 0.5)[1]
 
 
 def test_aBoxInsideItsNeighboursIsDoubted():

@@ -100,7 +100,7 @@ def test_detectButtonIsCancelDuringARun(ui, client, volumeNode):
 
     assert not client.isBusy
     assert ui.detectButton.text == "Detect vertebrae"
-    assert ui.statusLabel.text == "Cancelled. The scene is as it was."
+    assert ui.statusLabel.text == "Canceled. The scene is unchanged."
     assert not ui.progressBar.isVisible()
     assert boxNodes(volumeNode) == []
 
@@ -296,7 +296,7 @@ def test_ctRemovedDuringARunCancelsIt(ui, client, volumeNode):
     settle(POLLED)
 
     assert not client.isBusy
-    assert ui.statusLabel.text == "Cancelled. The scene is as it was."
+    assert ui.statusLabel.text == "Canceled. The scene is unchanged."
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode") == 0
 
 
@@ -396,7 +396,7 @@ def test_scriptWaitsForTheResult(module, volumeNode):
     assert len(boxNodes(volumeNode)) == 1
 
 
-@pytest.mark.parametrize(("event", "message"), [(Failed("Too dark."), "Too dark."), (Cancelled(), "was cancelled")])
+@pytest.mark.parametrize(("event", "message"), [(Failed("Too dark."), "Too dark."), (Cancelled(), "was canceled")])
 def test_scriptIsToldWhyThereIsNoResult(module, volumeNode, event, message):
     from CervicalSpineDetectionLib.Errors import InputError
 

@@ -81,7 +81,8 @@ def test_doubtsAreRemarkedInTheTable(ui, volumeNode):
     addVertebrae(slicer.mrmlScene, madeResult(("C3",), inferred=True, complete=False), volumeNode)
     settle()
 
-    assert "not seen" in textInTable(ui, 0, REMARK) and "cut by the image edge" in textInTable(ui, 0, REMARK)
+    remark = textInTable(ui, 0, REMARK)
+    assert "not detected" in remark and "partly outside the field of view" in remark
 
 
 def test_levelChosenInTheTableRenamesTheVertebra(ui, detected):
@@ -178,7 +179,7 @@ def test_insertedLevelThatIsThereIsRefusedAndSaid(ui, detected, errors):
     chooseInBox(ui.insertLevelComboBox, 3)
     click(ui.insertButton)
 
-    assert len(errors) == 1 and "C4 is there already" in errors[0]
+    assert len(errors) == 1 and "C4 exists already" in errors[0]
     assert ui.vertebraTable.rowCount == 5
 
 
@@ -291,7 +292,7 @@ def test_longRemarksStayInsideANarrowTable(module, ui, detected, monkeypatch):
 def test_conflictIsShownWithTheWayToMendItAndGoesWhenMended(ui, detected):
     assert not ui.conflictsLabel.isVisible()
     chooseInBox(ui.vertebraTable.cellWidget(2, LEVEL), 4)
-    assert "C5 is there twice" in ui.conflictsLabel.text and ui.conflictsLabel.isVisible()
+    assert "C5 is assigned twice" in ui.conflictsLabel.text and ui.conflictsLabel.isVisible()
     click(ui.undoButton)
 
     assert not ui.conflictsLabel.isVisible()
@@ -469,7 +470,7 @@ def test_contradictionIsNotExportedAndTheOldFileStays(ui, detected, saveAs, erro
     chooseInBox(ui.vertebraTable.cellWidget(2, LEVEL), 4)
     click(ui.exportJsonButton)
 
-    assert len(errors) == 1 and "C5 is there twice" in errors[0]
+    assert len(errors) == 1 and "C5 is assigned twice" in errors[0]
     assert path.read_text(encoding="utf-8") == "old"
 
 

@@ -39,8 +39,8 @@ CONTROL, SHIFT, ALT = QtCore.Qt.ControlModifier, QtCore.Qt.ShiftModifier, QtCore
 Key = QtCore.Qt
 POLLED = 80
 LEVELS = ["C2", "C3", "C4", "C5", "C6"]
-WARNING = ("Neither C1, C2 nor the first ribs are recognisable in this CT: all names may be off by one or more. The "
-           "next most probable naming is C5 to T1 (23 %). Check, and use All levels up or down.")
+WARNING = ("Neither C1, C2 nor the first ribs can be recognized in this CT: all names may be off by one or more. The "
+           "next most probable naming is C5 to T1 (23 %). Check, and use Shift levels up or down.")
 
 
 def focused():
@@ -405,7 +405,7 @@ def test_undoPastTheDetectionLeavesNothingInTheViews(module, ui, client, shown, 
     assert boxNodes(smallNeck) == []
     for name in names:
         assert np.any(shown[name].picture() != withBoxes[name])
-    assert ui.statusLabel.text == "Undone. There is no vertebra in this CT."
+    assert ui.statusLabel.text == "Undone. No vertebrae in this CT."
     click(ui.redoButton)
     assert ui.statusLabel.text == "Redone. C2, C3, C4, C5, C6"
     assert chosen(module) == [boxNodes(smallNeck)[2].GetID()]
@@ -437,7 +437,7 @@ def test_doubtfulNamesAreSaidInTheColourOfWarnings(module, ui, client, volumeNod
     detect(ui, client, doubtfulResult())
 
     assert f"\u26a0 {WARNING}" in ui.statusLabel.text
-    assert "\u26a0 Uncertain: C4, C5, C6, C7; see the remarks." in ui.statusLabel.text
+    assert "\u26a0 Uncertain: C4, C5, C6, C7; see Remarks." in ui.statusLabel.text
     assert ui.statusLabel.styleSheet == ui.conflictsLabel.styleSheet and "color" in ui.statusLabel.styleSheet
     # All of it is read in the panel's width.
     label = ui.statusLabel

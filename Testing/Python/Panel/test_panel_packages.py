@@ -175,7 +175,7 @@ def test_failedInstallationIsSaidWithTheWayOut(ui, client, volumeNode, machine, 
     click(ui.detectButton)
 
     assert client.jobs == []
-    assert len(errors) == 1 and "no route to host" in errors[0] and "Offline machine?" in errors[0]
+    assert len(errors) == 1 and "no route to host" in errors[0] and "Offline installation" in errors[0]
 
 
 def test_installationFromAFolderUsesNoNetwork(module, ui, machine, monkeypatch, tmp_path):

@@ -342,7 +342,7 @@ def test_whatWasNotSeenIsMarkedInTheReport(dicomCase):
 
     remarks = {box.tracking_identifier: [item.value.meaning for item in box.get_qualitative_evaluations()
                                          if item.name.value == "remark"] for box in boxes}
-    assert remarks["C4 box"] == ["not seen, placed between its neighbours"]
+    assert remarks["C4 box"] == ["interpolated (not detected)"]
     assert remarks["C5 box"] == []
 
 

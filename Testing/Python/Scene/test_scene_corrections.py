@@ -193,7 +193,7 @@ def test_resetGoesBackToTheDetection(scene, volumeNode, corrections):
 def test_insertedVertebraCantBeReset(corrections):
     nodeId = corrections.insert("C6")
 
-    with pytest.raises(InputError, match="added by hand"):
+    with pytest.raises(InputError, match="inserted by hand"):
         corrections.reset(nodeId)
 
 
@@ -264,7 +264,7 @@ def test_editorIsNotedOnlyWhereGiven(scene, volumeNode, corrections):
 
 
 def test_presentOrUnknownLevelIsNotInserted(corrections):
-    with pytest.raises(InputError, match="C4 is there already"):
+    with pytest.raises(InputError, match="C4 exists already"):
         corrections.insert("C4")
     with pytest.raises(InputError, match="L1"):
         corrections.insert("L1")
@@ -305,7 +305,7 @@ def test_clickIntoAGapGivesTheMissingLevel(corrections):
 
 
 def test_clickOnAPresentLevelIsRefused(corrections):
-    with pytest.raises(InputError, match="C4 stands there already"):
+    with pytest.raises(InputError, match="C4 is already there"):
         corrections.insertAt([-31.5, 48.25, 500])
 
 
@@ -355,7 +355,7 @@ def test_splitWithoutAFreeLevelShowsTheConflict(corrections):
     corrections.split(idOf(corrections, "C4"))
 
     assert levels(corrections) == ["C3", "C4", "C5", "C5"]
-    assert any("C5 is there twice" in message for message in messages(corrections))
+    assert any("C5 is assigned twice" in message for message in messages(corrections))
 
 
 def test_mergedBoxHoldsBoth(scene, volumeNode, corrections):
@@ -386,9 +386,9 @@ def test_twoOfALevelAreAConflict(corrections):
 
     (conflict,) = corrections.conflicts()
     assert set(conflict.nodeIds) == twice
-    assert conflict.message == "C4 is there twice: give one another level, or delete one."
+    assert conflict.message == "C4 is assigned twice: give one another level, or delete one."
     assert levels(corrections) == ["C4", "C4", "C5"]
-    with pytest.raises(InputError, match="C4 is there twice"):
+    with pytest.raises(InputError, match="C4 is assigned twice"):
         corrections.confirmedVertebrae() if corrections.confirmAll() is None else None
 
 
@@ -398,21 +398,21 @@ def test_exchangedLevelsAreAConflict(corrections):
     corrections.relabel(lower, "C4")
 
     assert [set(conflict.nodeIds) for conflict in corrections.conflicts()] == [{upper, lower}]
-    assert messages(corrections)[0].startswith("C5 lies above C4: exchange their levels")
+    assert messages(corrections)[0].startswith("C5 lies above C4: swap their levels")
 
 
 def test_gapIsAConflict(corrections):
     corrections.delete(idOf(corrections, "C4"))
 
     assert messages(corrections) == [
-        "C4 between C3 and C5 is missing: insert it, or shift or rename what is wrong."]
+        "C4 is missing between C3 and C5: insert it, or shift or rename what is wrong."]
 
 
 def test_pointOutsideItsBoxIsAConflict(scene, volumeNode, corrections):
     centresNodeOf(scene, volumeNode).SetNthControlPointPosition(1, -31.5, 90, 500)
 
     assert [conflict.nodeIds for conflict in corrections.conflicts()] == [(idOf(corrections, "C4"),)]
-    assert "centre point of C4 lies outside its box" in messages(corrections)[0]
+    assert "center point of C4 lies outside its box" in messages(corrections)[0]
 
 
 @pytest.mark.parametrize("original", ["C5", "Vertebra centres"])
@@ -426,7 +426,7 @@ def test_copyIsAConflictAndNoVertebra(scene, volumeNode, corrections, original):
     slicer.vtkSlicerSubjectHierarchyModuleLogic.CloneSubjectHierarchyItem(hierarchy, item)
 
     expected = (f'"{original} Copy" is a copy of "{original}" and is left out: delete it in the Data module, and '
-                "insert a level that you need.")
+                "insert the level you need.")
     assert messages(corrections) == seen[-1] == [expected]
     assert levels(corrections) == ["C3", "C4", "C5"]
     assert len(vertebraeFromNodes(scene, volumeNode)) == 3
@@ -437,7 +437,7 @@ def test_copyIsAConflictAndNoVertebra(scene, volumeNode, corrections, original):
 def test_lostPointIsAConflictAndComesBackWithTheLevel(scene, volumeNode, corrections):
     before = vertebraeFromNodes(scene, volumeNode)
     centresNodeOf(scene, volumeNode).UnsetNthControlPointPosition(1)
-    assert "The centre point of C4 is missing" in messages(corrections)[0]
+    assert "The center point of C4 is missing" in messages(corrections)[0]
     node = box(corrections, scene, "C4")
     node.SetCenter(np.array(node.GetCenter()) + [1, 2, 3])
 
@@ -462,9 +462,9 @@ def test_pointThatLostItsBoxIsAConflictAndGetsOneByInsertion(scene, volumeNode):
 
 
 @pytest.mark.parametrize("edit, message", [
-    (lambda node: node.SetName("Atlas"), '"Atlas" names no vertebra'),
-    (lambda node: node.SetName(""), '"" names no vertebra'),
-    (lambda node: node.SetName("C2"), 'box "C2" and its point "C3" are named differently'),
+    (lambda node: node.SetName("Atlas"), '"Atlas" is not the name of a vertebra'),
+    (lambda node: node.SetName(""), '"" is not the name of a vertebra'),
+    (lambda node: node.SetName("C2"), 'box "C2" and its point "C3" have different names'),
     (lambda node: node.SetSize(0, 20, 20), 'box "C3" has no extent'),
     (lambda node: node.SetAndObserveTransformNodeID("vtkMRMLLinearTransformNode1"), "different transforms"),
 ])

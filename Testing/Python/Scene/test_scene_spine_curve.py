@@ -88,7 +88,7 @@ def test_levelIsToldByTheHeightAlongTheSpine(level, behind):
 
 
 def test_placeOfAPresentLevelIsRefused():
-    with pytest.raises(InputError, match="C4 stands there already"):
+    with pytest.raises(InputError, match="C4 is already there"):
         missingLevelAt(lordotic("C4").centre, without("C3"))
 
 

@@ -123,8 +123,8 @@ def test_attributesTellProvenance(scene, volumeNode):
 
 @pytest.mark.parametrize("change, reason", [
     ({"doubt": "level uncertain"}, "level uncertain"),
-    ({"inferred": True}, "not seen"),
-    ({"complete": False}, "cut by the image edge"),
+    ({"inferred": True}, "not detected"),
+    ({"complete": False}, "partly outside the field of view"),
 ])
 def test_uncertainVertebraIsMarkedAndTheReasonGiven(scene, change, reason):
     vertebra = madeVertebra("C6", **change)
@@ -289,13 +289,13 @@ def test_renamedLevelComesBackInOrder(scene, volumeNode):
 
 
 @pytest.mark.parametrize("edit, message", [
-    (lambda boxes, centres: boxes[0].SetName("C5"), "C5 is there twice"),
-    (lambda boxes, centres: boxes[0].SetName("C2"), 'box "C2" and its point "C3" are named differently'),
-    (lambda boxes, centres: centres.SetNthControlPointLabel(0, "C2"), 'box "C3" and its point "C2" are named'),
-    (lambda boxes, centres: boxes[0].SetName("Atlas"), "names no vertebra"),
-    (lambda boxes, centres: boxes[0].SetName(""), "names no vertebra"),
-    (lambda boxes, centres: removePoint(centres, 1), "centre point of C4 is missing"),
-    (lambda boxes, centres: centres.UnsetNthControlPointPosition(1), "centre point of C4 is missing"),
+    (lambda boxes, centres: boxes[0].SetName("C5"), "C5 is assigned twice"),
+    (lambda boxes, centres: boxes[0].SetName("C2"), 'box "C2" and its point "C3" have different names'),
+    (lambda boxes, centres: centres.SetNthControlPointLabel(0, "C2"), 'box "C3" and its point "C2" have different'),
+    (lambda boxes, centres: boxes[0].SetName("Atlas"), "is not the name of a vertebra"),
+    (lambda boxes, centres: boxes[0].SetName(""), "is not the name of a vertebra"),
+    (lambda boxes, centres: removePoint(centres, 1), "center point of C4 is missing"),
+    (lambda boxes, centres: centres.UnsetNthControlPointPosition(1), "center point of C4 is missing"),
     (lambda boxes, centres: boxes[0].GetScene().RemoveNode(boxes[0]), "box of C3 is missing"),
 ])
 def test_ambiguousEditIsRefused(scene, volumeNode, edit, message):
