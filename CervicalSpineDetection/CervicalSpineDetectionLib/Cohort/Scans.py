@@ -13,7 +13,7 @@ from pathlib import Path
 import pydicom
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom
+from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 
 HEADER_TAGS = ["ImageType", "Modality", "SeriesInstanceUID"]

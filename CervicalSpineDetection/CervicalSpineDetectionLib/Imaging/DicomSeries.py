@@ -1,322 +1,202 @@
-"""One CT series of DICOM slices as a volume, refused where its geometry is not an even stack.
-
-Readers that take the slice distance from a header field, or from the first two slices, silently give wrong geometry for
-missing slices and tilted gantries. Here position and orientation of every slice count (DICOM PS3.3 C.7.6.2.1.1). The
-slices of a tilted gantry are moved to a straight grid.
-"""
+"""One CT series of DICOM slices as a volume: which files are its slices, and what else lies beside them."""
 
 from __future__ import annotations
 
 import itertools
-import warnings
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import pydicom
-import pydicom.misc
-import pydicom.uid
 import SimpleITK as sitk
-from pydicom.multival import MultiValue
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Imaging.DicomFrames import readFrames
+from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, isDicom, readDicomHeader
+from CervicalSpineDetectionLib.Imaging.DicomPixels import readSlices
+from CervicalSpineDetectionLib.Imaging.DicomStack import MINIMUM_SLICES, stackOf, straightened
 
-# Headers with the file, or the number of the frame, they are of.
-Files: TypeAlias = list[tuple[Path, pydicom.Dataset]]
-Slices: TypeAlias = list[tuple[Any, pydicom.Dataset]]
-# Tag -> type of its value. A damaged file can hold any; numbers are checked where they are used.
-HEADER_TAGS: dict[str, Any] = {
-    "Columns": object, "ImageOrientationPatient": object, "ImagePositionPatient": object,
-    "ImageType": (str, MultiValue), "Modality": str, "NumberOfFrames": int, "PhotometricInterpretation": str,
-    "PixelSpacing": object, "Rows": object, "SamplesPerPixel": int, "SeriesInstanceUID": str, "SeriesNumber": object,
-    "SOPInstanceUID": str,
-}
+# Series UID and modality: what belongs together. Structure sets and doses often bear the UID of their CT.
+SeriesKey: TypeAlias = tuple[str, str]
+Series: TypeAlias = dict[SeriesKey, list[DicomHeader]]
 # A study's folder holds a few thousand; more is a whole archive, whose headers would take minutes to read.
 MAXIMUM_FILES = 20_000
-# Tag -> shape of its numbers.
-GEOMETRY_TAGS = {
-    "Rows": (), "Columns": (), "ImagePositionPatient": (3,), "ImageOrientationPatient": (6,), "PixelSpacing": (2,),
-}
-CT_CLASSES = (pydicom.uid.CTImageStorage, pydicom.uid.EnhancedCTImageStorage)
-MINIMUM_SLICES = 3
-SAME_POSITION_MM = 0.01
-# Headers hold positions rounded to 0.1 mm or better; what counts is that the error does not add up over the stack.
-EVEN_TOLERANCE_MM = 0.1
-EVEN_TOLERANCE = 0.01
-# In-plane shift of a slice against a straight stack: below one pixel of a usual CT.
-SHIFT_TOLERANCE_MM = 1.0
-DIRECTION_TOLERANCE = 1e-3
-# CT gantries tilt by up to 30 degrees; beyond 45 something else is wrong.
-MAXIMUM_TILT_DEGREES = 45
-
-
-def isDicom(path: str | Path) -> bool:
-    """Whether a file is DICOM (part 10, with preamble)."""
-    return pydicom.misc.is_dicom(path)
+# Disks have patient, study and series each in a folder of its own below one for all.
+MAXIMUM_DEPTH = 6
+INDEX_NAME = "DICOMDIR"
+SCOUT = "LOCALIZER"
+OWN_SERIES = "Each slice states to be a series of its own; they were taken as one CT."
 
 
 def readDicomSeries(path: str | Path) -> tuple[sitk.Image, list[str]]:
     """Read a CT series.
 
-    :param path: folder with the slices of one CT series, or one file of a series, whose other slices lie beside it.
+    :param path: folder with the slices of one CT series, also in folders below it; a DICOMDIR, for its folder; or one
+        file of a series, whose other slices lie beside it.
     :return: (sitk float32 image in HU and LPS mm, slices along their normal; list of warnings).
     :raises InputError: no CT series or several, or slices that are missing, doubled, uneven, shifted or damaged.
     """
     path = Path(path)
+    if path.name.upper() == INDEX_NAME:
+        path = path.parent
     if path.is_dir():
-        slices, notes = _onlySeries(_readHeaders(path), path)
+        headers, notes = _onlySeries(seriesBelow(path), path)
     else:
-        slices, notes = _seriesOf(path), []
-    if _isMultiFrame(slices[0][1]):
-        frames, voxels = _readFrames(slices[0][0])
-        frames, (spacing, origin, direction), shift = _stack(frames)
-        image = sitk.GetImageFromArray(voxels[[number for number, _ in frames]])
+        headers, notes = _seriesOf(path)
+    if headers[0].frames > 1:
+        stack, image = readFrames(headers[0])
     else:
-        slices, (spacing, origin, direction), shift = _stack(slices)
-        image = _readSlices([file for file, _ in slices])
-    image.SetSpacing(spacing)
-    image.SetOrigin(origin)
-    image.SetDirection(direction)
-    if shift.any():
-        angle = np.degrees(np.arctan(np.linalg.norm(shift)))
-        notes = [*notes, f"The gantry was tilted {angle:.1f} degrees; the slices were moved to a straight grid."]
-        image = _straightened(image, shift)
+        stack = stackOf(headers)
+        image = readSlices(stack.slices)
+    image.SetSpacing(stack.spacing)
+    image.SetOrigin(stack.origin)
+    image.SetDirection(stack.direction)
+    if stack.leftOut:
+        notes.append(f"{_pictures(stack.leftOut)} of another size or orientation in the CT's series were left out.")
+    if stack.shift.any():
+        angle = np.degrees(np.arctan(np.linalg.norm(stack.shift)))
+        notes.append(f"The gantry was tilted {angle:.1f} degrees; the slices were moved to a straight grid.")
+        image = straightened(image, stack.shift)
     return image, notes
 
 
-def _readSlices(paths: Sequence[Path]) -> sitk.Image:
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames([str(path) for path in paths])
-    # Not the type of the first slice: rescale slope and intercept may differ from slice to slice.
-    reader.SetOutputPixelType(sitk.sitkFloat32)
-    try:
-        image: sitk.Image = reader.Execute()
-        return image
-    except RuntimeError as error:
-        raise InputError(f"A slice of the DICOM series in {paths[0].parent} is damaged or incomplete, or "
-                         "compressed in a way that can't be read; export it again, uncompressed.") from error
-
-
-def _readFrames(path: Path) -> tuple[Slices, Array]:
-    """Enhanced CT: all slices are frames of one file (DICOM PS3.3 A.38).
-
-    :return: (list of (frame number, header), float32 voxels in HU, shape (frames, rows, columns)).
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path)
-            shared = dataset.SharedFunctionalGroupsSequence[0]
-            voxels = dataset.pixel_array.astype(np.float32)
-            frames = []
-            for number, own in enumerate(dataset.PerFrameFunctionalGroupsSequence):
-                position, orientation, measures, rescale = (
-                    (own.get(f"{name}Sequence") or shared.get(f"{name}Sequence"))[0]
-                    for name in ("PlanePosition", "PlaneOrientation", "PixelMeasures", "PixelValueTransformation")
-                )
-                header = pydicom.Dataset()
-                header.Rows, header.Columns = dataset.Rows, dataset.Columns
-                header.ImagePositionPatient = position.ImagePositionPatient
-                header.ImageOrientationPatient = orientation.ImageOrientationPatient
-                header.PixelSpacing = measures.PixelSpacing
-                voxels[number] = voxels[number] * float(rescale.RescaleSlope) + float(rescale.RescaleIntercept)
-                frames.append((number, header))
-        usable = len(voxels) == len(frames) >= MINIMUM_SLICES and all(map(_statesGeometry, dict(frames).values()))
-    except OSError:
-        raise
-    # pydicom raises whatever a damaged file makes happen, and its decoders what they like.
-    except Exception:
-        usable = False
-    if not usable:
-        raise InputError(f"The multi-frame DICOM file {path.name} is damaged, compressed or lacks the place of its "
-                         "frames; convert it to one file a slice, NRRD or NIfTI (3D Slicer can).")
-    return frames, voxels
-
-
-def _straightened(image: sitk.Image, shift: Array) -> sitk.Image:
-    """A CT of a tilted gantry on a straight grid that holds all of it.
-
-    :param image: its slices lie one exactly above the other, as if there were no tilt.
-    :param shift: shape (3,), LPS mm in plane by which the slices really move per mm along their normal.
-    """
-    size, spacing, origin = (np.array(f()) for f in (image.GetSize, image.GetSpacing, image.GetOrigin))
-    axes = np.reshape(image.GetDirection(), (3, 3))
-    pixels = shift @ axes[:, :2] * spacing[2] * (size[2] - 1) / spacing[:2]
-    before = np.ceil(np.maximum(-pixels, 0)).astype(int)
-    size[:2] += before + np.ceil(np.maximum(pixels, 0)).astype(int)
-    # Where a point of the straight grid lies among the slices as stored: back by the shift at its depth.
-    toStored = sitk.AffineTransform(3)
-    toStored.SetMatrix((np.eye(3) - np.outer(shift, axes[:, 2])).ravel().tolist())
-    toStored.SetCenter(origin.tolist())
-    origin = origin - axes[:, :2] @ (before * spacing[:2])
-    # The lowest value is air, whether or not the rescale intercept is missing.
-    air = float(sitk.GetArrayViewFromImage(image).min())
-    return sitk.Resample(image, size.tolist(), toStored, sitk.sitkLinear, origin.tolist(), spacing.tolist(),
-                         image.GetDirection(), air)
-
-
 def dicomFiles(folder: Path) -> Iterator[Path]:
-    """DICOM files of a folder by name, not of those in it. A DICOMDIR is DICOM too, but an index and no image.
+    """DICOM files of a folder by name, then those of the folders below it. Not a DICOMDIR, which is but an index.
 
     :raises InputError: more files than any CT has.
     """
-    paths = list(itertools.islice(folder.iterdir(), MAXIMUM_FILES + 1))
+    paths = list(itertools.islice(_filesBelow(folder), MAXIMUM_FILES + 1))
     if len(paths) > MAXIMUM_FILES:
         raise InputError(f"The folder {folder} holds more than {MAXIMUM_FILES} files; give a folder with one CT.")
-    return (path for path in sorted(paths) if path.is_file() and path.name.upper() != "DICOMDIR" and isDicom(path))
+    return (path for path in paths if path.name.upper() != INDEX_NAME and path.is_file() and isDicom(path))
 
 
-def _readHeaders(folder: Path) -> dict[str, Files]:
-    """Headers by series: UID -> list of (path, header)."""
-    series = defaultdict(list)
-    for path in dicomFiles(folder):
-        header = _readHeader(path)
-        series[header.SeriesInstanceUID].append((path, header))
+def _filesBelow(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        depth = len(Path(root).relative_to(folder).parts)
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) if depth < MAXIMUM_DEPTH else []
+        yield from (Path(root, name) for name in sorted(names))
+
+
+def seriesBelow(folder: Path) -> Series:
+    """Headers of all images of a folder, by series, and of those below it: all of them, or what of them belongs to the
+    CTs in the folder itself.
+
+    :raises InputError: none, or a damaged file.
+    """
+    files = list(dicomFiles(folder))
+    series = seriesIn(path for path in files if path.parent == folder)
+    own = set(series)
+    hasCt = any(modality == "CT" for _, modality in own)
+    for key, headers in seriesIn(path for path in files if path.parent != folder).items():
+        if not hasCt or key in own:
+            series[key] = series.get(key, []) + headers
     if not series:
-        raise InputError(f"The folder {folder} holds no DICOM file; give the folder with the slices, or an image file.")
+        what = "no DICOM file with a picture" if files else "no DICOM file"
+        raise InputError(f"The folder {folder} holds {what}; give the folder with the slices, or an image file.")
     return series
 
 
-def _readHeader(path: Path) -> pydicom.Dataset:
-    try:
-        # pydicom's warnings quote header values, which may be a patient's.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
-            values = {tag: header.get(tag) for tag in HEADER_TAGS}
-        if not all(value is None or isinstance(value, HEADER_TAGS[tag]) for tag, value in values.items()):
-            raise ValueError
-    except OSError:
-        raise
-    except Exception:
-        header = pydicom.FileDataset(path, {})
-    if not header.get("SeriesInstanceUID"):
-        raise InputError(f"The DICOM file {path.name} is damaged or incomplete; copy or export the series again.")
-    return header
+def seriesIn(paths: Iterable[Path]) -> Series:
+    """Headers of images by series. Files that hold no image are passed over. :raises InputError: a damaged file."""
+    series = defaultdict(list)
+    for path in paths:
+        header = readDicomHeader(path)
+        if header is not None:
+            series[header.seriesUid, header.modality].append(header)
+    return dict(series)
 
 
-def _seriesOf(path: Path) -> Files:
-    """The series a file belongs to."""
-    slices = _readHeaders(path.parent)[_readHeader(path).SeriesInstanceUID]
-    reason = _reasonAgainst(slices)
+def _seriesOf(path: Path) -> tuple[list[DicomHeader], list[str]]:
+    """The series a file belongs to, of which all lies beside it, and warnings."""
+    header = readDicomHeader(path)
+    if header is None:
+        raise InputError(f"{path} is DICOM, but holds no picture; give the CT.")
+    beside = seriesIn(one for one in dicomFiles(path.parent) if one.parent == path.parent)
+    headers, notes = _withoutScouts(beside.get((header.seriesUid, header.modality), [header]))
+    joined = _joined(beside)
+    if len(headers) == 1 and header.frames == 1 and any(header.path == one.path for one in joined):
+        headers, notes = joined, [OWN_SERIES]
+    reason = _reasonAgainst(headers)
     if reason:
         raise InputError(f"The DICOM series of {path.name} {reason}.")
-    return slices
+    return headers, notes
 
 
-def _onlySeries(series: Mapping[str, Files], folder: Path) -> tuple[Files, list[str]]:
+def _onlySeries(series: Mapping[SeriesKey, Sequence[DicomHeader]],
+                folder: Path) -> tuple[list[DicomHeader], list[str]]:
     """The only CT volume among the series of a folder, and warnings."""
-    reasons = {uid: _reasonAgainst(slices) for uid, slices in series.items()}
-    volumes = [uid for uid, reason in reasons.items() if reason is None]
+    cleaned = {key: _withoutScouts(headers) for key, headers in series.items()}
+    reasons = {key: _reasonAgainst(headers) for key, (headers, _) in cleaned.items()}
+    volumes = [key for key, reason in reasons.items() if reason is None]
     if not volumes:
-        largest = max(series, key=lambda uid: len(series[uid]))
-        raise InputError(f"The DICOM series in {folder} {reasons[largest]}.")
+        joined = _joined(series)
+        if joined and _reasonAgainst(joined) is None:
+            others = len(series) - len({header.seriesUid for header in joined})
+            return joined, [OWN_SERIES, *_others(others)]
     if len(volumes) > 1:
-        found = "; ".join(f"{len(series[uid])} slices, e.g. {series[uid][0][0].name}" for uid in volumes)
-        raise InputError(f"The folder {folder} holds {len(volumes)} CT series ({found}); give a file of the right one.")
-    others = len(series) - 1
-    note = f"The folder holds {others} more DICOM series that are no CT volume; they were left out."
-    return series[volumes[0]], [note] if others else []
+        listed = ", ".join(f"{len(series[key])} slices ({series[key][0].path.name} ...)" for key in volumes)
+        raise InputError(f"The folder {folder} holds {len(volumes)} CT series: {listed}; give one of these files.")
+    if not volumes:
+        # Of a whole study, why its CT isn't used.
+        key = next((key for key in reasons if key[1] == "CT"), next(iter(reasons)))
+        raise InputError(f"The DICOM series in {folder} {reasons[key]}.")
+    headers, notes = cleaned[volumes[0]]
+    return headers, [*notes, *_others(len(series) - 1)]
 
 
-def _modality(header: pydicom.Dataset) -> str:
-    """As stated, or else, for public sets without patient data may lack it, by what kind of object the file holds."""
-    isCt = getattr(header, "file_meta", {}).get("MediaStorageSOPClassUID") in CT_CLASSES
-    return str(header.get("Modality") or ("CT" if isCt else "unknown"))
+def _others(count: int) -> list[str]:
+    return [f"The folder holds {count} more DICOM series, which were left out."] if count else []
 
 
-def _reasonAgainst(slices: Files) -> str | None:
+def _withoutScouts(headers: Sequence[DicomHeader]) -> tuple[list[DicomHeader], list[str]]:
+    """Some scanners put the scout into the CT's series."""
+    slices = [header for header in headers if SCOUT not in header.imageType]
+    scouts = len(headers) - len(slices)
+    if not scouts or len(slices) < MINIMUM_SLICES:
+        return list(headers), []
+    return slices, [f"{_pictures(scouts)} (localizer, scout) in the CT's series were left out."]
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' if count > 1 else ''}"
+
+
+def _joined(series: Mapping[SeriesKey, Sequence[DicomHeader]]) -> list[DicomHeader]:
+    """Slices of one CT that were each given a series UID of its own, by some programs that make files anonymous.
+
+    :return: the most that share study, frame of reference and size; none where they don't state both.
+    """
+    groups = defaultdict(list)
+    for headers in series.values():
+        one = headers[0]
+        if len(headers) == 1 and one.frames == 1 and one.studyUid and one.frameOfReference and (
+                SCOUT not in one.imageType):
+            groups[one.studyUid, one.frameOfReference, one.modality, one.rows, one.columns].append(one)
+    largest = max(groups.values(), key=len, default=[])
+    return largest if len(largest) >= MINIMUM_SLICES else []
+
+
+def _reasonAgainst(headers: Sequence[DicomHeader]) -> str | None:
     """Why a series is no CT volume, to follow "The series ...", or None."""
-    headers = [header for _, header in slices]
-    modalities = set(map(_modality, headers))
+    modalities = {header.modality for header in headers}
     if modalities != {"CT"}:
         return f"has modality {', '.join(sorted(modalities))}; give a CT"
-    if not all(header.get("SamplesPerPixel") and header.get("PhotometricInterpretation") for header in headers):
+    if not all(header.samples and header.photometric and header.pixelOffset for header in headers):
         return "has slices that are damaged or incomplete; copy or export it again"
-    if any(header.get("SamplesPerPixel") != 1 or header.get("PhotometricInterpretation") != "MONOCHROME2"
-           for header in headers):
+    if any(header.samples != 1 or header.photometric != "MONOCHROME2" for header in headers):
         return "holds colour or inverted pictures, not CT values; give the original CT"
-    if any("LOCALIZER" in (header.get("ImageType") or ()) for header in headers):
+    if any(SCOUT in header.imageType for header in headers):
         return "holds a localizer (scout) picture; give the CT slices alone"
-    if any(map(_isMultiFrame, headers)):
+    if any(header.frames > 1 for header in headers):
         return "has several multi-frame files; give one of them, alone in its folder" if len(headers) > 1 else None
-    if not all(map(_statesGeometry, headers)):
+    if not all(header.statesGeometry for header in headers):
         return "does not state size, position, orientation and pixel spacing of each slice; export the original CT"
-    if len(slices) < MINIMUM_SLICES:
-        return f"has only {len(slices)} slice{'s' if len(slices) > 1 else ''}; give the whole CT"
+    if len(headers) < MINIMUM_SLICES:
+        return f"has only {len(headers)} slice{'s' if len(headers) > 1 else ''}; give the whole CT"
     return None
-
-
-def _isMultiFrame(header: pydicom.Dataset) -> bool:
-    return int(header.get("NumberOfFrames") or 1) > 1
-
-
-def _statesGeometry(header: pydicom.Dataset) -> bool:
-    return all(_states(header, tag, shape) for tag, shape in GEOMETRY_TAGS.items())
-
-
-def _states(header: pydicom.Dataset, tag: str, shape: tuple[int, ...]) -> bool:
-    """Whether a header has finite numbers of this shape."""
-    try:
-        numbers = np.array(header.get(tag), float)
-    except (TypeError, ValueError):
-        return False
-    return numbers.shape == shape and bool(np.isfinite(numbers).all())
-
-
-def _stack(slices: Slices) -> tuple[Slices, tuple[Any, Any, Any], Array]:
-    """Order slices along their normal and check that they are an even stack.
-
-    :param slices: list of (path, header).
-    :return: (ordered slices, (spacing, origin, direction row-major) in LPS mm, shift in plane per mm along the normal:
-        shape (3,), zero without gantry tilt).
-    """
-    # The same file may lie in the folder twice, e.g. after two exports.
-    distinct = {
-        (header.get("SOPInstanceUID") or path, *header.ImagePositionPatient): (path, header) for path, header in slices
-    }
-    slices = list(distinct.values())
-    headers = [header for _, header in slices]
-    grids = np.array([[*h.ImageOrientationPatient, *h.PixelSpacing, h.Rows, h.Columns] for h in headers], float)
-    if np.ptp(grids, axis=0).max() > DIRECTION_TOLERANCE:
-        raise InputError("The slices of the DICOM series differ in size, pixel spacing or orientation; "
-                         "give a series of parallel slices.")
-    row, column = grids[0, :3], grids[0, 3:6]
-    normal = np.cross(row, column)
-    lengths = [np.linalg.norm(axis) for axis in (row, column, normal)]
-    if not np.allclose(lengths, 1, atol=DIRECTION_TOLERANCE) or grids[0, 6:8].min() <= 0:
-        raise InputError("The DICOM series has an impossible slice orientation or pixel spacing; export it again.")
-
-    positions = np.array([header.ImagePositionPatient for header in headers], float)
-    order = np.argsort(positions @ normal, kind="stable")
-    positions = positions[order]
-    depths = (positions - positions[0]) @ normal
-    steps = np.diff(depths)
-    sliceSpacing = depths[-1] / len(steps)
-    doubled = np.count_nonzero(steps < SAME_POSITION_MM)
-    if doubled:
-        raise InputError(f"{doubled} slices of the DICOM series lie where another one lies; "
-                         "export one scan (phase, reconstruction) alone.")
-    unevenness = np.abs(depths - np.arange(len(depths)) * sliceSpacing).max()
-    if unevenness > max(EVEN_TOLERANCE_MM, EVEN_TOLERANCE * sliceSpacing):
-        raise InputError(f"The slices of the DICOM series are {steps.min():.2f} to {steps.max():.2f} mm apart: "
-                         "some are missing or the spacing changes; export the complete series with even spacing.")
-    shifts = positions - positions[0] - np.outer(depths, normal)
-    shift = np.zeros(3)
-    if np.linalg.norm(shifts, axis=1).max() > SHIFT_TOLERANCE_MM:
-        shift = shifts[-1] / depths[-1]
-        angle = np.degrees(np.arctan(np.linalg.norm(shift)))
-        if np.linalg.norm(shifts - np.outer(depths, shift), axis=1).max() > SHIFT_TOLERANCE_MM:
-            raise InputError("The slices of the DICOM series are shifted against each other in plane, not evenly as by "
-                             "a tilted gantry; export it again.")
-        if angle > MAXIMUM_TILT_DEGREES:
-            raise InputError(f"The slices of the DICOM series are shifted in plane as by a gantry tilted {angle:.1f} "
-                             "degrees, which no gantry is; export it again.")
-
-    rowSpacing, columnSpacing = grids[0, 6:8]
-    direction = np.column_stack([row / lengths[0], column / lengths[1], normal / lengths[2]])
-    spacing = [columnSpacing, rowSpacing, sliceSpacing]
-    return [slices[i] for i in order], (spacing, positions[0].tolist(), direction.ravel().tolist()), shift

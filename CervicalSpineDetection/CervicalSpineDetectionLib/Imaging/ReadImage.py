@@ -8,7 +8,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.DicomSeries import isDicom, readDicomSeries
+from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom
+from CervicalSpineDetectionLib.Imaging.DicomSeries import readDicomSeries
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
 from CervicalSpineDetectionLib.Imaging.ImageFile import readImageFile

@@ -76,8 +76,8 @@ def _voxelStream(header: ImageHeader) -> Iterator[ByteStream]:
                 yield stream
                 _readRest(header, stream)
         else:
-            with _PartsFile(header) as stream:
-                yield stream
+            with _PartsFile(header) as parts:
+                yield parts
     except InputError:
         raise
     except EOFError:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.DicomHeader import readDataset
 from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles
 
 SAME_PLACE_VOXELS = 0.2
@@ -27,7 +27,7 @@ def sourceImages(path: str | Path, image: sitk.Image) -> list[Any]:
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     series = defaultdict(dict)
     for file in dicomFiles(folder):
-        header = pydicom.dcmread(file, stop_before_pixels=True)
+        header = readDataset(file)
         slot = _slot(header, image)
         if slot is not None:
             series[header.SeriesInstanceUID].setdefault(slot, header)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles, isDicom
+from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom, readDataset
+from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
@@ -197,7 +197,7 @@ def _patientOf(ct):
 
 
     path = next(iter(dicomFiles(ct)), None) if ct.is_dir() else ct if isDicom(ct) else None
-    return str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"]).get("PatientID") or "") \
+    return str(readDataset(path, ["PatientID"]).get("PatientID") or "") \
         if path else None
 
 

@@ -1,0 +1,196 @@
+"""Pixels of DICOM slices in HU: exactly as many as the header states, each read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pydicom.uid
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.DicomElements import UNDEFINED_LENGTH
+from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, damagedDicom, plainContent
+from CervicalSpineDetectionLib.Imaging.ImageHeader import MAXIMUM_VOXELS
+from CervicalSpineDetectionLib.Imaging.OpenFile import fileSize, openPlain
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+# Reading a file and converting its pixels leave the interpreter free, so that threads help; more than these don't.
+THREADS = 4
+SLAB_SLICES = 16
+# Ends of the compressed data of one picture: JPEG and JPEG-LS (ITU T.81 B.1.1.3), JPEG 2000 (T.800 A.4.4).
+END_OF_IMAGE = b"\xff\xd9"
+ITEM, DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+MAXIMUM_FRAGMENTS = 10_000
+# A slice that is deflated as a whole is smaller than one that isn't.
+MAXIMUM_DEFLATED_BYTES = 1 << 28
+# A rescale intercept that changes by this between neighbours, and the values with it, belongs to one of them only.
+INTERCEPT_JUMP_HU = 200
+# A slice is like its neighbour: of what the intercept changes, no more than this remains in a typical value.
+JUMP_SHARE = 0.25
+
+
+def readSlices(slices: Sequence[DicomHeader]) -> sitk.Image:
+    """:param slices: headers in order, all of the same size.
+
+    :return: sitk float32 image in HU, without geometry.
+    :raises InputError: pixels are missing, damaged, or in a kind that isn't read.
+    """
+    rows, columns = slices[0].rows or 0, slices[0].columns or 0
+    if rows * columns * len(slices) > MAXIMUM_VOXELS:
+        raise InputError(f"The DICOM series has {columns} x {rows} x {len(slices)} voxels, more than any CT; export "
+                         "the neck alone.")
+    _checkRescale(slices)
+    image = sitk.Image((columns, rows, len(slices)), sitk.sitkFloat32)
+    typical = []
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        for first in range(0, len(slices), SLAB_SLICES):
+            part = slices[first : first + SLAB_SLICES]
+            slab = np.empty((len(part), rows, columns), np.float32)
+            typical += pool.map(_readSlice, part, slab)
+            image[:, :, first : first + len(part)] = sitk.GetImageFromArray(slab)
+    _checkJumps(slices, np.array(typical))
+    return image
+
+
+def _checkRescale(slices: Sequence[DicomHeader]) -> None:
+    for values in ([header.slope for header in slices], [header.intercept for header in slices]):
+        missing = sum(value is None for value in values)
+        if 0 < missing < len(slices):
+            raise InputError(f"{missing} of {len(slices)} slices of the DICOM series do not state how their values "
+                             "become HU (rescale intercept and slope); export the original CT.")
+
+
+def _checkJumps(slices: Sequence[DicomHeader], typical: Array) -> None:
+    """:raises InputError: values jump where the intercept does.
+
+    :param typical: a value of each slice that differs little from that of its neighbours.
+    """
+    change = np.diff([header.intercept or 0.0 for header in slices])
+    off = np.abs(np.diff(typical) - change) < JUMP_SHARE * np.abs(change)
+    if np.any(off & (np.abs(change) > INTERCEPT_JUMP_HU)):
+        raise InputError("The rescale intercept of the DICOM series changes from slice to slice, and the values jump "
+                         "with it: the header of some slices is wrong; export the original CT.")
+
+
+def _readSlice(header: DicomHeader, out: Array) -> float:
+    """:param out: shape (rows, columns), float32; is filled with HU. :return: a typical value."""
+    if header.isPlain:
+        values = storedValues(header, plainPixels(header))
+        toHu(values, header.slope, header.intercept, out)
+    else:
+        out[:] = _decoded(header)
+    return float(np.median(out[::8, ::8]))
+
+
+def toHu(values: Array, slope: float | None, intercept: float | None, out: Array) -> None:
+    """:param values: stored values. :param out: float32, same shape; is filled."""
+    if slope in (None, 1.0):
+        np.add(values, np.float32(intercept or 0.0), out=out, casting="unsafe")
+    else:
+        out[:] = values * np.float64(slope or 1.0) + (intercept or 0.0)
+
+
+def pixelType(header: DicomHeader) -> np.dtype[np.generic]:
+    """:raises InputError: a width that isn't read."""
+    if header.bitsAllocated not in (8, 16, 32) or not 1 <= header.bitsStored <= header.bitsAllocated or not (
+            header.bitsStored - 1 <= header.highBit < header.bitsAllocated):
+        raise damagedDicom(header.path)
+    return np.dtype(f"{header.order}{'i' if header.isSigned else 'u'}{header.bitsAllocated // 8}")
+
+
+def plainPixels(header: DicomHeader) -> Array:
+    """:return: as stored, shape (rows, columns), or (frames, rows, columns) of several frames.
+
+    :raises InputError: fewer than the header states.
+    """
+    kind = pixelType(header)
+    count = (header.rows or 0) * (header.columns or 0) * header.frames
+    length = count * kind.itemsize
+    if header.pixelBytes < length:
+        raise damagedDicom(header.path)
+    if header.isDeflated:
+        content = _inflatedPixels(header, length)
+    else:
+        with openPlain(header.path) as file:
+            file.seek(header.pixelOffset)
+            content = file.read(length)
+    if len(content) < length:
+        raise damagedDicom(header.path)
+    shape = (header.frames, header.rows, header.columns) if header.frames > 1 else (header.rows, header.columns)
+    return np.frombuffer(content, kind).reshape(shape)
+
+
+def _inflatedPixels(header: DicomHeader, length: int) -> bytes:
+    """No more is inflated than the pixels need."""
+    end = header.pixelOffset + length
+    with openPlain(header.path) as file:
+        packed = file.read(min(fileSize(file), MAXIMUM_DEFLATED_BYTES))
+    return plainContent(header.path, packed, end)[header.pixelOffset : end]
+
+
+def storedValues(header: DicomHeader, pixels: Array) -> Array:
+    """The bits of each pixel that hold its value (DICOM PS3.5 8.1.1).
+
+    :raises InputError: the header says that they are others than they are.
+    """
+    unused = header.highBit + 1 - header.bitsStored
+    if not unused:
+        return pixels
+    # Old files keep overlays in the bits below; where values lie, the header tells.
+    isBelow = bool((pixels & ((1 << unused) - 1)).any())
+    isAbove = bool((pixels >> header.bitsStored).any())
+    if isBelow and not isAbove:
+        raise InputError(f"The DICOM file {header.path.name} contradicts itself about the bits of its pixels (bits "
+                         "stored and high bit); export the original CT.")
+    width = header.bitsAllocated - 1 - header.highBit
+    # Shifted up first, so that the highest bit is that of the value, and its sign where it has one.
+    return np.asarray((pixels << width) >> (width + unused))
+
+
+def _decoded(header: DicomHeader) -> Array:
+    """Compressed pixels in HU, float32, by ITK (GDCM)."""
+    _checkFragments(header)
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(header.path))
+    # Not the type of the file: it holds no fractions.
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        reader.ReadImageInformation()
+        if tuple(reader.GetSize()[:2]) != (header.columns, header.rows) or np.prod(reader.GetSize()[2:]) != 1:
+            raise damagedDicom(header.path)
+        return np.asarray(sitk.GetArrayFromImage(reader.Execute()).reshape(header.rows, header.columns))
+    except RuntimeError as error:
+        raise InputError(f"A slice of the DICOM series in {header.path.parent} is damaged or incomplete, or compressed "
+                         "in a way that can't be read; export it again, uncompressed.") from error
+
+
+def _checkFragments(header: DicomHeader) -> None:
+    """Decoders fill what compressed data lack with whatever memory held before.
+
+    :raises InputError: the data of the picture do not come to an end.
+    """
+    if header.pixelBytes != UNDEFINED_LENGTH:
+        return
+    size = header.path.stat().st_size
+    with openPlain(header.path) as file:
+        position, last = header.pixelOffset, b""
+        for _ in range(MAXIMUM_FRAGMENTS):
+            file.seek(position)
+            tag, length = file.read(4), int.from_bytes(file.read(4), "little")
+            if tag != ITEM:
+                break
+            position += 8 + length
+            if position > size:
+                raise damagedDicom(header.path)
+            if length:
+                file.seek(position - min(length, 8))
+                last = file.read(min(length, 8))
+        if tag != DELIMITER or not last:
+            raise damagedDicom(header.path)
+    isRle = header.syntax == pydicom.uid.RLELossless
+    if not isRle and END_OF_IMAGE not in last:
+        raise damagedDicom(header.path)
