@@ -27,7 +27,7 @@ def readFrames(header: DicomHeader) -> tuple[Stack, sitk.Image]:
     """
     unusable = InputError(f"The multi-frame DICOM file {header.path.name} is damaged, compressed or lacks the place of "
                           "its frames; convert it to one file a slice, NRRD or NIfTI (3D Slicer can).")
-    if (header.rows or 0) * (header.columns or 0) * header.frames > MAXIMUM_VOXELS:
+    if header.rows * header.columns * header.frames > MAXIMUM_VOXELS:
         raise InputError(f"The multi-frame DICOM file {header.path.name} states more voxels than any CT; cut the CT to "
                          "the neck.")
     try:

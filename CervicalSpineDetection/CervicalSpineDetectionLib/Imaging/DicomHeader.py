@@ -64,7 +64,7 @@ Vector: TypeAlias = tuple[float, ...]
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """Header of an image, "" or None for what is not stated.
+    """Header of an image, "", 0 or None for what is not stated.
 
     :param modality: of ``MODALITIES``, or "unknown".
     :param position: LPS mm of the first pixel. :param orientation: directions of row and column, LPS.
@@ -84,8 +84,8 @@ class DicomHeader:
     modality: str
     imageType: tuple[str, ...]
     acquisition: str
-    rows: int | None
-    columns: int | None
+    rows: int
+    columns: int
     frames: int
     samples: int | None
     photometric: str
@@ -116,7 +116,7 @@ class DicomHeader:
     @property
     def statesGeometry(self) -> bool:
         """Whether size, place and pixel spacing are stated."""
-        return None not in (self.rows, self.columns, self.position, self.orientation, self.spacing)
+        return bool(self.rows and self.columns) and None not in (self.position, self.orientation, self.spacing)
 
 
 def isDicom(path: str | Path) -> bool:
@@ -153,7 +153,7 @@ def readDicomHeader(path: Path) -> DicomHeader | None:
     except ValueError:
         raise damagedDicom(path) from None
     isIndex = header.sopClass == INDEX_CLASS or 0x00041220 in elements.values
-    if isIndex or (header.rows is None and not header.pixelOffset and _holdsNoImage(header.sopClass)):
+    if isIndex or (not header.rows and not header.pixelOffset and _holdsNoImage(header.sopClass)):
         return None
     if not header.seriesUid:
         if header.modality not in ("CT", "unknown"):
@@ -234,7 +234,7 @@ def _header(path: Path, elements: Elements) -> DicomHeader:
         seriesUid=_one(texts["seriesUid"]), frameOfReference=_one(texts["frameOfReference"]),
         modality=modality if modality in MODALITIES else "unknown",
         imageType=tuple(part.strip() for part in texts["imageType"].split("\\")), acquisition=texts["acquisition"],
-        rows=numbers["rows"], columns=numbers["columns"], frames=int(_number(texts["frames"]) or 1),
+        rows=numbers["rows"] or 0, columns=numbers["columns"] or 0, frames=int(_number(texts["frames"]) or 1),
         samples=numbers["samples"], photometric=_one(texts["photometric"]), position=_vector(texts["position"], 3),
         orientation=_vector(texts["orientation"], 6), spacing=_vector(texts["spacing"], 2),
         slope=_number(texts["slope"]), intercept=_number(texts["intercept"]),

@@ -38,7 +38,7 @@ def readSlices(slices: Sequence[DicomHeader]) -> sitk.Image:
     :return: sitk float32 image in HU, without geometry.
     :raises InputError: pixels are missing, damaged, or in a kind that isn't read.
     """
-    rows, columns = slices[0].rows or 0, slices[0].columns or 0
+    rows, columns = slices[0].rows, slices[0].columns
     if rows * columns * len(slices) > MAXIMUM_VOXELS:
         raise InputError(f"The DICOM series has {columns} x {rows} x {len(slices)} voxels, more than any CT; export "
                          "the neck alone.")
@@ -107,7 +107,7 @@ def plainPixels(header: DicomHeader) -> Array:
     :raises InputError: fewer than the header states.
     """
     kind = pixelType(header)
-    count = (header.rows or 0) * (header.columns or 0) * header.frames
+    count = header.rows * header.columns * header.frames
     length = count * kind.itemsize
     if header.pixelBytes < length:
         raise damagedDicom(header.path)
@@ -119,8 +119,8 @@ def plainPixels(header: DicomHeader) -> Array:
             content = file.read(length)
     if len(content) < length:
         raise damagedDicom(header.path)
-    shape = (header.frames, header.rows, header.columns) if header.frames > 1 else (header.rows, header.columns)
-    return np.frombuffer(content, kind).reshape(shape)
+    pixels = np.frombuffer(content, kind).reshape(header.frames, header.rows, header.columns)
+    return pixels if header.frames > 1 else pixels[0]
 
 
 def _inflatedPixels(header: DicomHeader, length: int) -> bytes:

@@ -83,7 +83,7 @@ def _largestGrid(slices: Sequence[DicomHeader]) -> list[DicomHeader]:
 
 
 def _grid(header: DicomHeader) -> tuple[float, ...]:
-    return (*(header.orientation or ()), *(header.spacing or ()), header.rows or 0, header.columns or 0)
+    return (*(header.orientation or ()), *(header.spacing or ()), header.rows, header.columns)
 
 
 def _evenStack(slices: list[DicomHeader], leftOut: int) -> Stack:

@@ -307,7 +307,8 @@ def test_deflatedBombIsNotInflated(tmp_path, where):
         position = content.index(b"\xe0\x7f\x10\x00OW")
         content = content[: position + 8] + struct.pack("<I", size)
     else:
-        content = content[: content.index(b"\x08\x00\x60\x00CS")] + b"\x09\x00\x01\x10OB\x00\x00" + struct.pack("<I", size)
+        position = content.index(b"\x08\x00\x60\x00CS")
+        content = content[:position] + b"\x09\x00\x01\x10OB\x00\x00" + struct.pack("<I", size)
     packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(content) + b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
     path.write_bytes(data[:end] + packed)
