@@ -2,6 +2,7 @@
 # make preview [CT=path]                  set up .venv, open the Slicer module's panel in a window without Slicer
 # make test                               set up .venv, run every test
 # make lint                               set up .venv, check style and types
+# make account ACCOUNT=name                write the GitHub account that publishes this into CMake, description, pages
 # make docs                               set up .venv, build the pages into output/site
 
 PYTHON ?= python3
@@ -27,7 +28,7 @@ PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-chec
 CHECK_LIBRARIES = missing="$$($(call MISSING_PACKAGES,$(1)))"; test -z "$$missing" || \
   { echo "System libraries are missing; install them first: apt-get install" $$missing >&2; exit 1; }
 
-.PHONY: detect preview test lint docs preview-ready test-ready missing-packages
+.PHONY: detect preview test lint docs account preview-ready test-ready missing-packages
 .DELETE_ON_ERROR:
 
 detect: .venv/installed $(if $(CT),,$(SAMPLE))
@@ -59,6 +60,13 @@ lint: .venv/installed-test
 docs: .venv/installed-test
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 	@echo "Open output/site/index.html"
+
+# Where the account's name stands: literally, as the Extensions Index reads these files as text.
+account:
+	@test -n "$(ACCOUNT)" || { echo "Say which: make account ACCOUNT=name" >&2; exit 1; }
+	sed -i.before 's#\(github[a-z]*\.com/\)[^/" ]*\(/SlicerCervicalSpineDetection\)#\1$(ACCOUNT)\2#g' \
+	  CMakeLists.txt Resources/ExtensionsIndex/CervicalSpineDetection.json
+	rm CMakeLists.txt.before Resources/ExtensionsIndex/CervicalSpineDetection.json.before
 
 # The stamps are written last: an install that failed or was interrupted is done again.
 .venv/installed: pyproject.toml

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,7 +43,7 @@ PANEL_PACKAGES = {"ctk", "packaging", "PyTorchUtils", "qt", "slicer", "vtk"}
 EXTRAS = {
     "Benchmark": ["slicer"],
     "Cohort": ["cohort"],
-    "CommandLine": ["slicer", "cohort"],
+    "CommandLine": ["slicer", "cohort", "completion"],
     "Results": ["dicom", "cohort"],
     "Scene": ["slicer"],
 }
@@ -385,6 +386,20 @@ def test_descriptionFileAndCmakeSayTheSame():
     assert description["scm_url"] == extensionVariable("HOMEPAGE") + ".git"
 
 
+def test_theAccountIsSetByOneCommand(tmp_path):
+    files = ["CMakeLists.txt", "Resources/ExtensionsIndex/CervicalSpineDetection.json"]
+    for name in ["Makefile", *files]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+
+    subprocess.run(["make", "account", "ACCOUNT=somebody"], cwd=tmp_path, check=True, capture_output=True)
+
+    for name in files:
+        before, after = ((folder / name).read_text(encoding="utf-8") for folder in (REPOSITORY, tmp_path))
+        assert after == before.replace("OWNER/", "somebody/") and "somebody/SlicerCervical" in after
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["CMakeLists.txt", "Makefile", "Resources"]
+
+
 def test_repositoryNameSuitsTheExtensionIndex():
     """It is to contain "slicer", and to be reached by git or https."""
     url = urlsplit(json.loads(EXTENSION_DESCRIPTION.read_text(encoding="utf-8"))["scm_url"])
@@ -426,3 +441,35 @@ def test_testsThatPagesNameAreThere(page):
     named = re.findall(r"\btest_\w+", (REPOSITORY / page).read_text(encoding="utf-8"))
 
     assert sorted(set(named) - defined) == []
+
+
+def test_theWheelDetectsWithoutTheRepository(tmp_path):
+    """Built as for PyPI, and run where only the packages it needs are there."""
+    build = subprocess.run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path),
+                            str(REPOSITORY)], capture_output=True, text=True)
+    if build.returncode:
+        pytest.skip(f"no wheel can be built here (pip, or a registry for hatchling, is missing): {build.stderr[-200:]}")
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    # The folders of the installed packages, without those that lead to the repository.
+    packages = [path for path in sys.path if "site-packages" in path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *packages]), "PYTHONNOUSERSITE": "1"}
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", WHEEL_MAIN, "detect", str(REPOSITORY / "Testing" / "Golden" / "straight.nrrd"),
+         "-o", str(tmp_path / "out"), "--device", "cpu", "--no-scene"], cwd=tmp_path, env=environment,
+        capture_output=True, text=True)
+
+    assert run.returncode == 0, run.stderr
+    result = json.loads((tmp_path / "out" / "vertebrae.json").read_text(encoding="utf-8"))
+    assert len(result["vertebrae"]) >= 5 and str(site) in run.stdout
+
+
+WHEEL_MAIN = """
+import sys
+import CervicalSpineDetectionLib
+from CervicalSpineDetectionLib.CommandLine.Main import main
+print(CervicalSpineDetectionLib.__file__)
+sys.exit(main())
+"""

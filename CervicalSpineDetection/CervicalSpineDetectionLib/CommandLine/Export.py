@@ -1,4 +1,4 @@
-"""Write a result in formats other tools read: label map, bone mask, Slicer segmentation, DICOM SEG and SR."""
+"""Write a result in formats other tools read: label map, bone mask, segmentation, DICOM SEG and SR, centroids."""
 
 from pathlib import Path
 
@@ -8,13 +8,15 @@ from CervicalSpineDetectionLib.Terminal import quietLibraries
 
 # Format -> (file, what it is).
 FORMATS = {
-    "labelmap": ("boxes.nii.gz", "label map of the oriented boxes, 1: C1 ... 7: C7, 8: T1 ..."),
-    "mask": ("bone.nii.gz", "bone inside the boxes, a first mask with the same numbers"),
+    "labelmap": ("boxes.nii.gz", "label map of the oriented boxes"),
+    "mask": ("bone.nii.gz", "bone inside the boxes, a first mask"),
     "segmentation": ("bone.seg.nrrd", "the same mask as Slicer segmentation with SNOMED CT terminology"),
     "seg": ("bone.seg.dcm", "the same mask as DICOM Segmentation"),
     "sr": ("report.sr.dcm", "boxes and centres as DICOM structured report, TID 1500"),
     "terminology": ("terminology.json", "the levels as a terminology for Slicer"),
+    "centroids": ("vertebrae_ctd.json", "centers of the bodies as VerSe and BIDS store them, for TPTBox"),
 }
+NUMBERINGS = ("verse", "totalsegmentator")
 NEED_MASK = {"mask", "segmentation", "seg"}
 NEED_SLICES = {"seg", "sr"}
 NRRD_NAMES = {"boxes.nii.gz": "boxes.nrrd", "bone.nii.gz": "bone.nrrd"}
@@ -31,6 +33,9 @@ def addArguments(parser):
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the files")
     parser.add_argument("--formats", default="labelmap,mask", metavar="LIST",
                         help=f"by commas, of {', '.join(FORMATS)} (default labelmap,mask)")
+    parser.add_argument("--numbering", choices=NUMBERINGS, default="verse",
+                        help="numbers in label map and mask: verse (C1 is 1, T1 is 8; default), or totalsegmentator ("
+                             "C1 is 50, T1 is 43)")
     parser.add_argument("--nrrd", action="store_true", help="label maps as NRRD instead of NIfTI")
     parser.epilog = "Formats: " + ". ".join(f"{key} ({name}): {text}" for key, (name, text) in FORMATS.items()) + "."
 
@@ -53,7 +58,7 @@ def run(arguments):
     names = [NRRD_NAMES.get(name, name) if arguments.nrrd else name for name in wanted.values()]
     try:
         with atomicFolder(arguments.output, names) as folder, quietLibraries():
-            _write(folder, dict(zip(wanted, names, strict=True)), result, image, headers)
+            _write(folder, dict(zip(wanted, names, strict=True)), result, image, headers, arguments.numbering)
     except OSError as error:
         raise InputError(f"Files can't be written to {arguments.output} ({error.strerror or error}); "
                          "make room or choose another folder.") from error
@@ -65,18 +70,22 @@ def run(arguments):
     return 0
 
 
-def _write(folder, names, result, image, headers):
+def _write(folder, names, result, image, headers, numbering):
     import SimpleITK as sitk
 
-    from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap
+    from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, numberedAsTotalSegmentator
     from CervicalSpineDetectionLib.Results.TerminologyJson import writeTerminology
 
+    def writeLabels(labels, name):
+        numbered = numberedAsTotalSegmentator(labels) if numbering == "totalsegmentator" else labels
+        sitk.WriteImage(numbered, str(folder / name), useCompression=True)
+
     if "labelmap" in names:
-        sitk.WriteImage(boxMap(result.vertebrae, image), str(folder / names["labelmap"]), useCompression=True)
+        writeLabels(boxMap(result.vertebrae, image), names["labelmap"])
     if NEED_MASK & names.keys():
         mask = boneMask(result.vertebrae, image)
     if "mask" in names:
-        sitk.WriteImage(mask, str(folder / names["mask"]), useCompression=True)
+        writeLabels(mask, names["mask"])
     if "segmentation" in names:
         from CervicalSpineDetectionLib.Scene.SegmentationNode import writeSegmentationFile
 
@@ -91,6 +100,10 @@ def _write(folder, names, result, image, headers):
         writeReport(folder / names["sr"], result, headers)
     if "terminology" in names:
         writeTerminology(folder / names["terminology"])
+    if "centroids" in names:
+        from CervicalSpineDetectionLib.Results.Centroids import writeCentroids
+
+        writeCentroids(folder / names["centroids"], result, image)
 
 
 def _wanted(text):

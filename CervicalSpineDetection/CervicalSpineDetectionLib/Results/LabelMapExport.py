@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
-from CervicalSpineDetectionLib.Spine.Levels import Level
+from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 # Between muscle (about 60 HU) and bone; a voxel half of thin cortical bone and half of fat or muscle lies near 150 to
@@ -65,6 +65,14 @@ def boneMask(vertebrae: Sequence[Vertebra], image: sitk.Image) -> sitk.Image:
         if inside.any():
             labels[region][_boneOf(vertebra, hu[region], inside, region, image)] = Level(vertebra.level).code
     return _onGrid(labels, image)
+
+
+def numberedAsTotalSegmentator(labels: sitk.Image) -> sitk.Image:
+    """Labels of ``boxMap`` or ``boneMask`` with the numbers of TotalSegmentator's task "total"."""
+    numbers = np.zeros(256, np.uint8)
+    for level in SPINE_LEVELS:
+        numbers[level.code] = level.totalSegmentatorCode
+    return _onGrid(numbers[sitk.GetArrayViewFromImage(labels)], labels)
 
 
 def _boneOf(vertebra: Vertebra, hu: Array, inside: Array, region: tuple[slice, ...], image: sitk.Image) -> Array:

@@ -51,6 +51,11 @@ class Level(str, Enum):
         return self.order + 1
 
     @property
+    def totalSegmentatorCode(self) -> int:
+        """Number in the label maps of TotalSegmentator's task "total" (version 2): C1 50 ... L5 27."""
+        return 50 - self.order
+
+    @property
     def colour(self) -> tuple[int, int, int]:
         """RGB, 0 to 255, of a level down to T4."""
         return COLOURS[self.order]

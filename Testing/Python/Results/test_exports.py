@@ -17,7 +17,8 @@ from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
-from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, checkGrid
+from CervicalSpineDetectionLib.Results.Centroids import readCentroids, writeCentroids
+from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, checkGrid, numberedAsTotalSegmentator
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level, levelOfCode
@@ -75,6 +76,36 @@ def test_boxComesBackFromItsLabels(axes):
 def test_labelsOfAllLevelsFollowTheNumbering():
     assert [level.code for level in LEVELS] == list(range(1, 12))
     assert [levelOfCode(label) for label in (1, 7, 8)] == ["C1", "C7", "T1"]
+
+
+def test_totalSegmentatorsNumbersAreThoseOfItsTaskTotal():
+    # From TotalSegmentator's map_to_binary.py, class_map["total"].
+    codes = {"C1": 50, "C7": 44, "T1": 43, "T12": 32, "L1": 31, "L5": 27}
+    assert {name: Level(name).totalSegmentatorCode for name in codes} == codes
+
+    labels = numberedAsTotalSegmentator(boxMap(neckVertebrae(), made.madeNeck()[0]))
+
+    assert set(np.unique(sitk.GetArrayViewFromImage(labels))) == {0, *range(50, 50 - made.LEVELS, -1)}
+
+
+@pytest.mark.parametrize("axes", ["LPS", "PIR", "RAI"])
+def test_centroidsComeBackAndAreVoxelsAlongTheNamedAxes(tmp_path, axes):
+    image = sitk.DICOMOrient(made.madeNeck()[0], axes)
+    result = DetectionResult(neckVertebrae())
+
+    writeCentroids(tmp_path / "neck_ctd.json", result, image)
+
+    head, *entries = json.loads((tmp_path / "neck_ctd.json").read_text())
+    assert head["direction"] == list(axes) and "RAS" in head["frame"]
+    for vertebra_, entry in zip(result.vertebrae, entries, strict=True):
+        assert entry["label"] == vertebra_.level.code
+        # As TPTBox computes them: rotation, zoom and origin are RAS.
+        ras = np.array(head["rotation"]) @ (np.array([entry[axis] for axis in "XYZ"]) * head["zoom"]) + head["origin"]
+        np.testing.assert_allclose(ras, vertebra_.centre * [-1, -1, 1], atol=0.01)
+    for orientation in ("LPS", "SAR"):
+        found = readCentroids(tmp_path / "neck_ctd.json", sitk.DICOMOrient(image, orientation))
+        for vertebra_ in result.vertebrae:
+            np.testing.assert_allclose(found[vertebra_.level.code], vertebra_.centre, atol=0.01)
 
 
 def test_overlapGoesToTheNearerBox():

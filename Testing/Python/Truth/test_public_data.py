@@ -10,12 +10,12 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Results.Centroids import readCentroids
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.DataSets.Registry import SOURCES, findSource
 from CervicalSpineDetectionLib.Truth.DataSets.Split import splitByPatient
-from CervicalSpineDetectionLib.Truth.DataSets.VerSe import readCentroids
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, checkLevels, placedOn, renumbered
 
 

@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Results.Centroids import readCentroids
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, readMask, renumbered
@@ -59,29 +59,6 @@ class VerSe:
                 if number <= len(SPINE_LEVELS):
                     _checkCentroid(labels, number, point)
         return labels
-
-
-def readCentroids(path, image):
-    """Centres of vertebrae.
-
-    The file's first entry names the axes its voxel coordinates run along, e.g. ["P", "I", "R"]: to posterior, inferior,
-    right. The image may be stored along others.
-
-    :param path: JSON file.
-    :param image: sitk image the coordinates are voxels of.
-    :return: number -> shape (3,) LPS mm.
-    :raises InputError: another kind of file.
-    """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        image = sitk.DICOMOrient(image, "".join(entries[0]["direction"]))
-        return {
-            int(entry["label"]): np.array(image.TransformContinuousIndexToPhysicalPoint(
-                [float(entry[axis]) for axis in "XYZ"]))
-            for entry in entries[1:] if "nan" not in str(entry).lower()
-        }
-    except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
-        raise InputError(f"The centroid file {path} is damaged or of another kind; download it again.") from error
 
 
 def _checkCentroid(labels, number, point):
