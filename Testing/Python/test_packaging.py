@@ -32,7 +32,8 @@ PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="ut
 
 # Packages whose import name differs from the name pip knows.
 DISTRIBUTION = {
-    "PIL": "pillow", "cv2": "opencv-python", "dask": "distributed", "slicer": "slicer-core", "yaml": "pyyaml",
+    "PIL": "pillow", "cv2": "opencv-python", "dask": "distributed", "slicer": "slicer-core", "vtkmodules": "vtk",
+    "yaml": "pyyaml",
 }
 
 FOLDERS = sorted(path.parent.name for path in LIBRARY.glob("*/__init__.py"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
-import vtk
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, ROLE
@@ -80,7 +80,9 @@ def writeBox(node, state, former):
 
 def boxFromRoi(node) -> OrientedBox:
     """LPS mm in the CT's frame."""
-    objectToNode = slicer.util.arrayFromVTKMatrix(node.GetObjectToNodeMatrix())
+    # Not slicer.util's: it imports all of vtk, which takes a second where no Slicer has done so.
+    matrix = node.GetObjectToNodeMatrix()
+    objectToNode = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
     return OrientedBox(
         centre=LPS_TO_RAS @ objectToNode[:3, 3],
         size=np.array(node.GetSize()),
@@ -93,7 +95,7 @@ def _setRoi(node, box):
     objectToNode = np.eye(4)
     objectToNode[:3, :3] = LPS_TO_RAS @ box.axes.T @ LPS_TO_RAS
     objectToNode[:3, 3] = LPS_TO_RAS @ box.centre
-    matrix = vtk.vtkMatrix4x4()
+    matrix = vtkMatrix4x4()
     matrix.DeepCopy(objectToNode.ravel())
     node.SetAndObserveObjectToNodeMatrix(matrix)
     node.SetSize(box.size)

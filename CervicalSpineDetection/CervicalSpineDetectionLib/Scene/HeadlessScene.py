@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import slicer
-import vtk
+
+# Not all of vtk, whose import takes as long as that of Slicer's own modules.
+from vtkmodules.vtkCommonCore import vtkCollection
 
 # Module logics the nodes, storage and displayable managers of this ring ask for.
 MODULE_LOGICS = {
@@ -25,8 +27,8 @@ def headlessScene():
     scene = slicer.vtkMRMLScene()
     applicationLogic = slicer.vtkSlicerApplicationLogic()
     applicationLogic.SetMRMLScene(scene)
-    applicationLogic.SetSliceLogics(vtk.vtkCollection())
-    applicationLogic.SetViewLogics(vtk.vtkCollection())
+    applicationLogic.SetSliceLogics(vtkCollection())
+    applicationLogic.SetViewLogics(vtkCollection())
     # The application logic doesn't keep them alive.
     moduleLogics = {name: getattr(slicer, className)() for name, className in MODULE_LOGICS.items()}
     for name, logic in moduleLogics.items():

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 import slicer
 
+from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+from CervicalSpineDetectionLib.Scene.NrrdWriter import writeNrrd
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
-from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeFromImage
+from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeOfGeometry
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 MARKUPS_SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.4.json#"
 )
+# Parts of a bundle.
+SCENE, DATA = "scene.mrml", "Data"
+CT = f"{DATA}/CT.nrrd"
 SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 
 # RAS: from the left front and a little above.
@@ -33,14 +41,27 @@ def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str
     :param oriented: boxes along the spine's curve, else along the patient axes.
     :raises OSError: the file can't be written.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        writeSceneParts(Path(folder), imageGeometry(image), result, name, oriented)
+        packScene(path, Path(folder), image)
+
+
+def writeSceneParts(folder: Path, geometry: Mapping[str, Any], result: DetectionResult, name: str,
+                    oriented=True) -> None:
+    """Write all of a scene but its CT: ``scene.mrml`` and, under ``Data``, the markups.
+
+    MRML never sees the voxels: a copy into VTK and Slicer's way of packing take longer than the detection.
+
+    :param folder: existing and empty.
+    :param geometry: of the CT, see ``Pipeline.imageGeometry``.
+    :raises OSError: a file can't be written.
+    """
+    (folder / DATA).mkdir()
     with headlessScene() as (scene, applicationLogic):
-        volumeNode = volumeNodeFromImage(scene, image, name)
+        volumeNode = volumeNodeOfGeometry(scene, geometry, name)
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
         hierarchy.CreateItem(hierarchy.GetSceneItemID(), volumeNode)
-        volumeNode.AddDefaultStorageNode()
-        # Not named after the CT: MRML doesn't escape the "&" of a file name, and such a scene can't be opened.
-        volumeNode.GetStorageNode().SetFileName("CT.nrrd")
-        addVertebrae(scene, result, volumeNode, oriented)
+        boxesAndCentres = addVertebrae(scene, result, volumeNode, oriented)
         if result.vertebrae:
             position = LPS_TO_RAS @ result.vertebrae[len(result.vertebrae) // 2].centre
         else:
@@ -49,8 +70,34 @@ def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str
             position = (bounds[::2] + bounds[1::2]) / 2
         _putSlices(scene, applicationLogic, volumeNode, position)
         _putCamera(scene, applicationLogic, position)
-        if not scene.WriteToMRB(str(path)):
-            raise OSError(f"Could not write {path}.")
+        scene.SetRootDirectory(str(folder))
+        scene.SetURL(str(folder / SCENE))
+        volumeNode.AddDefaultStorageNode()
+        # Not named after the CT: MRML doesn't escape the "&" of a file name, and such a scene can't be opened.
+        volumeNode.GetStorageNode().SetFileName(str(folder / CT))
+        for node in boxesAndCentres:
+            node.AddDefaultStorageNode()
+            # A question mark is no letter of a file name on Windows.
+            node.GetStorageNode().SetFileName(str(folder / DATA / f"{node.GetName().replace(' ?', '')}.mrk.json"))
+            if not node.GetStorageNode().WriteData(node):
+                raise OSError(f"Could not write {folder}.")
+        if not scene.Commit():
+            raise OSError(f"Could not write {folder}.")
+
+
+def packScene(path: Path, folder: Path, image: sitk.Image) -> None:
+    """Put what ``writeSceneParts`` wrote and the CT into a bundle.
+
+    :param path: .mrb file.
+    :raises OSError: the file can't be written.
+    """
+    top = path.stem
+    with zipfile.ZipFile(path, "w") as bundle:
+        for part in (SCENE, *(f"{DATA}/{file.name}" for file in sorted((folder / DATA).iterdir()))):
+            bundle.write(folder / part, f"{top}/{part}", zipfile.ZIP_DEFLATED)
+        # Packed by itself already.
+        with bundle.open(zipfile.ZipInfo(f"{top}/{CT}"), "w", force_zip64=True) as stream:
+            writeNrrd(stream, image)
 
 
 def writeMarkups(path: Path, result: DetectionResult) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import SimpleITK as sitk
 import slicer
-import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
+from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
@@ -26,18 +30,29 @@ def volumeNodeFromImage(scene, image: sitk.Image, name: str):
     :param image: 3D, one component, any orientation, left-handed ones too.
     :return: vtkMRMLScalarVolumeNode with a copy of the voxels.
     """
-    imageData = vtk.vtkImageData()
-    imageData.SetDimensions(image.GetSize())
     scalars = numpy_to_vtk(sitk.GetArrayFromImage(image).ravel())
     scalars.SetName("ImageScalars")
-    imageData.GetPointData().SetScalars(scalars)
+    node = volumeNodeOfGeometry(scene, imageGeometry(image), name)
+    with slicer.util.NodeModify(node):
+        node.GetImageData().GetPointData().SetScalars(scalars)
+    return node
 
+
+def volumeNodeOfGeometry(scene, geometry: Mapping[str, Any], name: str):
+    """Add a CT without voxels to a scene, to be shown in the bone window.
+
+    :param scene: vtkMRMLScene.
+    :param geometry: see ``Pipeline.imageGeometry``.
+    :return: vtkMRMLScalarVolumeNode.
+    """
+    imageData = vtkImageData()
+    imageData.SetDimensions(geometry["size"])
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     with slicer.util.NodeModify(node):
         node.SetAndObserveImageData(imageData)
-        node.SetSpacing(image.GetSpacing())
-        node.SetOrigin(LPS_TO_RAS @ image.GetOrigin())
-        node.SetIJKToRASDirections(*(LPS_TO_RAS @ np.reshape(image.GetDirection(), (3, 3))).ravel())
+        node.SetSpacing(geometry["spacing"])
+        node.SetOrigin(LPS_TO_RAS @ geometry["origin"])
+        node.SetIJKToRASDirections(*(LPS_TO_RAS @ np.reshape(geometry["direction"], (3, 3))).ravel())
     node.CreateDefaultDisplayNodes()
     displayNode = node.GetDisplayNode()
     with slicer.util.NodeModify(displayNode):

@@ -1,6 +1,8 @@
 """Files for Slicer: what is read back is what was found."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -132,6 +134,16 @@ def test_nothingElseIsLeftInTheFolder(tmp_path):
     writeMarkups(tmp_path / "vertebrae.mrk.json", madeResult())
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scene.mrb", "vertebrae.mrk.json"]
+
+
+def test_scenesDoNotWaitForAllOfVtk(tmp_path):
+    # Its import takes as long as that of Slicer's own modules.
+    code = ("import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from sceneFixtures import madeImage, "
+            "madeResult; before = 'vtk' in sys.modules; from CervicalSpineDetectionLib.Scene.SceneFiles import "
+            "writeMarkups, writeScene; writeScene(Path(sys.argv[1]) / 'a.mrb', madeImage(), madeResult(), 'CT'); "
+            "writeMarkups(Path(sys.argv[1]) / 'a.mrk.json', madeResult()); "
+            "sys.exit('vtk' in sys.modules and not before)")
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path), *sys.path]).returncode == 0
 
 
 def test_unwritableSceneRaises(tmp_path):
