@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,51 +19,15 @@ from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, LEFT_OUT, Out
 THUMBNAIL_FILE = "thumbnail.jpg"
 THUMBNAIL_SIZE = (600, 360)
 # A file of the result -> what its link is called.
-LINKS = {"scene.mrb": "scene", "vertebrae.mrk.json": "markups", "preview.png": "large picture",
-         "vertebrae.json": "numbers"}
+LINKS = {"scene.mrb": "open in Slicer", "vertebrae.mrk.json": "markups", "vertebrae.json": "numbers"}
+PICTURE = "preview.png"
 SURE_DOUBT = 0.5
 
-# No script, and nothing from elsewhere: the pictures are in the page itself.
-TEMPLATE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Cervical spine cohort</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width">
-<style>
-body { margin: 1.5rem; background: #14171c; color: #dfe3e8; font: 15px/1.45 system-ui, sans-serif }
-h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(21rem, 1fr)); gap: 1rem; margin-top: 1.2rem }
-article { background: #1e232a; border: 1px solid #333a44; border-top: 4px solid #009e73; border-radius: 6px;
-  overflow: hidden; content-visibility: auto; contain-intrinsic-size: auto 22rem }
-article.doubtful { border-top-color: #e69f00 }
-article img { width: 100%; aspect-ratio: 5 / 3; object-fit: contain; display: block; background: #0f1217 }
-article .none { aspect-ratio: 5 / 3; display: grid; place-items: center; color: #9aa3ae }
-article div.text { padding: .5rem .8rem .8rem }
-h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere }
-ul { margin: .3rem 0; padding-left: 1.2rem } p { margin: .3rem 0 } .levels, .note { color: #9aa3ae }
-a { color: #8cc8ff; margin-right: .9rem } td { padding: .15rem 1rem .15rem 0; vertical-align: top }
-td:first-child { white-space: nowrap }
-</style></head><body>
-<h1>Cervical spine cohort: {{ seen|length }} scans</h1>
-<p class="note">Sorted by doubt: conflicts, levels that were not seen, then the lowest confidence. Research use only, \
-not a medical device.</p>
-<main>
-{% for scan in seen %}
-<article{% if scan.doubtful %} class="doubtful"{% endif %} id="{{ scan.name }}">
-{%- if scan.picture %}<img alt="preview" src="data:image/jpeg;base64,{{ scan.picture }}">
-{%- else %}<div class="none">no picture</div>{% endif -%}
-<div class="text"><h3>{{ scan.name }}</h3>
-<p class="levels">{{ scan.levels }}; lowest confidence {{ scan.confidence }}</p>
-<ul>{% for reason in scan.reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
-{%- for address, name in scan.links %}<a href="{{ address }}">{{ name }}</a>{% endfor %}</div></article>
-{% endfor %}
-</main>
-{% for title, others in tables if others %}
-<h2>{{ title }}: {{ others|length }}</h2><table>
-{% for other in others %}<tr><td>{{ other.name }}</td><td>{{ other.reason }}</td></tr>
-{% endfor %}</table>
-{% endfor %}
-</body></html>
-"""
+# The digest that scans' folders end with, which no person needs to read.
+DIGEST = re.compile(r"-[0-9a-f]{8,}$")
+# The page's own script, the only one that the page allows: by its hash. Texts of scans never get into it.
+SCRIPT = (Path(__file__).with_name("page.js")).read_text(encoding="utf-8")
+TEMPLATE = (Path(__file__).with_name("page.html")).read_text(encoding="utf-8")
 
 
 def writePage(path: str | Path, outcomes: Sequence[Outcome], scans: Path) -> None:
@@ -76,28 +43,48 @@ def writePage(path: str | Path, outcomes: Sequence[Outcome], scans: Path) -> Non
     tables = [(title, [outcome for outcome in outcomes if outcome.status == status])
               for title, status in (("Could not be used", FAILED), ("No CT volumes, left out", LEFT_OUT))]
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE)
+    titles = _titles([outcome.name for outcome in seen])
+    cards = [_card(outcome, scans / outcome.name, f"{prefix}/{outcome.name}", titles[outcome.name]) for outcome in seen]
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    text = template.render(seen=cards, tables=tables, script=SCRIPT, scriptDigest=digest)
     with atomicFile(path) as temporary:
-        temporary.write_text(template.render(seen=[_card(o, scans / o.name, f"{prefix}/{o.name}") for o in seen],
-                                             tables=tables), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def writeThumbnail(folder: Path) -> None:
     """A small picture for the page beside ``preview.png``, where that is."""
     from PIL import Image
 
-    if (folder / "preview.png").is_file():
-        picture = Image.open(folder / "preview.png").convert("RGB")
+    if (folder / PICTURE).is_file():
+        picture = Image.open(folder / PICTURE).convert("RGB")
         picture.thumbnail(THUMBNAIL_SIZE)
         picture.save(folder / THUMBNAIL_FILE, quality=82)
 
 
-def _card(outcome: Outcome, folder: Path, address: str) -> dict[str, Any]:
+def _titles(names: Sequence[str]) -> dict[str, str]:
+    """What a person reads in place of a folder's name: without the digest where that leaves it unique."""
+    short = {name: DIGEST.sub("", name) for name in names}
+    counts = Counter(short.values())
+    numbers: Counter[str] = Counter()
+    titles = {}
+    for name in sorted(names):
+        own = short[name]
+        if counts[own] > 1 or own == "dicom":
+            numbers[own] += 1
+            own = f"{'DICOM series' if own == 'dicom' else own} {numbers[own]}"
+        titles[name] = own
+    return titles
+
+
+def _card(outcome: Outcome, folder: Path, address: str, title: str) -> dict[str, Any]:
     """What the template asks of a scan. :param address: of its folder in links."""
     result, thumbnail = outcome.result, folder / THUMBNAIL_FILE
+    doubt = doubtOf(result)
     return {
-        "name": outcome.name, "doubtful": doubtOf(result) >= SURE_DOUBT, "reasons": reasonsOf(result),
-        "levels": " ".join(vertebra.level for vertebra in result.vertebrae),
+        "name": outcome.name, "title": title, "doubt": f"{doubt:.3f}", "doubtful": doubt >= SURE_DOUBT,
+        "reasons": reasonsOf(result), "levels": " ".join(vertebra.level for vertebra in result.vertebrae),
         "confidence": f"{lowestConfidence(result):.2f}",
-        "picture": base64.b64encode(thumbnail.read_bytes()).decode() if thumbnail.is_file() else None,
+        "thumbnail": base64.b64encode(thumbnail.read_bytes()).decode() if thumbnail.is_file() else None,
+        "picture": f"{address}/{PICTURE}" if (folder / PICTURE).is_file() else None,
         "links": [(f"{address}/{file}", name) for file, name in LINKS.items() if (folder / file).is_file()],
     }

@@ -10,12 +10,12 @@ import pytest
 from cohortFixtures import madeResult, madeVertebra
 from PIL import Image
 
-from CervicalSpineDetectionLib.Cohort.Page import THUMBNAIL_FILE, writePage, writeThumbnail
+from CervicalSpineDetectionLib.Cohort.Page import SCRIPT, THUMBNAIL_FILE, writePage, writeThumbnail
 from CervicalSpineDetectionLib.Cohort.ResultFolders import DONE, FAILED, LEFT_OUT, NOTHING_FOUND, Outcome
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 RED, BLUE = (220, 20, 20), (20, 20, 220)
-SCRIPT = "<script>document.title = 'taken over'</script>"
+INJECTED = "<script>document.title = 'taken over'</script>"
 
 
 class Tags(HTMLParser):
@@ -41,9 +41,9 @@ def page(tmp_path):
     """Three scans with pictures, the sure one blue and first by name, one failed and one left out."""
     outcomes = [
         Outcome("a-sure", DONE, result=madeResult(madeVertebra())),
-        Outcome("b-doubtful", DONE, result=madeResult(madeVertebra(inferred=True), warnings=[SCRIPT])),
+        Outcome("b-doubtful", DONE, result=madeResult(madeVertebra(inferred=True), warnings=[INJECTED])),
         Outcome("c-empty", NOTHING_FOUND, result=madeResult()),
-        Outcome("d-bad", FAILED, f"Damaged {SCRIPT}."),
+        Outcome("d-bad", FAILED, f"Damaged {INJECTED}."),
         Outcome("e-plan", LEFT_OUT, "DICOM of modality RTPLAN, not CT."),
     ]
     for outcome, colour in zip(outcomes[:2], (BLUE, RED), strict=True):
@@ -60,7 +60,8 @@ def page(tmp_path):
 def test_theMostDoubtfulComesFirst(page):
     tags = Tags(page.read_text(encoding="utf-8"))
 
-    assert tags.values("id") == ["c-empty", "b-doubtful", "a-sure"]
+    articles = [attributes["id"] for tag, attributes in tags.tags if tag == "article"]
+    assert articles == ["c-empty", "b-doubtful", "a-sure"]
     assert [attributes.get("class") for tag, attributes in tags.tags if tag == "article"] == [
         "doubtful", "doubtful", None]
 
@@ -68,13 +69,15 @@ def test_theMostDoubtfulComesFirst(page):
 def test_allScansAreOnThePageWithTheirReasons(page):
     text = Tags(page.read_text(encoding="utf-8")).text
 
-    for expected in ("No cervical vertebra was found.", "C4: not seen", f"Damaged {SCRIPT}.", "RTPLAN"):
+    for expected in ("No cervical vertebra was found.", "C4: interpolated (not detected)", f"Damaged {INJECTED}.",
+                     "RTPLAN"):
         assert expected in text
 
 
 def test_linksLeadToFilesThatAreThere(page):
     links = Tags(page.read_text(encoding="utf-8")).values("href")
 
+    # The picture itself leads to the large one.
     assert "scans/a-sure/scene.mrb" in links and "scans/b-doubtful/preview.png" in links
     assert len(links) == 6 and all((page.parent / link).is_file() for link in links)
 
@@ -85,9 +88,50 @@ def test_thePageIsComplete(page):
     tags = Tags(content)
 
     assert {source.split(",")[0] for source in tags.values("src")} == {"data:image/jpeg;base64"}
-    assert not re.search(r"https?:|//|url\(|@import", re.sub(r"base64,[^\"]*", "", content))
-    assert {tag for tag, _ in tags.tags} & {"script", "link", "iframe", "object"} == set()
+    assert not re.search(r"https?:|//|url\(|@import", re.sub(r"base64,[^\"]*|sha256-[^']*", "", content))
+    assert {tag for tag, _ in tags.tags} & {"link", "iframe", "object"} == set()
+    # One script, its own, which knows no scan.
+    (script,) = re.findall(r"<script>(.*?)</script>", content, re.DOTALL)
+    assert script == SCRIPT
     assert str(page.parent) not in content
+
+
+def test_titlesHaveNoDigestsAndStayApart(tmp_path):
+    names = ["neck-0a1b2c3d4e", "neck-ffffffff00", "spine.v2-12345678ab", "dicom-aaaaaaaaaa", "head-ache"]
+    writePage(tmp_path / "index.html", [Outcome(name, DONE, result=madeResult(madeVertebra())) for name in names],
+              tmp_path / "scans")
+
+    titles = Tags((tmp_path / "index.html").read_text(encoding="utf-8")).values("data-title")
+
+    assert sorted(titles) == ["DICOM series 1", "head-ache", "neck 1", "neck 2", "spine.v2"]
+
+
+def test_whereNothingWasFoundNoConfidenceIsTold(page):
+    content = page.read_text(encoding="utf-8")
+
+    assert content.count("lowest confidence") == 3  # the sentence on top, and the two scans with vertebrae
+
+
+def test_aBrowserSortsFiltersAndRemembersWhatWasReviewed(page, browser):
+    """What the page's script does, by a script beside it: the page itself would allow none."""
+    content = re.sub(r"<meta http-equiv=[^>]*>", "", page.read_text(encoding="utf-8"))
+    page.write_text(content.replace("</body>", """<script>
+    const said = [];
+    const seen = () => [...document.querySelectorAll("article:not([hidden])")].map(card => card.id).join(" ");
+    document.querySelector("#b-doubtful input").click();
+    said.push(seen(), document.getElementById("count").textContent);
+    const choose = (id, value) => {
+      document.getElementById(id).value = value; document.getElementById(id).dispatchEvent(new Event("change")); };
+    choose("show", "open"); said.push(seen());
+    choose("show", "all"); choose("sort", "title"); said.push(seen());
+    said.push(Object.keys(JSON.parse(localStorage.getItem("reviewed:" + location.pathname))).join());
+    document.title = said.join("|");
+    </script></body>"""), encoding="utf-8")
+
+    title = re.search("<title>(.*)</title>", browser("--dump-dom", page.as_uri())).group(1)
+
+    assert title.split("|") == ["c-empty b-doubtful a-sure", "1 of 3 reviewed", "c-empty a-sure",
+                                "a-sure b-doubtful c-empty", "b-doubtful"]
 
 
 def test_thumbnailsAreSmall(page):
@@ -130,7 +174,8 @@ def test_aBrowserShowsTheDoubtfulPictureBeforeTheSureOne(page, browser):
 def test_aBrowserRunsNoTextOfAScanAsScript(page, browser):
     document = browser("--dump-dom", page.as_uri())
 
+    assert "0 of 3 reviewed" in document  # the page's own script did run
     assert "<title>Cervical spine cohort</title>" in document
     # Were the text not escaped, the page itself would still forbid scripts.
-    page.write_text(page.read_text(encoding="utf-8").replace("</h1>", f"</h1>{SCRIPT}"), encoding="utf-8")
+    page.write_text(page.read_text(encoding="utf-8").replace("</h1>", f"</h1>{INJECTED}"), encoding="utf-8")
     assert "<title>Cervical spine cohort</title>" in browser("--dump-dom", page.as_uri())
