@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydicom
-
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom
+from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom, readDicomHeader
+from CervicalSpineDetectionLib.Imaging.DicomSeries import SCOUT, joinedSlices, withoutScouts
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 
-HEADER_TAGS = ["ImageType", "Modality", "SeriesInstanceUID"]
 LONGEST_NAME = 60
 DIGEST_LENGTH = 12
 
@@ -76,18 +73,24 @@ def _imageScan(path, root):
 
 
 def _dicomScans(paths, root):
-    series = defaultdict(list)
+    series, damaged = defaultdict(list), []
     for path in paths:
-        # A DICOMDIR is DICOM too, but an index and no image.
-        if path.name.upper() != "DICOMDIR" and path.is_file() and _mayBeDicom(path):
-            header = _header(path)
-            series[header["SeriesInstanceUID"] or path.name].append((path, header))
-    scans = []
-    for uid, files in series.items():
-        path, header = files[0]
-        digest = _digest(path.parent.relative_to(root).as_posix(), uid, len(files))
-        scans.append(Scan(f"dicom-{digest}", path, _reasonToLeaveOut(header)))
-    return scans
+        if not path.is_file() or not _mayBeDicom(path):
+            continue
+        try:
+            header = readDicomHeader(path)
+        except (InputError, OSError):  # reading the scan tells the user
+            damaged.append(path)
+            continue
+        if not header.isIndex:
+            series[header.seriesUid or path.name, header.modality].append(header)
+    joined = joinedSlices(series)
+    for header in joined:
+        del series[header.seriesUid, header.modality]
+    if joined:
+        series[joined[0].studyUid, joined[0].modality] = joined
+    scans = [_dicomScan(uid, headers, root) for (uid, _), headers in series.items()]
+    return sorted([*scans, *(_damagedScan(path, root) for path in damaged)], key=lambda scan: scan.path)
 
 
 def _mayBeDicom(path):
@@ -97,23 +100,23 @@ def _mayBeDicom(path):
         return True
 
 
-def _header(path):
-    """Texts of ``HEADER_TAGS``, empty for what is missing or unreadable."""
-    try:
-        # pydicom's warnings quote header values, which may be a patient's.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS)
-            return {tag: str(header.get(tag) or "") for tag in HEADER_TAGS}
-    except Exception:  # whatever a damaged file makes pydicom raise; reading the scan tells the user
-        return dict.fromkeys(HEADER_TAGS, "")
+def _dicomScan(uid, headers, root):
+    slices, _ = withoutScouts(headers)
+    digest = _digest(slices[0].path.parent.relative_to(root).as_posix(), uid, len(headers))
+    return Scan(f"dicom-{digest}", slices[0].path, _reasonToLeaveOut(slices))
 
 
-def _reasonToLeaveOut(header):
+def _damagedScan(path, root):
+    return Scan(f"dicom-{_digest(path.parent.relative_to(root).as_posix(), path.name, 1)}", path)
+
+
+def _reasonToLeaveOut(headers):
     """A study holds much beside its CT: scouts, structure sets, reports."""
-    if header["Modality"] not in ("CT", ""):
-        return f"DICOM of modality {re.sub('[^A-Z0-9]', '', header['Modality'])}, not CT."
-    return "Localizer (scout) picture, not a CT volume." if "LOCALIZER" in header["ImageType"] else ""
+    if headers[0].modality != "CT":
+        return f"DICOM of modality {headers[0].modality}, not CT."
+    if not any(header.holdsImage for header in headers):
+        return "DICOM without a picture."
+    return "Localizer (scout) picture, not a CT volume." if all(SCOUT in one.imageType for one in headers) else ""
 
 
 def _digest(*parts):

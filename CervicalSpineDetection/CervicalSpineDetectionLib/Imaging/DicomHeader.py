@@ -47,8 +47,9 @@ CT_CLASSES = (pydicom.uid.CTImageStorage, pydicom.uid.EnhancedCTImageStorage)
 # Of PS3.3 C.7.3.1.1.1, those that lie beside CTs. What else stands there may be anything, a name too.
 MODALITIES = frozenset("AU CR CT DOC DX ECG FID IO KO MG MR NM OT PLAN PR PT PX REG RF RTDOSE RTIMAGE RTPLAN RTRECORD "
                        "RTSTRUCT RWV SC SEG SMR SR US XA XC".split())
+DIRECTORY_RECORDS = 0x00041220
 TAGS = {
-    0x00020002: "mediaClass", 0x00020010: "syntax", 0x00041220: "records", 0x00080008: "imageType",
+    0x00020002: "mediaClass", 0x00020010: "syntax", DIRECTORY_RECORDS: "records", 0x00080008: "imageType",
     0x00080016: "sopClass", 0x00080018: "sopUid", 0x00080060: "modality",
     0x0020000D: "studyUid", 0x0020000E: "seriesUid", 0x00200012: "acquisition", 0x00200032: "position",
     0x00200037: "orientation", 0x00200052: "frameOfReference", 0x00280002: "samples", 0x00280004: "photometric",
@@ -102,6 +103,12 @@ class DicomHeader:
     order: str
     pixelOffset: int
     pixelBytes: int
+    isIndex: bool
+
+    @property
+    def holdsImage(self) -> bool:
+        """Whether this is a picture: not a report, structure set, or index of a disk."""
+        return bool(self.seriesUid) and _mayHoldImage(self)
 
     @property
     def isPlain(self) -> bool:
@@ -142,24 +149,20 @@ def damagedDicom(path: Path) -> InputError:
     return InputError(f"The DICOM file {path.name} is damaged or incomplete; copy or export the series again.")
 
 
-def readDicomHeader(path: Path) -> DicomHeader | None:
-    """:return: header of an image, or None for what holds none: reports, structure sets, indexes of a disk.
-
-    :raises InputError: damaged or incomplete.
-    """
+def readDicomHeader(path: Path) -> DicomHeader:
+    """:return: header of a DICOM file. :raises InputError: damaged or incomplete."""
     try:
-        elements, header = _read(path)
+        header = _read(path)
     # A value that can't be read as what it must be.
     except ValueError:
         raise damagedDicom(path) from None
-    isIndex = header.sopClass == INDEX_CLASS or 0x00041220 in elements.values
-    if isIndex or (not header.rows and not header.pixelOffset and _holdsNoImage(header.sopClass)):
-        return None
-    if not header.seriesUid:
-        if header.modality not in ("CT", "unknown"):
-            return None
+    if not header.seriesUid and header.modality in ("CT", "unknown") and _mayHoldImage(header):
         raise damagedDicom(path)
     return header
+
+
+def _mayHoldImage(header: DicomHeader) -> bool:
+    return not header.isIndex and bool(header.rows or header.pixelOffset or not _holdsNoImage(header.sopClass))
 
 
 def _holdsNoImage(sopClass: str) -> bool:
@@ -172,7 +175,7 @@ def _holdsNoImage(sopClass: str) -> bool:
     return not isUnknown and "Image Storage" not in name
 
 
-def _read(path: Path) -> tuple[Elements, DicomHeader]:
+def _read(path: Path) -> DicomHeader:
     """As much of a file as its header needs."""
     count = FIRST_BYTES
     with openPlain(path) as file:
@@ -183,7 +186,7 @@ def _read(path: Path) -> tuple[Elements, DicomHeader]:
             header = _header(path, elements)
             limit = MAXIMUM_FRAMES_BYTES if header.frames > 1 else MAXIMUM_SLICE_BYTES
             if elements.pixelOffset or len(content) < count or count >= limit:
-                return elements, header
+                return header
             count = min(count * 8, limit)
 
 
@@ -241,6 +244,8 @@ def _header(path: Path, elements: Elements) -> DicomHeader:
         bitsAllocated=numbers["bitsAllocated"] or 0, bitsStored=numbers["bitsStored"] or 0,
         highBit=numbers["highBit"] or 0, isSigned=numbers["pixelRepresentation"] == 1, syntax=_one(texts["syntax"]),
         order=elements.order, pixelOffset=elements.pixelOffset, pixelBytes=elements.pixelBytes,
+        # A DICOMDIR may have any name.
+        isIndex=sopClass == INDEX_CLASS or DIRECTORY_RECORDS in elements.values,
     )
 
 

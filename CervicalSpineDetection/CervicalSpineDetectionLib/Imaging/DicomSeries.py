@@ -107,7 +107,7 @@ def seriesIn(paths: Iterable[Path]) -> Series:
     series = defaultdict(list)
     for path in paths:
         header = readDicomHeader(path)
-        if header is not None:
+        if header.holdsImage:
             series[header.seriesUid, header.modality].append(header)
     return dict(series)
 
@@ -115,11 +115,11 @@ def seriesIn(paths: Iterable[Path]) -> Series:
 def _seriesOf(path: Path) -> tuple[list[DicomHeader], list[str]]:
     """The series a file belongs to, of which all lies beside it, and warnings."""
     header = readDicomHeader(path)
-    if header is None:
+    if not header.holdsImage:
         raise InputError(f"{path} is DICOM, but holds no picture; give the CT.")
     beside = seriesIn(one for one in dicomFiles(path.parent) if one.parent == path.parent)
-    headers, notes = _withoutScouts(beside.get((header.seriesUid, header.modality), [header]))
-    joined = _joined(beside)
+    headers, notes = withoutScouts(beside.get((header.seriesUid, header.modality), [header]))
+    joined = joinedSlices(beside)
     if len(headers) == 1 and header.frames == 1 and any(header.path == one.path for one in joined):
         headers, notes = joined, [OWN_SERIES]
     reason = _reasonAgainst(headers)
@@ -131,11 +131,11 @@ def _seriesOf(path: Path) -> tuple[list[DicomHeader], list[str]]:
 def _onlySeries(series: Mapping[SeriesKey, Sequence[DicomHeader]],
                 folder: Path) -> tuple[list[DicomHeader], list[str]]:
     """The only CT volume among the series of a folder, and warnings."""
-    cleaned = {key: _withoutScouts(headers) for key, headers in series.items()}
+    cleaned = {key: withoutScouts(headers) for key, headers in series.items()}
     reasons = {key: _reasonAgainst(headers) for key, (headers, _) in cleaned.items()}
     volumes = [key for key, reason in reasons.items() if reason is None]
     if not volumes:
-        joined = _joined(series)
+        joined = joinedSlices(series)
         if joined and _reasonAgainst(joined) is None:
             others = len(series) - len({header.seriesUid for header in joined})
             return joined, [OWN_SERIES, *_others(others)]
@@ -154,8 +154,11 @@ def _others(count: int) -> list[str]:
     return [f"The folder holds {count} more DICOM series, which were left out."] if count else []
 
 
-def _withoutScouts(headers: Sequence[DicomHeader]) -> tuple[list[DicomHeader], list[str]]:
-    """Some scanners put the scout into the CT's series."""
+def withoutScouts(headers: Sequence[DicomHeader]) -> tuple[list[DicomHeader], list[str]]:
+    """Some scanners put the scout into the CT's series.
+
+    :return: (headers of the slices, sentences for the user); of a series that is no more than scouts, all of it.
+    """
     slices = [header for header in headers if SCOUT not in header.imageType]
     scouts = len(headers) - len(slices)
     if not scouts or len(slices) < MINIMUM_SLICES:
@@ -167,7 +170,7 @@ def _pictures(count: int) -> str:
     return f"{count} picture{'s' if count > 1 else ''}"
 
 
-def _joined(series: Mapping[SeriesKey, Sequence[DicomHeader]]) -> list[DicomHeader]:
+def joinedSlices(series: Mapping[SeriesKey, Sequence[DicomHeader]]) -> list[DicomHeader]:
     """Slices of one CT that were each given a series UID of its own, by some programs that make files anonymous.
 
     :return: the most that share study, frame of reference and size; none where they don't state both.

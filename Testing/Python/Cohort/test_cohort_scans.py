@@ -86,6 +86,50 @@ def test_whatIsNoCtInADicomTreeIsLeftOutWithItsReason(tmp_path, changes, reason)
     assert reason in scan.leftOut
 
 
+def test_aScoutInTheSeriesOfACtIsNotTakenForIt(tmp_path):
+    series = generate_uid()
+    writeDicom(tmp_path / "a", series, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    for number in range(3):
+        writeDicom(tmp_path / f"b{number}", series, number)
+    (scan,) = findScans(tmp_path)
+
+    assert scan.path == tmp_path / "b0" and not scan.leftOut
+
+
+def test_structureSetWithTheUidOfItsCtIsAScanOfItsOwn(tmp_path):
+    series = generate_uid()
+    for number in range(3):
+        writeDicom(tmp_path / f"b{number}", series, number)
+    writeDicom(tmp_path / "a", series, Modality="RTSTRUCT", SOPClassUID="1.2.840.10008.5.1.4.1.1.481.3", Rows=None,
+               Columns=None, PixelData=None)
+    left, scan = findScans(tmp_path)
+
+    assert scan.path == tmp_path / "b0" and not scan.leftOut
+    assert left.leftOut == "DICOM of modality RTSTRUCT, not CT."
+
+
+def test_slicesThatAreEachASeriesAreOneScan(tmp_path):
+    for number in range(3):
+        writeDicom(tmp_path / f"b{number}", generate_uid(), number, StudyInstanceUID="1.2", FrameOfReferenceUID="1.3")
+    (scan,) = findScans(tmp_path)
+
+    assert scan.path == tmp_path / "b0" and not scan.leftOut
+
+
+def test_indexOfADiskUnderAnyNameIsNoScan(tmp_path):
+    writeDicom(tmp_path / "DIRFILE", None, SOPClassUID="1.2.840.10008.1.3.10", Rows=None, Columns=None, PixelData=None)
+    os.mkfifo(tmp_path / "pipe")
+
+    assert findScans(tmp_path) == []
+
+
+def test_nothingOfAStrangeModalityIsShown(tmp_path):
+    writeDicom(tmp_path / "a", generate_uid(), Modality="DOE")
+    (scan,) = findScans(tmp_path)
+
+    assert scan.leftOut == "DICOM of modality unknown, not CT."
+
+
 def test_aDamagedDicomFileIsAScanThatReadingWillRefuse(tmp_path):
     touch(tmp_path / "cut")
     (tmp_path / "cut").write_bytes(bytes(128) + b"DICM" + b"\xff" * 20)
