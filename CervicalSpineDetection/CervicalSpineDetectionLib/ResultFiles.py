@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+from CervicalSpineDetectionLib.Scene.SceneProcess import SceneProcess
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Terminal import quietLibraries
 
@@ -16,7 +17,7 @@ RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv
 
 
 def writeFiles(folder: Path, result: DetectionResult, image: sitk.Image, name: str, oriented: bool = True,
-               scene: bool = True, preview: bool = True) -> list[str]:
+               scene: bool = True, preview: bool = True, process: SceneProcess | None = None) -> list[str]:
     """Write the result files into a folder. What can't be made here must not cost the numbers.
 
     :param folder: existing folder, an absolute Path.
@@ -24,22 +25,28 @@ def writeFiles(folder: Path, result: DetectionResult, image: sitk.Image, name: s
     :param oriented: boxes of the scene along the spine's curve, else along the patient axes.
     :param scene: write scene.mrb.
     :param preview: write preview.png.
+    :param process: makes Slicer's files beside this process; None: they are made here.
     :return: notes for the user.
     :raises OSError: a file can't be written.
     """
+    markups, bundle = folder / "vertebrae.mrk.json", folder / "scene.mrb"
     with quietLibraries():
+        if process:
+            process.begin(markups, result, name, oriented, scene)
         writeJson(folder / "vertebrae.json", result)
         writeCsv(folder / "vertebrae.csv", result)
         if preview:
             from CervicalSpineDetectionLib.Results.PreviewPicture import writePreview
 
             writePreview(folder / "preview.png", image, result)
+        if process and process.finish(bundle if scene else None):
+            return []
         try:
             from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
         except ImportError as error:
             return [f"scene.mrb and vertebrae.mrk.json need slicer-core ({error}) and were not written: "
                     "pip install slicer-core vtk"]
-        writeMarkups(folder / "vertebrae.mrk.json", result)
+        writeMarkups(markups, result)
         if scene:
-            writeScene(folder / "scene.mrb", image, result, name, oriented)
+            writeScene(bundle, image, result, name, oriented)
     return []

@@ -1,7 +1,9 @@
 """Detect the cervical vertebrae of a CT and write boxes, centers, a Slicer scene and a preview."""
 
+import contextlib
 import dataclasses
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
@@ -11,6 +13,8 @@ from CervicalSpineDetectionLib.FolderLock import lockedFolder
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 
 NOTHING_FOUND = 3
+# Missing or unreadable files, headers that contradict each other and too few slices are found in less.
+TOLD_SOON_SECONDS = 0.3
 
 PARENTS = (detectorOptions, precisionOption, jsonOption)
 
@@ -34,24 +38,32 @@ def addArguments(parser):
 
 def run(arguments):
     """:return: exit status. :raises InputError: input, weights, device or output folder can't be used."""
-    from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
+    started = time.perf_counter()
+    from CervicalSpineDetectionLib.Scene.SceneProcess import SceneProcess
+
+    with SceneProcess() as sceneProcess:
+        return _run(arguments, sceneProcess, started)
+
+
+def _run(arguments, sceneProcess, started):
     from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 
-    started = time.perf_counter()
     findWeights(arguments.weights)
     print("Reading", arguments.input, flush=True)
     try:
         with quietLibraries():
-            read = readImageWithWarnings(arguments.input)
+            read = readCt(arguments.input)
             ensureWritable(arguments.output)
         readSeconds = time.perf_counter() - started
         with lockedFolder(arguments.output):
+            if not arguments.no_scene:
+                sceneProcess.packCt(read.image, arguments.output)
             result = detect(read.image, arguments)
             result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
                                          timings={"read": readSeconds, **result.timings})
             print("Writing the results", flush=True)
             writing = time.perf_counter()
-            notes = write(result, read.image, arguments)
+            notes = write(result, read.image, arguments, sceneProcess)
             writeSeconds = time.perf_counter() - writing
     except Exception as error:
         if isinstance(error, InputError) or not isShortOfMemory(error):
@@ -75,8 +87,24 @@ def jsonFile(arguments):
     return Path(arguments.output) / "vertebrae.json"
 
 
+def readCt(path):
+    """ReadResult. Torch is loaded beside it, but no sooner than most bad input is told.
+
+    :raises InputError: see ``ReadImage.readImageWithWarnings``.
+    """
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(readImageWithWarnings, path)
+        if not wait([reading], TOLD_SOON_SECONDS).done:
+            # What is wrong with it is told when it is used.
+            with contextlib.suppress(ImportError):
+                import torch  # noqa: F401
+        return reading.result()
+
+
 def detect(image, arguments):
-    """DetectionResult of an image. torch is imported here and no sooner: bad input is told at once."""
+    """DetectionResult of an image."""
     print("Loading the network", flush=True)
     with quietLibraries():
         from CervicalSpineDetectionLib.Pipeline import detectVertebrae
@@ -87,7 +115,7 @@ def detect(image, arguments):
     return detectVertebrae(image, detector, ProgressDisplay("slices"))
 
 
-def write(result, image, arguments):
+def write(result, image, arguments, sceneProcess=None):
     """Write all result files at once.
 
     :return: notes for the user.
@@ -98,7 +126,7 @@ def write(result, image, arguments):
         with atomicFolder(arguments.output, RESULT_FILES, locked=True) as folder:
             # Not named after the input, whose file or folder often bears the patient's name.
             return writeFiles(folder, result, image, "CT", not arguments.axis_aligned, not arguments.no_scene,
-                              not arguments.no_preview)
+                              not arguments.no_preview, sceneProcess)
     except OSError as error:
         raise InputError(f"Results can't be written to {arguments.output} ({error.strerror or error}); "
                          "make room or choose another folder.") from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import os
+import shutil
 import struct
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -94,3 +96,26 @@ def _packed(piece: memoryview, isLast: bool) -> bytes:
     """Deflate without header; a piece ends on a byte and refers to nothing before it."""
     packing = packer.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return bytes(packing.compress(piece) + packing.flush(zlib.Z_FINISH if isLast else zlib.Z_FULL_FLUSH))
+
+
+class PackedCt:
+    """A CT that is packed in the background, into a file without a name that goes with this object.
+
+    :param folder: on the disk that it is copied to later.
+    """
+
+    def __init__(self, image: sitk.Image, folder: str | os.PathLike[str]):
+        self._file = tempfile.TemporaryFile(dir=folder)
+        self._pool = ThreadPoolExecutor(1)
+        self._packing = self._pool.submit(writeNrrd, self._file, image)
+
+    def copyTo(self, stream: BinaryIO) -> None:
+        """:raises OSError: there is no room, here or there."""
+        self._packing.result()
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, stream, PIECE_BYTES)
+
+    def close(self) -> None:
+        """Wait until it is packed, and give up the file."""
+        self._pool.shutdown()
+        self._file.close()

@@ -1,4 +1,4 @@
-"""Slicer's scene bundles (.mrb: a zip of a .mrml file and its data) unpacked without trust.
+"""Slicer's scene bundles (.mrb: a zip of a .mrml file and its data) packed, and unpacked without trust.
 
 Slicer's own unpacking (libarchive through vtkArchive) writes wherever a bundle's entries say, "../" and "/" included.
 """
@@ -7,12 +7,33 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from CervicalSpineDetectionLib.Errors import InputError
 
+# Parts of a bundle of ours.
+SCENE, DATA = "scene.mrml", "Data"
+CT = f"{DATA}/CT.nrrd"
 MAXIMUM_FILES = 10_000
 MAXIMUM_BYTES = 1 << 34
+
+
+def packScene(path: Path, folder: Path, writeCt: Callable[[BinaryIO], None]) -> None:
+    """Put what ``SceneFiles.writeSceneParts`` wrote and the CT into a bundle.
+
+    :param path: .mrb file.
+    :param writeCt: called with a binary stream, writes the CT as NRRD.
+    :raises OSError: the file can't be written.
+    """
+    top = path.stem
+    with zipfile.ZipFile(path, "w") as bundle:
+        for part in (SCENE, *(f"{DATA}/{file.name}" for file in sorted((folder / DATA).iterdir()))):
+            bundle.write(folder / part, f"{top}/{part}", zipfile.ZIP_DEFLATED)
+        # Packed by itself already.
+        with bundle.open(zipfile.ZipInfo(f"{top}/{CT}"), "w", force_zip64=True) as stream:
+            writeCt(stream)
 
 
 def unpackBundle(path, folder):

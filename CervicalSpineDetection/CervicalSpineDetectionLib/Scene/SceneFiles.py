@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import slicer
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.NrrdWriter import writeNrrd
+from CervicalSpineDetectionLib.Scene.SceneBundle import CT, DATA, SCENE, packScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeOfGeometry
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
@@ -24,9 +24,6 @@ MARKUPS_SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.4.json#"
 )
-# Parts of a bundle.
-SCENE, DATA = "scene.mrml", "Data"
-CT = f"{DATA}/CT.nrrd"
 SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 
 # RAS: from the left front and a little above.
@@ -43,7 +40,7 @@ def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str
     """
     with tempfile.TemporaryDirectory() as folder:
         writeSceneParts(Path(folder), imageGeometry(image), result, name, oriented)
-        packScene(path, Path(folder), image)
+        packScene(path, Path(folder), lambda stream: writeNrrd(stream, image))
 
 
 def writeSceneParts(folder: Path, geometry: Mapping[str, Any], result: DetectionResult, name: str,
@@ -83,21 +80,6 @@ def writeSceneParts(folder: Path, geometry: Mapping[str, Any], result: Detection
                 raise OSError(f"Could not write {folder}.")
         if not scene.Commit():
             raise OSError(f"Could not write {folder}.")
-
-
-def packScene(path: Path, folder: Path, image: sitk.Image) -> None:
-    """Put what ``writeSceneParts`` wrote and the CT into a bundle.
-
-    :param path: .mrb file.
-    :raises OSError: the file can't be written.
-    """
-    top = path.stem
-    with zipfile.ZipFile(path, "w") as bundle:
-        for part in (SCENE, *(f"{DATA}/{file.name}" for file in sorted((folder / DATA).iterdir()))):
-            bundle.write(folder / part, f"{top}/{part}", zipfile.ZIP_DEFLATED)
-        # Packed by itself already.
-        with bundle.open(zipfile.ZipInfo(f"{top}/{CT}"), "w", force_zip64=True) as stream:
-            writeNrrd(stream, image)
 
 
 def writeMarkups(path: Path, result: DetectionResult) -> None:
