@@ -35,7 +35,8 @@ JUMP_SHARE = 0.25
 def readSlices(slices: Sequence[DicomHeader]) -> sitk.Image:
     """:param slices: headers in order, all of the same size.
 
-    :return: sitk float32 image in HU, without geometry.
+    :return: sitk image in HU, without geometry: int16 where all values are such numbers, which is half of the memory
+        and faster from here on, else float32.
     :raises InputError: pixels are missing, damaged, or in a kind that isn't read.
     """
     rows, columns = slices[0].rows, slices[0].columns
@@ -43,12 +44,25 @@ def readSlices(slices: Sequence[DicomHeader]) -> sitk.Image:
         raise InputError(f"The DICOM series has {columns} x {rows} x {len(slices)} voxels, more than any CT; export "
                          "the neck alone.")
     _checkRescale(slices)
-    image = sitk.Image((columns, rows, len(slices)), sitk.sitkFloat32)
+    try:
+        return _imageOf(slices, np.int16)
+    except _NoInt16:
+        return _imageOf(slices, np.float32)
+
+
+class _NoInt16(Exception):
+    """A slice holds a value that is no whole number, or too large for 16 bits."""
+
+
+def _imageOf(slices: Sequence[DicomHeader], kind: type[np.generic]) -> sitk.Image:
+    """:raises _NoInt16: ``kind`` is int16, and it can't hold all values."""
+    rows, columns = slices[0].rows, slices[0].columns
+    image = sitk.Image((columns, rows, len(slices)), sitk.sitkInt16 if kind is np.int16 else sitk.sitkFloat32)
     typical = []
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
         for first in range(0, len(slices), SLAB_SLICES):
             part = slices[first : first + SLAB_SLICES]
-            slab = np.empty((len(part), rows, columns), np.float32)
+            slab = np.empty((len(part), rows, columns), kind)
             typical += pool.map(_readSlice, part, slab)
             image[:, :, first : first + len(part)] = sitk.GetImageFromArray(slab)
     _checkJumps(slices, np.array(typical))
@@ -76,13 +90,29 @@ def _checkJumps(slices: Sequence[DicomHeader], typical: Array) -> None:
 
 
 def _readSlice(header: DicomHeader, out: Array) -> float:
-    """:param out: shape (rows, columns), float32; is filled with HU. :return: a typical value."""
-    if header.isPlain:
-        values = storedValues(header, plainPixels(header))
-        toHu(values, header.slope, header.intercept, out)
+    """:param out: shape (rows, columns), int16 or float32; is filled with HU. :return: a typical value."""
+    if out.dtype == np.int16:
+        out[:] = _wholeHu(header)
+    elif header.isPlain:
+        toHu(storedValues(header, plainPixels(header)), header.slope, header.intercept, out)
     else:
         out[:] = _decoded(header)
     return float(np.median(out[::8, ::8]))
+
+
+def _wholeHu(header: DicomHeader) -> Array:
+    """HU as whole numbers, any type. :raises _NoInt16: int16 can't hold them."""
+    intercept = header.intercept or 0.0
+    if header.slope not in (None, 1.0) or not float(intercept).is_integer():
+        raise _NoInt16
+    if header.isPlain:
+        values = storedValues(header, plainPixels(header))
+    else:
+        values, intercept = _decoded(header), 0.0
+    limits = np.iinfo(np.int16)
+    if not limits.min <= values.min() + intercept <= values.max() + intercept <= limits.max:
+        raise _NoInt16
+    return np.asarray(values + np.int32(intercept))
 
 
 def toHu(values: Array, slope: float | None, intercept: float | None, out: Array) -> None:

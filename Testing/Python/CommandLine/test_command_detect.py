@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import types
 
 import jsonschema
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CervicalSpineDetectionLib.CommandLine import Detect
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging import ReadImage
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
@@ -377,3 +380,26 @@ def test_progressTellsTheTimeLeftInALog():
     assert first.startswith("Evaluating: 0 of 2 CTs") and "left" not in first
     assert "1 of 2 CTs" in middle and "about 0 s left" in middle
     assert "2 of 2 CTs" in last and "left" not in last
+
+
+@pytest.mark.parametrize(("seconds", "loaded"), [(0.0, False), (0.5, True)])
+def test_torchIsLoadedBesideALongReadingAndBadInputIsToldBefore(monkeypatch, seconds, loaded):
+    order = []
+
+    def slowly(path):
+        time.sleep(seconds)
+        order.append("read")
+        raise InputError("damaged")
+
+    class Torch:
+        def find_spec(self, name, path=None, target=None):
+            if name == "torch":
+                order.append("torch")
+                raise ImportError
+
+    monkeypatch.setattr(ReadImage, "readImageWithWarnings", slowly)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Torch(), *sys.meta_path])
+    with pytest.raises(InputError, match="damaged"):
+        Detect.readCt("neck.nrrd")
+    assert order == (["torch", "read"] if loaded else ["read"])

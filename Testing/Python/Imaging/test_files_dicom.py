@@ -401,3 +401,23 @@ def test_realCtIsReadAsItsSourceSays(sharedData):
     assert (voxels.min(), voxels.max()) == (-1024, 3844)
     single = readImage(sorted(folder.iterdir())[50])
     assert sitk.Hash(single) == sitk.Hash(image) and single.GetOrigin() == image.GetOrigin()
+
+
+@pytest.mark.parametrize("change, kind, expected", [
+    (None, sitk.sitkInt16, lambda stored, k: stored - 1024.0),
+    ({"RescaleIntercept": -1024.5}, sitk.sitkFloat32, lambda stored, k: stored - 1024.5),
+    ({"RescaleSlope": 0.5}, sitk.sitkFloat32, lambda stored, k: stored * 0.5 - 1024),
+    # Metal: 40,000 is a value of 16 bits without a sign only.
+    ("metal", sitk.sitkFloat32, lambda stored, k: np.where(stored == 1000 + 100 * k, 40_000.0, stored - 1024.0)),
+])
+def test_wholeHuTakeHalfOfTheMemory(tmp_path, change, kind, expected):
+    def metal(k, dataset):
+        pixels = storedValues(k).copy()
+        pixels[0, 0] = 40_000 + 1024
+        dataset.PixelData = pixels.tobytes()
+
+    image = readImage(writeSeries(tmp_path / "ct", change=metal) if change == "metal" else
+                      writeSeries(tmp_path / "ct", **(change or {})))
+
+    assert image.GetPixelID() == kind
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), [expected(storedValues(k), k) for k in range(SLICES)])
