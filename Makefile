@@ -3,6 +3,7 @@
 # make test                               set up .venv, run every test
 # make lint                               set up .venv, check style and types
 # make account ACCOUNT=name                write the GitHub account that publishes this into CMake, description, pages
+# make pictures CT=path                     retake the pages' pictures: the panel's, and preview.png
 # make docs                               set up .venv, build the pages into output/site
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-chec
 CHECK_LIBRARIES = missing="$$($(call MISSING_PACKAGES,$(1)))"; test -z "$$missing" || \
   { echo "System libraries are missing; install them first: apt-get install" $$missing >&2; exit 1; }
 
-.PHONY: detect preview test lint docs account preview-ready test-ready missing-packages
+.PHONY: detect preview test lint docs pictures account preview-ready test-ready missing-packages
 .DELETE_ON_ERROR:
 
 detect: .venv/installed $(if $(CT),,$(SAMPLE))
@@ -60,6 +61,12 @@ lint: .venv/installed-test
 docs: .venv/installed-test
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 	@echo "Open output/site/index.html"
+
+pictures: preview-ready .venv/installed-preview
+	@test -n "$$CT" || { echo "Say of which CT: make pictures CT=path" >&2; exit 1; }
+	PYTHONPATH=Testing .venv/bin/python -m SlicerStandIn "$$CT" --screenshots Resources/Screenshots
+	.venv/bin/cervical-spine detect "$$CT" --output output/pictures --no-scene
+	cp output/pictures/preview.png Resources/Screenshots/preview.png
 
 # Where the account's name stands: literally, as the Extensions Index reads these files as text.
 account:

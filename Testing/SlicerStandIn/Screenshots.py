@@ -1,33 +1,51 @@
-"""Pictures of the preview window after Detect, after a drag and after a shift."""
+"""Pictures of the preview window after Detect, after a drag and after a shift, and an animated one of all three."""
 
 import numpy as np
 import slicer
+from PIL import Image
 
 from SlicerStandIn.PreviewWindow import grab, waitFor
 
+ANIMATION = "detect-drag-shift.webp"
+ANIMATION_WIDTH = 1000
+DRAG_STEPS, DRAG_MM = 6, 6
+# Milliseconds that a frame is shown: the CT alone, results to look at, steps of a drag.
+CT_SHOWN, RESULT_SHOWN, STEP_SHOWN = 1200, 2200, 220
+
 
 def takeScreenshots(window, folder):
-    """Write detect.png, drag.png and shift.png.
+    """Write detect.png, drag.png, shift.png and the animated picture of all three.
 
     :param window: PreviewWindow with a CT.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ui, widget = window.module.widget.ui, window.module.widget
+    frames = []
+
+    def take(name, milliseconds):
+        _settle()
+        grab(window, folder / name)
+        picture = Image.open(folder / name).convert("RGB")
+        height = round(picture.height * ANIMATION_WIDTH / picture.width)
+        frames.append((picture.resize((ANIMATION_WIDTH, height), Image.Resampling.LANCZOS), milliseconds))
+
     # The seconds in the pictures are those of a warm worker.
     waitFor(lambda: widget.logic.isIdle, 600)
+    take("step.png", CT_SHOWN)
     ui.detectButton.click()
     waitFor(lambda: not widget.logic.isBusy, 600)
-    _settle()
-    grab(window, folder / "detect.png")
-    dragUpperFace(window, 6)
-    _settle()
-    grab(window, folder / "drag.png")
+    take("detect.png", RESULT_SHOWN)
+    dragUpperFace(window, DRAG_MM, DRAG_STEPS, lambda: take("step.png", STEP_SHOWN))
+    take("drag.png", RESULT_SHOWN)
     ui.shiftDownButton.click()
-    _settle()
-    grab(window, folder / "shift.png")
+    take("shift.png", RESULT_SHOWN)
+    (folder / "step.png").unlink()
+    (first, shown), *others = frames
+    first.save(folder / ANIMATION, save_all=True, append_images=[picture for picture, _ in others], loop=0,
+               duration=[shown, *(milliseconds for _, milliseconds in others)], quality=60, method=6)
 
 
-def dragUpperFace(window, millimetres):
+def dragUpperFace(window, millimetres, steps=10, onStep=None):
     """Drag the upper face of the chosen box in the sagittal view."""
     (nodeId,) = window.module.widget.correctionPanel.table.selectedIds()
     roi = slicer.mrmlScene.GetNodeByID(nodeId)
@@ -36,7 +54,7 @@ def dragUpperFace(window, millimetres):
     toWorld = slicer.util.arrayFromVTKMatrix(roi.GetObjectToWorldMatrix())
     face = np.array([0, 0, roi.GetSize()[2] / 2])
     start, end = (view.toPixels((toWorld @ [*point, 1])[:3]) for point in (face, face + [0, 0, millimetres]))
-    view.drag(start, end)
+    view.drag(start, end, steps, onStep=onStep)
 
 
 def _settle():

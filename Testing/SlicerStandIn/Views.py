@@ -69,13 +69,16 @@ class View:
     def click(self, x, y):
         self.drag((x, y), (x, y), steps=0)
 
-    def drag(self, start, end, steps=10, button="Left"):
+    def drag(self, start, end, steps=10, button="Left", onStep=None):
+        """:param onStep: called without arguments after each step, with the button still down."""
         self.send("EnterEvent", *start)
         self.send("MouseMoveEvent", start[0] - 3, start[1])
         self.send("MouseMoveEvent", *start)
         self.send(f"{button}ButtonPressEvent", *start)
         for step in range(1, steps + 1):
             self.send("MouseMoveEvent", *(np.array(start) + (np.array(end) - start) * step / steps))
+            if onStep:
+                onStep()
         self.send(f"{button}ButtonReleaseEvent", *end)
 
 

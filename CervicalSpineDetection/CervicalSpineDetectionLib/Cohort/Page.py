@@ -81,7 +81,8 @@ def _card(outcome: Outcome, folder: Path, address: str, title: str) -> dict[str,
     result, thumbnail = outcome.result, folder / THUMBNAIL_FILE
     doubt = doubtOf(result)
     return {
-        "name": outcome.name, "title": title, "doubt": f"{doubt:.3f}", "doubtful": doubt >= SURE_DOUBT,
+        "name": outcome.name, "title": title, "doubt": f"{doubt:.3f}",
+        "doubtful": doubt >= SURE_DOUBT or any(vertebra.uncertain for vertebra in result.vertebrae),
         "reasons": reasonsOf(result), "levels": " ".join(vertebra.level for vertebra in result.vertebrae),
         "confidence": f"{lowestConfidence(result):.2f}",
         "thumbnail": base64.b64encode(thumbnail.read_bytes()).decode() if thumbnail.is_file() else None,

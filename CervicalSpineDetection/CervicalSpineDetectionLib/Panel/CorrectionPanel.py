@@ -9,11 +9,14 @@ from CervicalSpineDetectionLib.Panel.Errors import errorsShown
 from CervicalSpineDetectionLib.Panel.ExportSection import ExportSection
 from CervicalSpineDetectionLib.Panel.Later import Later
 from CervicalSpineDetectionLib.Panel.Shortcuts import Shortcuts, shortcutOf
+from CervicalSpineDetectionLib.Panel.SpineChart import SpineChart
 from CervicalSpineDetectionLib.Panel.StatusLine import StatusLine, summaryOf
 from CervicalSpineDetectionLib.Panel.VertebraTable import VertebraTable
 from CervicalSpineDetectionLib.Panel.ViewClicks import BoxPicker, PointPlacer
 from CervicalSpineDetectionLib.Panel.ViewOptions import ViewOptions
 from CervicalSpineDetectionLib.Scene.FitViews import fitViews
+from CervicalSpineDetectionLib.Scene.SpineChart import chartOf
+from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates
 from CervicalSpineDetectionLib.Scene.ViewSelection import jumpTo, placeInViews
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
@@ -41,6 +44,7 @@ class CorrectionPanel:
         # Many changes in a row are shown once.
         self._refreshLater = Later(self._refreshAfterChange)
         self.table = VertebraTable(ui.vertebraTable, self._onSelection, self._onLevel, self._onFlag)
+        self._chart = SpineChart(ui.chartLabel)
         self.status = StatusLine(ui.statusLabel, ui.conflictsLabel.styleSheet)
         self._sessions = CtSessions(self._onSceneChange, self._onViewsChange)
         self.exports = ExportSection(ui, parent)
@@ -134,6 +138,7 @@ class CorrectionPanel:
         self._rows = self.corrections.rows() if self.corrections else []
         selected = self.table.selectedIds()
         self.table.show(self._rows)
+        self._chart.show(chartOf(readStates(slicer.mrmlScene, self.volumeNode)) if self._rows else [])
         if _looks(former) != _looks(self._rows):
             self._options.apply(self.volumeNode)
             self._sessions.showOnly(self.volumeNode)
