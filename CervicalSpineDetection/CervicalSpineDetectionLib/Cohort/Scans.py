@@ -11,7 +11,7 @@ from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom, readDicomHeader
-from CervicalSpineDetectionLib.Imaging.DicomSeries import SCOUT, joinedSlices, withoutScouts
+from CervicalSpineDetectionLib.Imaging.DicomSeries import SCOUT, joinedSlices, seriesIn, withoutScouts
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 
 LONGEST_NAME = 60
@@ -25,7 +25,7 @@ class Scan:
     :param name: of its result folder: letters, digits, ".", "_" and "-" only, the same in every run, another one when
         the data change in size. From an image file's own name; of DICOM nothing but a digest, for its file and folder
         names and identifiers may be a patient's.
-    :param path: what ``ReadImage.readImage`` takes: an image file, or one file of a DICOM series.
+    :param path: what ``ReadImage.readImage`` takes: an image file, one file of a DICOM series, or the folder of one.
     :param leftOut: why it is not looked at, empty for a CT.
     """
 
@@ -37,7 +37,8 @@ class Scan:
 def findScans(root: Path, pattern: str = "*", without: Path | None = None) -> list[Scan]:
     """Image files, and DICOM series by folder, below a folder.
 
-    Hidden files and folders are passed over, linked folders not followed.
+    Hidden files and folders are passed over. Links are followed, each folder once: patients' folders are often links,
+    and a link may lead above itself.
 
     :param root: folder.
     :param pattern: of the names of image files, such as "*_ct.nii.gz"; DICOM is found whatever its name.
@@ -46,16 +47,27 @@ def findScans(root: Path, pattern: str = "*", without: Path | None = None) -> li
     :raises InputError: a folder can't be read.
     """
     root = Path(root).resolve()
-    without = Path(without).resolve() if without else None
-    scans = []
-    for folder, subFolders, names in os.walk(root, onerror=_refuse):
-        subFolders[:] = sorted(name for name in subFolders
-                               if not name.startswith(".") and Path(folder, name) != without)
+    seen = {_identity(Path(without))} if without and Path(without).is_dir() else set()
+    scans, places = [], defaultdict(list)
+    for folder, subFolders, names in os.walk(root, onerror=_refuse, followlinks=True):
+        if _identity(folder) in seen:
+            subFolders.clear()
+            continue
+        seen.add(_identity(folder))
+        subFolders[:] = sorted(name for name in subFolders if not name.startswith("."))
         files = [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
         images = [file for file in files if file.name.lower().endswith(IMAGE_SUFFIXES)]
         scans += [_imageScan(file, root) for file in images if file.match(pattern)]
-        scans += _dicomScans([file for file in files if file not in images], root)
-    return scans
+        for scan, key in _dicomScans([file for file in files if file not in images], root):
+            scans.append(scan)
+            places[key].append(scan)
+    return _joinedParts(scans, [parts for key, parts in places.items() if key[1] == "CT" and len(parts) > 1], root)
+
+
+def _identity(folder):
+    """The same for all paths and links that lead to a folder."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
 def _refuse(error):
@@ -73,9 +85,10 @@ def _imageScan(path, root):
 
 
 def _dicomScans(paths, root):
+    """:return: list of (Scan, its series UID and modality), one a CT or other series of a folder."""
     series, damaged = defaultdict(list), []
     for path in paths:
-        if not path.is_file() or not _mayBeDicom(path):
+        if not _mayBeDicom(path):
             continue
         try:
             header = readDicomHeader(path)
@@ -89,13 +102,14 @@ def _dicomScans(paths, root):
         del series[header.seriesUid, header.modality]
     if joined:
         series[joined[0].studyUid, joined[0].modality] = joined
-    scans = [_dicomScan(uid, headers, root) for (uid, _), headers in series.items()]
-    return sorted([*scans, *(_damagedScan(path, root) for path in damaged)], key=lambda scan: scan.path)
+    scans = [(_dicomScan(key[0], headers, root), key) for key, headers in series.items()]
+    scans += [(_damagedScan(path, root), (path.name, "")) for path in damaged]
+    return sorted(scans, key=lambda scan: scan[0].path)
 
 
 def _mayBeDicom(path):
     try:
-        return isDicom(path)
+        return path.is_symlink() and not path.exists() or path.is_file() and isDicom(path)
     except OSError:  # nobody knows; reading it will tell why
         return True
 
@@ -110,6 +124,39 @@ def _damagedScan(path, root):
     return Scan(f"dicom-{_digest(path.parent.relative_to(root).as_posix(), path.name, 1)}", path)
 
 
+def _joinedParts(scans, split, root):
+    """Series whose slices lie in several folders as one scan each: the folder that holds them all, where it holds no
+    other CT. Copies of a series are scans of their own.
+
+    :param split: lists of scans that are, by their UID, one series.
+    """
+    for parts in split:
+        if _areCopies([part.path.parent for part in parts]):
+            continue
+        folder = Path(os.path.commonpath([part.path.parent for part in parts]))
+        others = [scan for scan in scans if scan not in parts and not scan.leftOut and folder in scan.path.parents]
+        name = f"dicom-{_digest(folder.relative_to(root).as_posix(), *(part.name for part in parts))}"
+        reason = "The series lies in several folders that hold other CTs too; put its files into one." if others else ""
+        joined = Scan(name, parts[0].path if others else folder, reason)
+        scans = [joined if scan == parts[0] else scan for scan in scans if scan not in parts[1:]]
+    return scans
+
+
+def _areCopies(folders):
+    """Whether the same slice lies in more than one folder."""
+    seen = set()
+    for folder in folders:
+        slices = {header.sopUid for headers in _series(folder).values() for header in headers}
+        if seen & slices:
+            return True
+        seen |= slices
+    return False
+
+
+def _series(folder):
+    return seriesIn(path for path in sorted(folder.iterdir()) if path.is_file() and isDicom(path))
+
+
 def _reasonToLeaveOut(headers):
     """A study holds much beside its CT: scouts, structure sets, reports."""
     if headers[0].modality != "CT":
@@ -120,4 +167,4 @@ def _reasonToLeaveOut(headers):
 
 
 def _digest(*parts):
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:DIGEST_LENGTH]
+    return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()[:DIGEST_LENGTH]

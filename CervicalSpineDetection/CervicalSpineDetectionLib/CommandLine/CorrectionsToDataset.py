@@ -8,6 +8,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import quietLibraries
 
 RESULT_NAME = "vertebrae.json"
+SCENE_SECONDS = 300
 
 PARENTS = (detectorOptions,)
 
@@ -65,7 +66,20 @@ def run(arguments):
 
 
 def casesOfScene(path):
-    """See ``Scene.SceneCases.casesOfScene``. :raises InputError: slicer-core is missing, or the scene can't be used."""
+    """See ``Scene.SceneCases.casesOfScene``. Slicer's readers trust a scene and its volumes; they run in a process of
+    their own, which a bad file can end.
+
+    :raises InputError: slicer-core is missing, or the scene can't be used.
+    """
+    from CervicalSpineDetectionLib.Cohort.Processes import ScanFailed, inProcesses
+
+    ((_, cases),) = inProcesses(_casesOfScene, [path], 1, SCENE_SECONDS)
+    if isinstance(cases, ScanFailed):
+        raise InputError(f"The scene {Path(path).name} ends or holds up its reader; save it again in 3D Slicer.")
+    return cases
+
+
+def _casesOfScene(path):
     try:
         from CervicalSpineDetectionLib.Scene import SceneCases
     except ImportError as error:

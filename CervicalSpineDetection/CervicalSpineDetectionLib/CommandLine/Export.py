@@ -1,5 +1,6 @@
 """Write a result in formats other tools read: label map, bone mask, segmentation, DICOM SEG and SR, centroids."""
 
+import contextlib
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
@@ -93,17 +94,29 @@ def _write(folder, names, result, image, headers, numbering):
     if "seg" in names:
         from CervicalSpineDetectionLib.Results.DicomSegmentation import writeSegmentation
 
-        writeSegmentation(folder / names["seg"], mask, headers, result.model)
+        with _usableHeaders():
+            writeSegmentation(folder / names["seg"], mask, headers, result.model)
     if "sr" in names:
         from CervicalSpineDetectionLib.Results.DicomReport import writeReport
 
-        writeReport(folder / names["sr"], result, headers)
+        with _usableHeaders():
+            writeReport(folder / names["sr"], result, headers)
     if "terminology" in names:
         writeTerminology(folder / names["terminology"])
     if "centroids" in names:
         from CervicalSpineDetectionLib.Results.Centroids import writeCentroids
 
         writeCentroids(folder / names["centroids"], result, image)
+
+
+@contextlib.contextmanager
+def _usableHeaders():
+    """highdicom takes over the CT's headers, and raises whatever values that are not DICOM make happen."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The CT's DICOM headers hold values that can't be written again ({error}); export the "
+                         "original CT.") from error
 
 
 def _wanted(text):

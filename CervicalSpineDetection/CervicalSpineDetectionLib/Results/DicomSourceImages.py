@@ -14,6 +14,12 @@ from CervicalSpineDetectionLib.Imaging.DicomHeader import readDataset
 from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles
 
 SAME_PLACE_VOXELS = 0.2
+# Without them nothing can refer to a slice (DICOM type 1).
+NEEDED_TAGS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+# Which may be empty, but must be there (DICOM type 2); public CTs often lack them.
+EMPTY_TAGS = ("AccessionNumber", "PatientBirthDate", "PatientID", "PatientName", "PatientSex", "ReferringPhysicianName",
+              "StudyDate", "StudyID", "StudyTime")
+SEXES = ("M", "F", "O")
 
 
 def sourceImages(path: str | Path, image: sitk.Image) -> list[Any]:
@@ -39,7 +45,28 @@ def sourceImages(path: str | Path, image: sitk.Image) -> list[Any]:
     if not headers[0].get("FrameOfReferenceUID"):
         raise InputError("The DICOM slices state no frame of reference, so that coordinates in it have no meaning; "
                          "export the original CT.")
-    return headers
+    return [_completed(header, image) for header in headers]
+
+
+def _completed(header: Any, image: sitk.Image) -> Any:
+    """A slice's header with all tags that derived objects take from it, empty where the CT does not tell.
+
+    :raises InputError: a tag is missing that can't be empty.
+    """
+    missing = [tag for tag in NEEDED_TAGS if not header.get(tag)]
+    if missing:
+        raise InputError(f"The DICOM slices lack {', '.join(missing)}, so that nothing can refer to them; export the "
+                         "original CT.")
+    for tag in EMPTY_TAGS:
+        if tag not in header:
+            setattr(header, tag, "")
+    if header.PatientSex not in SEXES:
+        header.PatientSex = ""
+    if not header.get("SliceThickness"):
+        # Of the slices' distance nothing else is known.
+        header.SliceThickness = pydicom.valuerep.DSfloat(image.GetSpacing()[2], auto_format=True)
+    header.setdefault("Modality", "CT")
+    return header
 
 
 def _slot(header: Any, image: sitk.Image) -> int | None:

@@ -1,21 +1,31 @@
-"""Slicer's scene bundles (.mrb: a zip of a .mrml file and its data) packed, and unpacked without trust.
+"""Slicer's scene bundles (.mrb: a zip of a .mrml file and its data) packed and checked, and unpacked without trust.
 
 Slicer's own unpacking (libarchive through vtkArchive) writes wherever a bundle's entries say, "../" and "/" included.
+Its writing takes the folder's name for a pattern: in "scans [new]" it packs nothing and reports no error.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from CervicalSpineDetectionLib.Errors import InputError
 
 # Parts of a bundle of ours.
 SCENE, DATA = "scene.mrml", "Data"
 CT = f"{DATA}/CT.nrrd"
+# What vtksys::Glob, by which Slicer packs a bundle, takes for a pattern.
+PATTERN = re.compile(r"[][*?]")
+# What a .mrml file says of the files beside it.
+FILE_NAME = re.compile(r'\s(?:fileName|fileListMember\d+)="([^"]*)"')
 MAXIMUM_FILES = 10_000
 MAXIMUM_BYTES = 1 << 34
 
@@ -34,6 +44,48 @@ def packScene(path: Path, folder: Path, writeCt: Callable[[BinaryIO], None]) -> 
         # Packed by itself already.
         with bundle.open(zipfile.ZipInfo(f"{top}/{CT}"), "w", force_zip64=True) as stream:
             writeCt(stream)
+    if not isWhole(path):
+        raise OSError(f"Could not write {path.name}.")
+
+
+def writeBundle(scene, path: Path) -> None:
+    """Write a scene as a bundle.
+
+    :param scene: vtkMRMLScene.
+    :param path: .mrb file, in any folder that exists.
+    :raises OSError: it can't be written, or Slicer wrote it without a part of the scene.
+    """
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=_folderWithoutPattern(path.parent)) as folder:
+        temporary = Path(folder) / PATTERN.sub("_", path.name)
+        if not scene.WriteToMRB(str(temporary)) or not isWhole(temporary):
+            raise OSError(f"Could not write {path.name}.")
+        shutil.move(temporary, path)
+
+
+def _folderWithoutPattern(folder):
+    """Where a bundle can be written: beside its place if possible, so that it need not be copied."""
+    for place in (folder.absolute(), tempfile.gettempdir(), Path(folder.absolute().anchor)):
+        if not PATTERN.search(str(place)):
+            return place
+
+
+def isWhole(path):
+    """Whether a bundle holds one scene and all files that it names."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            names = set(bundle.namelist())
+            (scene,) = (name for name in names if name.endswith(".mrml"))
+            text = bundle.read(scene).decode("utf-8")
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+    folder = PurePosixPath(scene).parent
+    return all((folder / name).as_posix() in names for name in _namedFiles(text))
+
+
+def _namedFiles(text):
+    """What a .mrml text refers to, relative to its folder or absolute."""
+    return [unquote(unescape(name)) for name in FILE_NAME.findall(text) if name]
 
 
 def unpackBundle(path, folder):
@@ -60,6 +112,9 @@ def unpackBundle(path, folder):
     scenes = list(Path(folder).glob("*/*.mrml"))
     if len(scenes) != 1:
         raise InputError(f"The scene {name} holds {len(scenes)} scene files instead of one; save it again.")
+    if not all(map(_staysInside, _namedFiles(scenes[0].read_text(encoding="utf-8", errors="replace")))):
+        raise InputError(f"The scene {name} names files outside of itself, as no program saves it; "
+                         "use a scene from a source you trust.")
     return scenes[0]
 
 

@@ -17,6 +17,7 @@ from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes
+from CervicalSpineDetectionLib.Scene.SceneBundle import writeBundle
 from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups
 from CervicalSpineDetectionLib.Scene.SegmentationNode import addSegmentation
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
@@ -88,8 +89,7 @@ def _writeBundle(path, result, volumeNode):
         copy = volumeNodeFromImage(scene, imageFromVolumeNode(volumeNode), "CT")
         copy.AddDefaultStorageNode()
         writeStates(scene, copy, states)
-        if not scene.WriteToMRB(str(path)):
-            raise OSError(_("Could not write {name}.").format(name=path.name))
+        writeBundle(scene, path)
 
 
 WRITERS = {

@@ -15,6 +15,8 @@ SCORE_THRESHOLD = 0.05
 # Two whole vertebrae beside each other overlap by about 0.3, two bodies hardly at all.
 SAME_VERTEBRA_IOU = 0.5
 SAME_BODY_IOU = 0.3
+# Three times the vertebrae of a person. A network that sees one everywhere must not hold up the fusion for minutes.
+MAXIMUM_BOXES = 100
 
 
 def bestBoxes(centres: Array, sizes: Array, scores: Array) -> SliceDetections:
@@ -36,11 +38,13 @@ def _corners(centres: Array, sizes: Array, chosen: Array) -> Array:
 
 
 def _keep(centres: Array, sizes: Array, score: Array, sameObjectIou: float) -> Array:
-    """Indices of boxes over the threshold, best first, of which no two overlap by more than ``sameObjectIou``."""
+    """Indices of the ``MAXIMUM_BOXES`` best boxes over the threshold, best first, of which no two overlap by more than
+    ``sameObjectIou``.
+    """
     candidates = np.flatnonzero(score > SCORE_THRESHOLD)
     candidates = candidates[np.argsort(-score[candidates], kind="stable")]
     corners = _corners(centres, sizes, candidates)
-    return candidates[suppress(corners, sameObjectIou)]
+    return candidates[suppress(corners, sameObjectIou)[:MAXIMUM_BOXES]]
 
 
 def suppress(corners: Array, sameObjectIou: float) -> Array:

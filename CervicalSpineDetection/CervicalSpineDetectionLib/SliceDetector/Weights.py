@@ -12,6 +12,7 @@ from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector.TensorFile import checkTensorFile
 
 DEFAULT_WEIGHTS = "cervical-yolov5n"
 # Networks that ultralytics ships. A name is no path: its yaml file says which code is run.
@@ -142,12 +143,15 @@ def loadWeights(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if hashlib.sha256(data).hexdigest() != card["sha256"]:
         raise InputError(f"{name} is not the file its model card describes (SHA-256 differs); copy both again.")
     try:
+        checkTensorFile(data)
         tensors = load(data)
-    except SafetensorError:
+    except (SafetensorError, ValueError):
         raise InputError(f"{name} is no safetensors file; use weights that this program trained.") from None
-    # Such a network would find nothing and not say why.
+    # Such networks would find nothing, or a vertebra everywhere, and not say why.
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise InputError(f"{name} holds numbers that are not finite; train or copy the weights again.")
+    if any(tensor.ndim > 1 and tensor.numel() and not tensor.any() for tensor in tensors.values()):
+        raise InputError(f"{name} holds layers of zeros, which see nothing; train or copy the weights again.")
     return card, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 

@@ -451,6 +451,18 @@ def test_theCommandRunsATreeOfDicomAndFiles(command, tmp_path):
     assert "Doe_Jane/Doe0.dcm" in (tmp_path / "out" / "sources.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are always text")
+def test_aLatin1FileNameCostsNothingElse(command, tmp_path):
+    writeCt(tmp_path / "in" / "neck.nrrd")
+    (tmp_path / "in" / os.fsdecode("Müller.nrrd".encode("latin-1"))).write_bytes((tmp_path / "in" / "neck.nrrd").read_bytes())
+
+    assert command() == 0
+
+    assert statuses(tmp_path / "out").keys() == {path.name for path in (tmp_path / "out" / "scans").iterdir()}
+    assert "done" in statuses(tmp_path / "out").values()
+    assert "M\\udcfcller.nrrd" in (tmp_path / "out" / "sources.csv").read_text(encoding="utf-8")
+
+
 def test_resultsOfTwoKindsAreNotMixed(command, tmp_path, capsys):
     writeCt(tmp_path / "in" / "neck.nrrd")
     weights = findWeights()

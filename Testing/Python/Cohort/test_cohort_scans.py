@@ -2,14 +2,18 @@
 
 import os
 import re
+import shutil
+import sys
 
+import pydicom
 import pytest
 from cohortFixtures import madeResult, madeVertebra, writeDicom
-from pydicom.uid import generate_uid
+from pydicom.uid import MediaStorageDirectoryStorage, generate_uid
 
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Cohort.Scans import findScans
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 
 
 def touch(*paths):
@@ -161,6 +165,116 @@ def test_aFolderThatCannotBeReadIsNotPassedOver(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(InputError, match="closed can't be read"):
         findScans(tmp_path)
+
+
+# Trees as they come
+
+
+def writeSeries(folder, series, numbers=range(4), **changes):
+    for number in numbers:
+        writeDicom(folder / f"slice{number}", series, number, **changes)
+
+
+def test_linkedFoldersOfPatientsAreFollowedOnce(tmp_path):
+    writeSeries(tmp_path / "store" / "one", generate_uid())
+    touch(tmp_path / "store" / "two" / "neck.nrrd")
+    root = tmp_path / "study"
+    root.mkdir()
+    for name in ("one", "two"):
+        (root / name).symlink_to(tmp_path / "store" / name)
+    (root / "two" / "up").symlink_to(root)  # and around
+    (root / "again").symlink_to(tmp_path / "store")
+
+    assert sources(findScans(root), root) == ["again/one/slice0", "again/two/neck.nrrd"]  # the first path to each
+
+
+def test_theResultsAreNotSearchedThroughALink(tmp_path):
+    touch(tmp_path / "in" / "a.nrrd", tmp_path / "out" / "scans" / "labels.nrrd")
+    (tmp_path / "in" / "results").symlink_to(tmp_path / "out")
+
+    assert sources(findScans(tmp_path / "in", without=tmp_path / "out"), tmp_path / "in") == ["a.nrrd"]
+
+
+def test_aLinkThatLeadsNowhereIsAScanThatReadingWillRefuse(tmp_path):
+    (tmp_path / "patient 7").symlink_to(tmp_path / "not mounted")
+    (scan,) = findScans(tmp_path)
+
+    assert scan.path == tmp_path / "patient 7" and "7" not in scan.name.split("-")[0]
+    with pytest.raises(InputError, match="can't be read"):
+        readImage(scan.path)
+
+
+def test_aScoutAsFirstFileDoesNotLeaveItsCtOut(tmp_path):
+    series = generate_uid()
+    writeDicom(tmp_path / "0scout", series, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    writeSeries(tmp_path, series)
+    (scan,) = findScans(tmp_path)
+
+    assert not scan.leftOut and scan.path.name == "slice0"
+
+
+def test_indexesAndReportsAmongTheSlicesAreNoScans(tmp_path):
+    writeSeries(tmp_path, generate_uid())
+    index = pydicom.dcmread(tmp_path / "slice0")
+    for tag in ("Rows", "Columns", "PixelData", "SeriesInstanceUID", "Modality"):
+        del index[tag]
+    index.SOPClassUID = index.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    for name in ("DIRFILE", "INDEX", "DICOMDIR"):
+        index.save_as(tmp_path / name)
+
+    assert sources(findScans(tmp_path), tmp_path) == ["slice0"]
+
+
+def test_slicesThatEachStateToBeASeriesAreOneScan(tmp_path):
+    for number in range(5):
+        writeDicom(tmp_path / f"slice{number}", generate_uid(), number, StudyInstanceUID="1.2", FrameOfReferenceUID="1.3")
+
+    assert sources(findScans(tmp_path), tmp_path) == ["slice0"]
+
+
+def test_aSeriesOverTwoFoldersIsOneScan(tmp_path):
+    series = generate_uid()
+    writeSeries(tmp_path / "ct" / "a", series, range(4))
+    writeSeries(tmp_path / "ct" / "b", series, range(4, 9))
+    touch(tmp_path / "neck.nrrd")
+    scans = findScans(tmp_path)
+
+    assert sources(scans, tmp_path) == ["neck.nrrd", "ct"] and not any(scan.leftOut for scan in scans)
+    assert readImage(scans[1].path).GetSize()[2] == 9
+
+
+def test_aSeriesOverFoldersOfOtherCtsIsToldOf(tmp_path):
+    series = generate_uid()
+    writeSeries(tmp_path / "a", series, range(4))
+    writeSeries(tmp_path / "b", series, range(4, 9))
+    writeSeries(tmp_path / "c", generate_uid())
+
+    assert ["several folders" in scan.leftOut for scan in findScans(tmp_path)] == [True, False]
+
+
+def test_copiesOfASeriesAreScansOfTheirOwn(tmp_path):
+    writeSeries(tmp_path / "a", generate_uid())
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+
+    assert sources(findScans(tmp_path), tmp_path) == ["a/slice0", "b/slice0"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are always text")
+def test_aLatin1FileNameIsAScan(tmp_path):
+    name = os.fsdecode("Müller.nrrd".encode("latin-1"))
+    touch(tmp_path / name)
+    (scan,) = findScans(tmp_path)
+
+    assert scan.path.name == name and scan.name.isascii()
+
+
+def test_aPipeHoldsNobodyUp(tmp_path):
+    os.mkfifo(tmp_path / "x.nii.gz")
+    os.mkfifo(tmp_path / "slice")
+
+    assert sources(findScans(tmp_path), tmp_path) == ["x.nii.gz"]
+    with pytest.raises(InputError, match="plain file"):
+        readImage(tmp_path / "x.nii.gz")
 
 
 def chain(*levels, step=18.0, **flags):

@@ -18,6 +18,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.Centroids import readCentroids, writeCentroids
+from CervicalSpineDetectionLib.Results.DicomSourceImages import EMPTY_TAGS, NEEDED_TAGS, _completed, sourceImages
 from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, checkGrid, numberedAsTotalSegmentator
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
@@ -213,6 +214,70 @@ def dicomCase(tmp_path_factory):
     assert main(["export", str(folder / "result"), "--ct", str(folder / "ct"), "--output", str(folder / "out"),
                  "--formats", "labelmap,mask,segmentation,seg,sr,terminology"]) == 0
     return folder, image, vertebrae
+
+
+def _sloppyHeaders(folder, image, change):
+    headers = sourceImages(folder / "ct", image)
+    for header in headers:
+        change(header)
+    return [_completed(header, image) for header in headers]
+
+
+SLOPPY = {
+    **{f"without {tag}": (lambda header, tag=tag: header.pop(tag, None)) for tag in (
+        *EMPTY_TAGS, "SliceThickness", "Manufacturer", "Modality", "PositionReferenceIndicator", "InstanceNumber",
+        "SeriesNumber", "SpecificCharacterSet", "ImageType", "StudyDescription", "BitsStored")},
+    "without any of them": lambda header: [header.pop(tag, None) for tag in (*EMPTY_TAGS, "SliceThickness")],
+    "of another sex": lambda header: setattr(header, "PatientSex", "W"),
+    "of thickness 0": lambda header: setattr(header, "SliceThickness", 0),
+    "of an empty thickness": lambda header: setattr(header, "SliceThickness", None),
+}
+
+
+@pytest.mark.parametrize("headers", SLOPPY)
+def test_ctsThatLackTagsAreExported(dicomCase, tmp_path, headers):
+    from CervicalSpineDetectionLib.Results.DicomReport import writeReport
+    from CervicalSpineDetectionLib.Results.DicomSegmentation import writeSegmentation
+
+    folder, image, vertebrae = dicomCase
+    slices = _sloppyHeaders(folder, image, SLOPPY[headers])
+    model = {"name": "made", "sha256": "0" * 64}
+
+    writeSegmentation(tmp_path / "seg.dcm", boneMask(vertebrae, image), slices, model)
+    writeReport(tmp_path / "sr.dcm", DetectionResult(vertebrae, image=imageGeometry(image), model=model), slices)
+
+    for name in ("seg.dcm", "sr.dcm"):
+        written = pydicom.dcmread(tmp_path / name)
+        assert written.StudyInstanceUID == slices[0].StudyInstanceUID
+        assert all(tag in written for tag in EMPTY_TAGS)
+
+
+@pytest.mark.parametrize("tag", NEEDED_TAGS)
+def test_slicesThatNothingCanReferToAreRefused(dicomCase, tag):
+    folder, image, _ = dicomCase
+    with pytest.raises(InputError, match=f"lack {tag}"):
+        _sloppyHeaders(folder, image, lambda header: header.pop(tag))
+
+
+@pytest.mark.parametrize(("tag", "value"), [("PatientBirthDate", "unknown"), ("StudyDate", "yesterday"),
+                                            ("StudyTime", "noon"), ("StudyID", "x" * 100), ("PatientName", "\x1b[2J")])
+def test_valuesThatAreNoDicomAreExportedOrToldInOneSentence(dicomCase, tmp_path, capsys, tag, value, recwarn):
+    folder, _, _ = dicomCase
+    for path in (folder / "ct").iterdir():
+        header = pydicom.dcmread(path)
+        pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
+        pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+        setattr(header, tag, value)
+        (tmp_path / "ct").mkdir(exist_ok=True)
+        header.save_as(tmp_path / "ct" / path.name)
+    pydicom.config.settings.writing_validation_mode = None
+    pydicom.config.settings.reading_validation_mode = pydicom.config.WARN
+
+    status = main(["export", str(folder / "result"), "--ct", str(tmp_path / "ct"), "--output", str(tmp_path / "out"),
+                   "--formats", "seg,sr"])
+
+    error = capsys.readouterr().err
+    assert (status, error.count("\n")) in ((0, 0), (2, 1)) and "\x1b" not in error
 
 
 def test_labelMapFilesLieOnTheCt(dicomCase):
