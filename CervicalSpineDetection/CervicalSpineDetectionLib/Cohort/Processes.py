@@ -24,6 +24,10 @@ ALLOWED_DEATHS = 1
 # Read by torch and numpy, ITK, VTK, and Mesa's OpenGL without a graphics card.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "VTK_SMP_MAX_THREADS", "LP_NUM_THREADS")
+# What a process says first. Until then a busy computer may take minutes: torch from a network disk, the first kernels
+# of a graphics card.
+STARTED = "started"
+START_SECONDS = 900
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -54,6 +58,8 @@ def inProcesses(task, scans, workers, secondsEach, prepare=None):
                 process.begin(waiting.popleft(), secondsEach)
             for process in _nextOf(running):
                 scan, answer = process.answer()
+                if answer == STARTED:
+                    continue
                 if isinstance(answer, _Ended):
                     running.remove(process)
                     deaths[scan] += 1
@@ -106,12 +112,13 @@ class _ScanProcess:
             self._process.start()
         theirs.close()
         self.scan = None
+        self._hasStarted = False
         self._seconds = self.deadline = 0.0
 
     def begin(self, scan, seconds):
-        """:param seconds: see ``inProcesses``, from now on."""
+        """:param seconds: see ``inProcesses``, from now on, or from when the process has started."""
         self.scan, self._seconds = scan, seconds
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.monotonic() + (seconds if self._hasStarted else START_SECONDS)
         # A process that is gone by now is noticed where its answer is awaited.
         with contextlib.suppress(OSError):
             self._connection.send(scan)
@@ -122,16 +129,24 @@ class _ScanProcess:
         return self._connection
 
     def answer(self):
-        """:return: (scan, what the task returned or raised, or ``_Ended``)."""
-        scan, self.scan = self.scan, None
+        """:return: (scan, what the task returned or raised, ``STARTED`` or ``_Ended``)."""
         try:
             if self._connection.poll():
-                return scan, self._connection.recv()
+                return self._take(self._connection.recv())
+            ended = _Ended(True, self._seconds)
         except (EOFError, OSError):
-            self.end()
-            return scan, _Ended(False, self._seconds)
+            ended = _Ended(False, self._seconds)
         self.end()
-        return scan, _Ended(True, self._seconds)
+        return self._take(ended)
+
+    def _take(self, answer):
+        scan = self.scan
+        if answer == STARTED:
+            self._hasStarted = True
+            self.deadline = time.monotonic() + self._seconds
+        else:
+            self.scan = None
+        return scan, answer
 
     def end(self):
         """At once: what it was at is under its temporary name."""
@@ -166,6 +181,7 @@ def _work(connection, task, prepare):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_endWithParent, daemon=True).start()
     failure = _failureOf(prepare) if prepare else None
+    connection.send(STARTED)
     while True:
         try:
             scan = connection.recv()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from pydicom.valuerep import DSfloat
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomHeader import readDataset
@@ -64,7 +65,7 @@ def _completed(header: Any, image: sitk.Image) -> Any:
         header.PatientSex = ""
     if not header.get("SliceThickness"):
         # Of the slices' distance nothing else is known.
-        header.SliceThickness = pydicom.valuerep.DSfloat(image.GetSpacing()[2], auto_format=True)
+        header.SliceThickness = DSfloat(image.GetSpacing()[2], auto_format=True)
     header.setdefault("Modality", "CT")
     return header
 

@@ -46,4 +46,4 @@ def _isUsable(tensor: Any, room: int) -> bool:
         return False
     if not all(type(number) is int and 0 <= number <= room for number in (*shape, begin, end)):
         return False
-    return end - begin == math.prod(shape) * itemBytes
+    return bool(end - begin == math.prod(shape) * itemBytes)

@@ -454,7 +454,8 @@ def test_theCommandRunsATreeOfDicomAndFiles(command, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are always text")
 def test_aLatin1FileNameCostsNothingElse(command, tmp_path):
     writeCt(tmp_path / "in" / "neck.nrrd")
-    (tmp_path / "in" / os.fsdecode("Müller.nrrd".encode("latin-1"))).write_bytes((tmp_path / "in" / "neck.nrrd").read_bytes())
+    latin = os.fsdecode("Müller.nrrd".encode("latin-1"))
+    (tmp_path / "in" / latin).write_bytes((tmp_path / "in" / "neck.nrrd").read_bytes())
 
     assert command() == 0
 

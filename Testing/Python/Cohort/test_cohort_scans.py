@@ -13,6 +13,7 @@ from pydicom.uid import MediaStorageDirectoryStorage, generate_uid
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Cohort.Scans import findScans
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.DicomSeries import readDicomSeries
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 
 
@@ -227,7 +228,8 @@ def test_indexesAndReportsAmongTheSlicesAreNoScans(tmp_path):
 
 def test_slicesThatEachStateToBeASeriesAreOneScan(tmp_path):
     for number in range(5):
-        writeDicom(tmp_path / f"slice{number}", generate_uid(), number, StudyInstanceUID="1.2", FrameOfReferenceUID="1.3")
+        writeDicom(tmp_path / f"slice{number}", generate_uid(), number, StudyInstanceUID="1.2",
+                   FrameOfReferenceUID="1.3")
 
     assert sources(findScans(tmp_path), tmp_path) == ["slice0"]
 
@@ -240,7 +242,7 @@ def test_aSeriesOverTwoFoldersIsOneScan(tmp_path):
     scans = findScans(tmp_path)
 
     assert sources(scans, tmp_path) == ["neck.nrrd", "ct"] and not any(scan.leftOut for scan in scans)
-    assert readImage(scans[1].path).GetSize()[2] == 9
+    assert readDicomSeries(scans[1].path)[0].GetSize()[2] == 9
 
 
 def test_aSeriesOverFoldersOfOtherCtsIsToldOf(tmp_path):
