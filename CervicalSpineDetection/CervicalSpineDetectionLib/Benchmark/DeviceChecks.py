@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
 from CervicalSpineDetectionLib.Benchmark.SameResult import BOX_MM, CENTRE_MM, CONFIDENCE, apart
 from CervicalSpineDetectionLib.Benchmark.SampleCt import writeSampleCt
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 
 # Phantom seed -> grid: the benchmark's, and a coarse one.
 CTS = {17: ((512, 512, 300), (0.5, 0.5, 1.0)), 3: ((256, 256, 120), (0.9, 0.9, 2.5))}
@@ -64,7 +65,8 @@ def makeCts(folder):
     """Phantoms, made side by side. :return: list of Path."""
     paths = [folder / f"phantom{seed}.nii" for seed in CTS]
     with concurrent.futures.ProcessPoolExecutor(len(CTS), multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(writeSampleCt, paths, *zip(*CTS.values(), strict=True), CTS))
+        with startingSafely():
+            list(pool.map(writeSampleCt, paths, *zip(*CTS.values(), strict=True), CTS))
     return paths
 
 

@@ -6,12 +6,13 @@ import hashlib
 import os
 import re
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom, readDicomHeader
-from CervicalSpineDetectionLib.Imaging.DicomSeries import SCOUT, joinedSlices, seriesIn, withoutScouts
+from CervicalSpineDetectionLib.Imaging.DicomSeries import SCOUT, joinedSlices, withoutScouts
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 
 LONGEST_NAME = 60
@@ -146,15 +147,19 @@ def _areCopies(folders):
     """Whether the same slice lies in more than one folder."""
     seen = set()
     for folder in folders:
-        slices = {header.sopUid for headers in _series(folder).values() for header in headers}
+        slices = set(_slicesOf(folder))
         if seen & slices:
             return True
         seen |= slices
     return False
 
 
-def _series(folder):
-    return seriesIn(path for path in sorted(folder.iterdir()) if path.is_file() and isDicom(path))
+def _slicesOf(folder):
+    """UIDs."""
+    for path in sorted(folder.iterdir()):
+        with suppress(InputError, OSError):
+            if path.is_file() and isDicom(path):
+                yield readDicomHeader(path).sopUid
 
 
 def _reasonToLeaveOut(headers):
