@@ -13,6 +13,8 @@ from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 # A neighbour nearer or further than the usual distance by this factor is no neighbour: posture, disc height and
 # stature together change it by less (``LevelChain.SPACING_DEVIATION``).
 SPACING_TOLERANCE = 1.7
+# From this ``doubtOf`` on a person should look at a result.
+SURE_DOUBT = 0.5
 
 
 def conflictsOf(result: DetectionResult) -> list[str]:
@@ -48,6 +50,11 @@ def doubtOf(result: DetectionResult) -> float:
     """
     inferred = sum(vertebra.inferred for vertebra in result.vertebrae) if result.vertebrae else len(CERVICAL_LEVELS)
     return 1 - lowestConfidence(result) + inferred + len(conflictsOf(result))
+
+
+def isDoubtful(result: DetectionResult) -> bool:
+    """Whether a person should look at a result."""
+    return doubtOf(result) >= SURE_DOUBT or any(vertebra.uncertain for vertebra in result.vertebrae)
 
 
 def reasonsOf(result: DetectionResult) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
-from CervicalSpineDetectionLib.Cohort.Doubt import doubtOf, lowestConfidence, reasonsOf
+from CervicalSpineDetectionLib.Cohort.Doubt import doubtOf, isDoubtful, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, LEFT_OUT, Outcome
 
 THUMBNAIL_FILE = "thumbnail.jpg"
@@ -21,7 +21,6 @@ THUMBNAIL_SIZE = (600, 360)
 # A file of the result -> what its link is called.
 LINKS = {"scene.mrb": "open in Slicer", "vertebrae.mrk.json": "markups", "vertebrae.json": "numbers"}
 PICTURE = "preview.png"
-SURE_DOUBT = 0.5
 
 # The digest that scans' folders end with, which no person needs to read.
 DIGEST = re.compile(r"-[0-9a-f]{8,}$")
@@ -82,7 +81,7 @@ def _card(outcome: Outcome, folder: Path, address: str, title: str) -> dict[str,
     doubt = doubtOf(result)
     return {
         "name": outcome.name, "title": title, "doubt": f"{doubt:.3f}",
-        "doubtful": doubt >= SURE_DOUBT or any(vertebra.uncertain for vertebra in result.vertebrae),
+        "doubtful": isDoubtful(result),
         "reasons": reasonsOf(result), "levels": " ".join(vertebra.level for vertebra in result.vertebrae),
         "confidence": f"{lowestConfidence(result):.2f}",
         "thumbnail": base64.b64encode(thumbnail.read_bytes()).decode() if thumbnail.is_file() else None,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, removeUnfinished
+from CervicalSpineDetectionLib.Cohort.Doubt import isDoubtful
 from CervicalSpineDetectionLib.Cohort.Page import writePage, writeThumbnail
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, RESULT_FILE, outcomeOf, process, writeFailure
 from CervicalSpineDetectionLib.Cohort.Scans import Scan
@@ -82,8 +83,12 @@ def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable
     return 0
 
 
-def analyseScan(scan: Scan, folder: Path, weights: str, device: str, scene: bool, preview: bool) -> None:
-    """Read, detect, write. :param folder: absolute Path."""
+def analyseScan(scan: Scan, folder: Path, weights: str, device: str, scenes: str, previews: str) -> None:
+    """Read, detect, write.
+
+    :param folder: absolute Path.
+    :param scenes: "all", "doubtful" or "none": for which results a scene is written. :param previews: likewise.
+    """
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
     from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 
@@ -94,7 +99,8 @@ def analyseScan(scan: Scan, folder: Path, weights: str, device: str, scene: bool
         result = detectVertebrae(read.image, detectorOf(weights, device))
         result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
                                      timings={"read": seconds, **result.timings})
-        writeFiles(folder, result, read.image, scan.name, scene=scene, preview=preview)
+        wanted = {"all": True, "doubtful": isDoubtful(result), "none": False}
+        writeFiles(folder, result, read.image, scan.name, scene=wanted[scenes], preview=wanted[previews])
         writeThumbnail(folder)
 
 

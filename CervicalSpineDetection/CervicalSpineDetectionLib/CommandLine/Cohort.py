@@ -11,10 +11,12 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.FolderLock import lockedFolder
 
 PARENTS = (detectorOptions,)
+# Of the results: those a person should look at are doubtful, as on the page.
+WHICH = ("all", "doubtful", "none")
 
 EXAMPLES = """
 cervical-spine cohort CTS -o RESULTS
-cervical-spine cohort CTS -o RESULTS --pattern "*_ct.nii.gz" --workers 4 --no-scenes
+cervical-spine cohort CTS -o RESULTS --pattern "*_ct.nii.gz" --workers 4 --scenes doubtful --previews doubtful
 """
 
 
@@ -30,8 +32,12 @@ def addArguments(parser):
                         help="Dask scheduler, e.g. tcp://host:8786, whose workers see the same folders")
     parser.add_argument("--time-limit", type=positive, default=SECONDS_EACH, metavar="SECONDS",
                         help=f"a CT that takes longer is given up (default {SECONDS_EACH}; not with --scheduler)")
-    parser.add_argument("--no-scenes", action="store_true", help="write no scene.mrb, each of which holds its CT")
-    parser.add_argument("--no-previews", action="store_true", help="write no preview pictures")
+    parser.add_argument("--scenes", choices=WHICH, default="all",
+                        help="for which results to write scene.mrb, each of which holds its CT (default all)")
+    parser.add_argument("--previews", choices=WHICH, default="all",
+                        help="for which results to write preview pictures (default all)")
+    for name in ("scenes", "previews"):
+        parser.add_argument(f"--no-{name}", dest=name, action="store_const", const="none", help=f"--{name} none")
     parser.add_argument("--retry-failed", action="store_true", help="look again at scans that could not be used")
     parser.epilog = ("DIR/index.html shows all results, the most doubtful first; scans.csv and vertebrae.csv hold "
                      "them as tables. These and the scans' folders name no DICOM patient, file or folder; sources.csv "
@@ -58,9 +64,9 @@ def run(arguments):
         sameAsBefore(output, {
             "input": hashlib.sha256(str(root.resolve()).encode()).hexdigest(),
             "weights": readCard(weights)["sha256"],
-            "scenes": not arguments.no_scenes, "previews": not arguments.no_previews,
+            "scenes": arguments.scenes, "previews": arguments.previews,
         })
-        analyse = partial(analyseScan, weights=given, device=device, scene=not arguments.no_scenes,
-                          preview=not arguments.no_previews)
+        analyse = partial(analyseScan, weights=given, device=device, scenes=arguments.scenes,
+                          previews=arguments.previews)
         return runCohort(scans, root, output, analyse, arguments.workers, arguments.scheduler, arguments.retry_failed,
                          arguments.time_limit, partial(prepareProcess, given, device))

@@ -37,6 +37,7 @@ from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.FolderLock import lockedFolder
+from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
@@ -424,9 +425,29 @@ def command(tmp_path, monkeypatch):
     return run
 
 
-def writeCt(path):
+@pytest.mark.parametrize(("which", "written"), [("all", {"sure", "doubtful"}), ("doubtful", {"doubtful"}),
+                                                ("none", set())])
+def test_scenesAndPreviewsAreWrittenByDemand(command, tmp_path, monkeypatch, which, written):
+    """Of a CT with a vertebra of confidence 0.95, and of one of confidence 0.4."""
+    made, asked = {10: madeResult(madeVertebra()), 12: madeResult(madeVertebra(confidence=0.4))}, {}
+    monkeypatch.setattr("CervicalSpineDetectionLib.Pipeline.detectVertebrae",
+                        lambda image, detector: made[image.GetSize()[0]])
+    monkeypatch.setattr(
+        "CervicalSpineDetectionLib.Cohort.Run.writeFiles",
+        lambda folder, result, image, name, scene, preview: (
+            asked.__setitem__(name.split("-")[0], (scene, preview)), writeJson(folder / "vertebrae.json", result)))
+    writeCt(tmp_path / "in" / "sure.nrrd")
+    writeCt(tmp_path / "in" / "doubtful.nrrd", 12)
+
+    assert command("--scenes", which, "--previews", "doubtful") == 0
+
+    assert {name for name, (scene, _) in asked.items() if scene} == written
+    assert {name for name, (_, preview) in asked.items() if preview} == {"doubtful"}
+
+
+def writeCt(path, side=10):
     path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(sitk.GetImageFromArray(np.arange(1000, dtype=np.int16).reshape(10, 10, 10)), str(path))
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(side**3, dtype=np.int16).reshape(3 * [side])), str(path))
 
 
 def test_theCommandRunsATreeOfDicomAndFiles(command, tmp_path):
