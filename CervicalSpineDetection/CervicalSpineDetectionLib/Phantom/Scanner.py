@@ -47,12 +47,47 @@ class Protocol:
     shoulderNoise: float
 
 
-def randomProtocol(random):
-    """Scanners as they are met: fine neck CT to coarse planning CT."""
-    fine = random.random() < 0.4
+@dataclass(frozen=True)
+class Stratum:
+    """CTs of one kind by their resolution.
+
+    :param pixelSize, sliceSpacing: lower and upper limit, mm.
+    :param fine: noisier than coarse ones, which average more.
+    """
+
+    pixelSize: tuple[float, float]
+    sliceSpacing: tuple[float, float]
+    fine: bool
+
+
+# "clinical": what a neck is examined with, "routine": as parts of other examinations, "coarse": the rest.
+STRATA = {
+    "clinical": Stratum((0.3, 0.7), (0.5, 1.5), True),
+    "routine": Stratum((0.6, 1.0), (1.5, 3.0), True),
+    "coarse": Stratum((1.0, 5.0), (1.0, 4.0), False),
+}
+
+
+def stratumOf(pixelSize, sliceSpacing):
+    """Name of the first of ``STRATA`` that a CT is no coarser than. :param pixelSize, sliceSpacing: mm."""
+    return next((name for name, stratum in STRATA.items()
+                 if pixelSize <= stratum.pixelSize[1] and sliceSpacing <= stratum.sliceSpacing[1]), "coarse")
+
+
+def randomProtocol(random, stratum=None):
+    """Scanners as they are met: fine neck CT to coarse planning CT.
+
+    :param stratum: one of ``STRATA``, or None for a mixture.
+    """
+    if stratum is None:
+        fine = random.random() < 0.4
+        limits = Stratum((0.4, 1.2), (0.5, 2.0), True) if fine else Stratum((1.2, 5.0), (1.0, 4.0), False)
+    else:
+        limits = STRATA[stratum]
+        fine = limits.fine
     return Protocol(
-        pixelSize=random.uniform(0.4, 1.2) if fine else random.uniform(1.2, 5.0),
-        sliceSpacing=random.uniform(0.5, 2.0) if fine else random.uniform(1.0, 4.0),
+        pixelSize=random.uniform(*limits.pixelSize),
+        sliceSpacing=random.uniform(*limits.sliceSpacing),
         sharpness=random.random(),
         noise=random.uniform(3, 60) if fine else random.uniform(1, 30),
         contrast=random.uniform(100, 350) if random.random() < 0.4 else 0.0,

@@ -22,6 +22,7 @@ from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 IMPLANT_PART = 0.06  # of the made necks
 CHILD_PART, CHILD_SCALE = 0.2, (0.6, 0.85)
 THICK_PART, THICK_SLICES_MM = 0.1, (3.0, 6.0)
+TURNED_PART, MOST_TURN = 0.15, np.radians(30)  # the whole patient about the vertical axis
 # Of the fields of view: cut above and below; narrow, as small reformats and cone-beam CTs are; without what lies in
 # front, or behind.
 SHORT_PART, NARROW_PART, BACK_ONLY_PART, FRONT_ONLY_PART = 0.5, 0.2, 0.2, 0.1
@@ -52,7 +53,7 @@ def writeDescription(folder, geometry, note):
     (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
-def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300), bending=1.0):
+def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300), bending=1.0, stratum=None):
     """One random CT of one anatomy.
 
     :param tissues: tissue codes, shape (x, y, z) along LPS; they are posed anew.
@@ -60,17 +61,20 @@ def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300), bending=1
     :param pivot: shape (3,), index of the place about which it bends.
     :param shape: (x, y, z) of the posed part of the body in voxels; the field of view is a random part of it.
     :param bending: factor on how far it bends; chest and loins are stiffer than a neck.
+    :param stratum: one of ``Scanner.STRATA``, or None for a mixture.
     :return: (CT, labels, middles): sitk images in one physical frame, the labels codes of ``Levels.SPINE_LEVELS``,
         void where the field of view is void; and level code -> LPS x of the middle of the whole vertebra's canal in mm,
         for the field of view may show a part of it.
     """
     pivot = pivot + random.normal(0, [3, 12, 14])
-    posture, protocol = randomPosture(random), Scanner.randomProtocol(random)
+    posture, protocol = randomPosture(random), Scanner.randomProtocol(random, stratum)
     posture = replace(posture, flexion=bending * posture.flexion, lateralBend=bending * posture.lateralBend,
                       twist=bending * posture.twist)
     if random.random() < CHILD_PART:
         posture = replace(posture, scale=random.uniform(*CHILD_SCALE) * random.uniform(0.93, 1.07, 3))
-    if random.random() < THICK_PART:
+    if random.random() < TURNED_PART:
+        posture = replace(posture, twist=posture.twist + [random.uniform(-MOST_TURN, MOST_TURN), 0, 0])
+    if stratum is None and random.random() < THICK_PART:
         protocol = replace(protocol, sliceSpacing=random.uniform(*THICK_SLICES_MM))
     # Every second voxel will do to choose the field of view.
     coarse = warpLabels(tissues, spacing, pivot, posture, shape, copy.deepcopy(random), (slice(None, None, 2),) * 3)
@@ -133,13 +137,22 @@ def writeSlices(folder, split, name, ct, labels, geometry, random, count=16, mid
     :param middles: see ``madeVolume``; None to find them in what the labels show.
     :return: how many.
     """
+    pictures, boxes = labelledSlices(ct, labels, geometry, middles)
+    return writePictures(folder, split, name, withNeighbours(pictures), boxes, geometry.pictureSize, random, count)
+
+
+def labelledSlices(ct, labels, geometry, middles=None):
+    """All sagittal slices of one labelled CT.
+
+    :param middles: see ``writeSlices``.
+    :return: (uint8, shape (slices, rows, columns); one list a slice of boxes as ``boxesInSlice`` gives them).
+    """
     volume = resampleSagittal(ct, geometry.pixelSize, geometry.sliceSpacing)
     levels = resampleLabels(labels, volume)
-    pictures = withNeighbours(windowed(volume, geometry.window))
     xs = volume.origin[0] + np.arange(len(levels)) * geometry.sliceSpacing
     middles = middlesOf(levels, xs, geometry.pixelSize) if middles is None else middles
     boxes = [boxesInSlice(level, x, middles, geometry.pixelSize) for level, x in zip(levels, xs, strict=True)]
-    return writePictures(folder, split, name, pictures, boxes, geometry.pictureSize, random, count)
+    return windowed(volume, geometry.window), boxes
 
 
 def writePictures(folder, split, name, pictures, boxes, size, random, count):

@@ -14,8 +14,8 @@ from CervicalSpineDetectionLib.Training.Dataset import madeVolume
 
 # An anatomy takes longer to make than to pose and image: each serves for some volumes.
 VOLUMES_PER_ANATOMY = 3
-# Half of the phantoms show some of the neck.
-REGION_SHARES = {"neck": 0.25, "cervicothoracic": 0.25, "chest": 0.2, "abdomen": 0.15, "pelvis": 0.15}
+# Two of three phantoms show some of the neck.
+REGION_SHARES = {"neck": 0.4, "cervicothoracic": 0.25, "chest": 0.15, "abdomen": 0.1, "pelvis": 0.1}
 TRUNK_BENDING = 0.5
 NAMED_PART = 0.5  # of the parts of the bone surfaces show C1 to T4 in their middle
 SURFACE_PART_MM = 380
@@ -28,11 +28,11 @@ class PhantomSource:
     prefix = "phantom"
     description = {"name": "parametric phantom", "licence": "Apache-2.0", "source": "cervical-spine phantom"}
 
-    def volume(self, seed):
+    def volume(self, seed, stratum=None):
         """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
         random = np.random.default_rng([2, seed])
         anatomy = _anatomy(seed // VOLUMES_PER_ANATOMY)
-        return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random), random)
+        return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random, stratum), random)
 
 
 class SurfaceSource:
@@ -50,14 +50,14 @@ class SurfaceSource:
     def __init__(self, folder):
         self._folder = str(folder)
 
-    def volume(self, seed):
+    def volume(self, seed, stratum=None):
         """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
         random = np.random.default_rng([1, seed])
         anatomy = _dressed(self._folder, seed // VOLUMES_PER_ANATOMY)
-        return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random), random)
+        return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random, stratum), random)
 
 
-def _posed(anatomy, tissues, random):
+def _posed(anatomy, tissues, random, stratum):
     spacing = anatomy.tissues.GetSpacing()[0]
     places = {level: (centre - anatomy.tissues.GetOrigin()) / spacing for level, centre in anatomy.centres.items()}
     high = tissues.shape[2] - PIVOT_MARGIN_MM / spacing
@@ -68,7 +68,7 @@ def _posed(anatomy, tissues, random):
         tissues = tissues[::-1]
         pivot = [len(tissues) - 1 - pivot[0], *pivot[1:]]
     bending = 1.0 if level in LEVELS else TRUNK_BENDING
-    return madeVolume(tissues, spacing, np.array(pivot), random, bending=bending)
+    return madeVolume(tissues, spacing, np.array(pivot), random, bending=bending, stratum=stratum)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,144 @@
+"""Train the slice detector on views drawn from a pool of slices that grows beside it: for a GPU with many cores.
+
+``Train`` hands pictures on disk to ultralytics' own trainer, which on a GPU spends its time on reading them. Here
+slices stay in the memory of the GPU, each view of them is new, and network and loss are ultralytics' own.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
+from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
+from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
+from CervicalSpineDetectionLib.Training.Train import withAllClasses
+
+LOSS_WEIGHTS = {"box": 10.0, "cls": 0.5, "dfl": 2.0}  # ultralytics: 7.5, 0.5, 1.5
+WARM_UP_STEPS = 200
+FINAL_RATE = 0.01  # of the learning rate
+WEIGHT_DECAY = 5e-4
+MOST_GRADIENT = 10.0
+AVERAGE_DECAY, AVERAGE_STEPS = 0.999, 300  # of the averaged weights, and how soon it is reached
+SAVE_SECONDS, FILL_SECONDS, TELL_STEPS = 45.0, 2.0, 200
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """How to train.
+
+    :param seconds: of training; the learning rate falls over them.
+    :param batch: views a step.
+    :param sizes: of the views, pixels, multiples of 32, one drawn a step.
+    """
+
+    seconds: float
+    batch: int = 256
+    sizes: tuple[int, ...] = (256, 256, 256, 320)
+    learningRate: float = 0.002
+    architecture: str = "yolov5n"
+
+
+def trainOnPool(pool, plan: PoolPlan, target: Path, card: dict, initial=None, makers=None) -> Path:
+    """Train for a time.
+
+    :param pool: ``SlicePool`` with some slices in it.
+    :param target: safetensors file, rewritten now and then and at the end, with the averaged weights.
+    :param card: fields of the model card: "name", "pixelSize", "sliceSpacing", "window", "trainingData".
+    :param initial: weights to start from, or None for random ones.
+    :param makers: ``VolumeMakers`` that go on filling the pool, or None.
+    :return: ``target``.
+    """
+    network, average = _networks(plan, initial, pool.device)
+    loss = _lossOf(network)
+    optimizer = _optimizer(network, plan.learningRate)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    started = saved = filled = time.monotonic()
+    step, room, losses = 0, makers is not None, torch.zeros(3, device=pool.device)
+    while (now := time.monotonic()) - started < plan.seconds:
+        if room and now - filled > FILL_SECONDS:
+            room, filled = all([pool.add(slices) for slices in makers.finished()]), now
+        _setRate(optimizer, plan.learningRate, step, (now - started) / plan.seconds)
+        size = plan.sizes[step % len(plan.sizes)]
+        losses += _step(network, loss, optimizer, *randomViews(pool.draw(plan.batch), size))
+        step += 1
+        _follow(average, network, step)
+        if step % TELL_STEPS == 0:
+            means = [round(value / TELL_STEPS, 3) for value in losses.tolist()]
+            print(f"{now - started:.0f} s, step {step}, {pool.ctCount} CTs, {pool.count} slices, box, class and "
+                  f"distribution loss {means}", flush=True)
+            losses.zero_()
+        if now - saved > SAVE_SECONDS:
+            _save(target, average, plan, card, step, now - started)
+            saved = now
+    _save(target, average, plan, card, step, time.monotonic() - started)
+    return target
+
+
+def _networks(plan, initial, device):
+    """The network that learns, and the one that averages its weights."""
+    network = detectionModel(plan.architecture, len(CLASS_NAMES))
+    if initial:
+        known, state = loadWeights(initial)
+        network.load_state_dict(withAllClasses(state, known["classes"]))
+    network = network.to(device, memory_format=torch.channels_last).train()
+    average = copy.deepcopy(network).eval().requires_grad_(False)
+    return network, average
+
+
+def _lossOf(network):
+    from ultralytics.utils.loss import v8DetectionLoss
+
+    network.args = SimpleNamespace(**LOSS_WEIGHTS)
+    return v8DetectionLoss(network)
+
+
+def _optimizer(network, rate):
+    decayed = [weights for weights in network.parameters() if weights.requires_grad and weights.ndim > 1]
+    others = [weights for weights in network.parameters() if weights.requires_grad and weights.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=decayed[0].is_cuda)
+
+
+def _setRate(optimizer, rate, step, part):
+    falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * min(part, 1.0))) / 2
+    for group in optimizer.param_groups:
+        group["lr"] = rate * falling * min(1.0, (step + 1) / WARM_UP_STEPS)
+
+
+def _step(network, loss, optimizer, pictures, targets):
+    pictures = pictures.to(memory_format=torch.channels_last)
+    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=pictures.is_cuda):
+        predictions = network(pictures)
+    predictions = {name: part.float() if torch.is_tensor(part) else part for name, part in predictions.items()}
+    total, parts = loss(predictions, targets)
+    optimizer.zero_grad(set_to_none=True)
+    (total.sum() / len(pictures)).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
+    optimizer.step()
+    return torch.stack(list(parts.values())).detach()
+
+
+@torch.no_grad()
+def _follow(average, network, step):
+    """Exponential moving average of weights and statistics."""
+    decay = AVERAGE_DECAY * (1 - math.exp(-step / AVERAGE_STEPS))
+    own, new = average.state_dict(), network.state_dict()
+    floating = [name for name, tensor in own.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_([own[name] for name in floating], [new[name] for name in floating], 1 - decay)
+    for name in own.keys() - set(floating):
+        own[name].copy_(new[name])
+
+
+def _save(target, average, plan, card, step, seconds):
+    training = {"views": step * plan.batch, "minutes": round(seconds / 60, 1)}
+    saveWeights(target, average.state_dict(), {
+        "schemaVersion": 1, "architecture": plan.architecture, "classes": list(CLASS_NAMES), "plane": "sagittal",
+        "channels": "previous, own and next slice", **card, "training": training})

@@ -1,0 +1,110 @@
+"""Processes that make labelled CTs without end, for a training that goes on beside them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, labelledSlices
+from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
+from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY
+
+# Pixels finer than the detector's: views are enlarged and reduced.
+POOL_GEOMETRY = SliceGeometry(pixelSize=0.8)
+STRATUM_SHARES = {"clinical": 0.4, "routine": 0.3, "coarse": 0.3}
+BESIDE = 3  # slices without a vertebra that are kept to both sides
+LOW_PRIORITY = 10
+
+
+class VolumeMakers:
+    """Processes that write labelled slices of made CTs into a folder, and what they have written.
+
+    :param sources: see ``Sources``; each gets one volume in turn.
+    :param folder: for their files; a reader takes them away.
+    :param processes: how many.
+    :param firstSeed: random numbers start here; each process takes its own anatomies.
+    """
+
+    def __init__(self, sources: Sequence, folder: Path, processes: int, firstSeed: int):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        context = multiprocessing.get_context("spawn")
+        self._processes = [
+            context.Process(target=_makeForEver, args=(sources, folder, firstSeed, index, processes), daemon=True)
+            for index in range(processes)
+        ]
+        for process in self._processes:
+            process.start()
+
+    def finished(self) -> Iterator[LabelledSlices]:
+        """Those that were finished since the last call."""
+        for path in sorted(self._folder.glob("*.npz")):
+            yield readSlices(path)
+            path.unlink()
+
+    def stop(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            process.terminate()
+
+
+def slicesOfVolume(source, seed: int) -> LabelledSlices:
+    """Labelled slices of one made CT."""
+    strata = list(STRATUM_SHARES)
+    stratum = np.random.default_rng([5, seed]).choice(strata, p=[STRATUM_SHARES[name] for name in strata])
+    ct, labels, middles, _ = source.volume(seed, str(stratum))
+    pictures, boxes = labelledSlices(ct, labels, POOL_GEOMETRY, middles)
+    used = [index for index, own in enumerate(boxes) if own] or [0, len(boxes) - 1]
+    first, last = max(used[0] - BESIDE, 0), used[-1] + 1 + BESIDE
+    rows = [(index, *box) for index, own in enumerate(boxes[first:last]) for box in own]
+    return LabelledSlices(pictures[first:last], np.array(rows, np.float32).reshape(-1, 6), POOL_GEOMETRY.pixelSize,
+                          "made")
+
+
+def writeSlices(path: Path, slices: LabelledSlices) -> None:
+    """One file, whole or not at all."""
+    temporary = path.with_suffix(".part")
+    with temporary.open("wb") as file:
+        np.savez(file, pictures=slices.pictures, boxes=slices.boxes, pixelSize=slices.pixelSize, kind=slices.kind)
+    temporary.replace(path)
+
+
+def readSlices(path: Path) -> LabelledSlices:
+    """What ``writeSlices`` wrote."""
+    with np.load(path) as data:
+        return LabelledSlices(data["pictures"], data["boxes"], float(data["pixelSize"]), str(data["kind"]))
+
+
+def _makeForEver(sources, folder, firstSeed, index, step):
+    import SimpleITK as sitk
+    import torch
+
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    if hasattr(os, "nice"):
+        os.nice(LOW_PRIORITY)
+    anatomy = firstSeed // VOLUMES_PER_ANATOMY + index
+    while True:
+        source = sources[anatomy // step % len(sources)]
+        for seed in range(anatomy * VOLUMES_PER_ANATOMY, (anatomy + 1) * VOLUMES_PER_ANATOMY):
+            try:
+                slices = slicesOfVolume(source, seed)
+            except Exception as error:  # one strange anatomy is no reason to stop
+                print(f"{source.prefix} {seed}: {error}", flush=True)
+                continue
+            writeSlices(folder / f"{source.prefix}{seed:07d}.npz", slices)
+        anatomy += step
+
+
+def wait(makers: VolumeMakers, pool, count: int, seconds: float) -> None:
+    """Fill a pool until it holds so many CTs, or the time is over."""
+    end = time.monotonic() + seconds
+    while pool.ctCount < count and time.monotonic() < end:
+        for slices in makers.finished():
+            pool.add(slices)
+        time.sleep(0.5)
