@@ -4,7 +4,13 @@ import os
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import REGIONS, detectorOptions, jsonOption, precisionOption
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import (
+    REGIONS,
+    STRATA,
+    detectorOptions,
+    jsonOption,
+    precisionOption,
+)
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
@@ -25,6 +31,9 @@ def addArguments(parser):
     parser.add_argument("--phantoms", type=int, default=0, metavar="N", help="evaluate on N fresh phantoms")
     parser.add_argument("--region", default="neck", choices=REGIONS,
                         help="of the phantoms; in chest, abdomen and pelvis every cervical level found is false")
+    parser.add_argument("--stratum", choices=STRATA,
+                        help="resolution of the phantoms: clinical (pixels to 0.7 mm, slices to 1.5 mm), routine (to "
+                             "1 mm, to 3 mm) or coarse; a mixture where it is not given")
     parser.add_argument("--first-seed", type=int, default=500, metavar="N", help="seed of the first phantom")
     parser.add_argument("--negatives", nargs="+", default=[], metavar="CT",
                         help="CTs without cervical vertebrae: all that is found there is false")
@@ -71,7 +80,8 @@ def run(arguments):
     detector = loadDetector(arguments.weights, arguments.device, everySlice=arguments.every_slice,
                             precision=arguments.precision)
     cases = (casesIn(arguments.cases) if arguments.cases
-             else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers, arguments.region))
+             else phantomCases(arguments.phantoms, arguments.first_seed, arguments.workers, arguments.region,
+                               arguments.stratum))
     progress = ProgressDisplay("CTs")
     count = countCases(arguments.cases) if arguments.cases else arguments.phantoms
     negatives = [evaluateNegative(path, detector)

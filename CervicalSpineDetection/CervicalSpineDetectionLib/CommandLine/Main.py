@@ -22,6 +22,7 @@ COMMANDS = {
     "dataset": "MakeDataset",
     "import": "ImportDataset",
     "train": "TrainDetector",
+    "pretrain": "Pretrain",
     "export": "Export",
     "calibrate": "Calibrate",
     "evaluate": "Evaluate",

@@ -8,6 +8,7 @@ DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 DEVICE_HELP = "auto (the GPU if there is one), cpu, cuda, cuda:1 (the second GPU), mps; default auto"
 # Of phantoms, as Phantom.Phantom.makePhantom takes them.
 REGIONS = ("neck", "cervicothoracic", "chest", "abdomen", "pelvis", "whole")
+STRATA = ("clinical", "routine", "coarse")  # of their resolution
 
 
 def detectorOptions():

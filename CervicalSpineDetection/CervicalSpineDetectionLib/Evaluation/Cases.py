@@ -134,10 +134,11 @@ def referencesOf(labels: sitk.Image):
     return references
 
 
-def phantomCases(count: int, firstSeed: int, workers: int = 1, region: str = "neck") -> Iterator[Case]:
+def phantomCases(count: int, firstSeed: int, workers: int = 1, region: str = "neck",
+                 stratum: str | None = None) -> Iterator[Case]:
     """Phantoms that no training has seen, if the seeds are others, made in processes of their own.
 
-    :param region: see ``Phantom.makePhantom``.
+    :param region, stratum: see ``Phantom.makePhantom``.
     :return: yields Case, in the order of the seeds.
     """
     # A forked process would inherit torch's and ITK's threads in an unknown state.
@@ -145,18 +146,18 @@ def phantomCases(count: int, firstSeed: int, workers: int = 1, region: str = "ne
     with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_oneThread) as pool:
         seeds = iter(range(firstSeed, firstSeed + count))
         # Few ahead: a fine phantom takes 500 MB.
-        waiting = deque(_submit(pool, phantomCase, seed, region) for seed in islice(seeds, workers + 1))
+        waiting = deque(_submit(pool, phantomCase, seed, region, stratum) for seed in islice(seeds, workers + 1))
         while waiting:
             case = waiting.popleft().result()
-            waiting.extend(_submit(pool, phantomCase, seed, region) for seed in islice(seeds, 1))
+            waiting.extend(_submit(pool, phantomCase, seed, region, stratum) for seed in islice(seeds, 1))
             yield case
 
 
-def phantomCase(seed: int, region: str = "neck") -> Case:
+def phantomCase(seed: int, region: str = "neck", stratum: str | None = None) -> Case:
     """Case of one phantom; a vertebra whose centre lies outside the field of view has a box only."""
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
-    phantom = makePhantom(seed, region)
+    phantom = makePhantom(seed, region, stratum=stratum)
     references = {v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
                   for v in phantom.vertebrae}
     codes = np.unique(sitk.GetArrayViewFromImage(phantom.labels))

@@ -37,12 +37,13 @@ class Phantom:
     vertebrae: list[Vertebra]
 
 
-def makePhantom(seed, region="neck", progress=None):
+def makePhantom(seed, region="neck", progress=None, stratum=None):
     """A random anatomy, posture, protocol, field of view and orientation.
 
     :param seed: the same number gives the same phantom.
     :param region: one of ``Anatomy.REGIONS``; "chest", "abdomen" and "pelvis" show no cervical vertebra.
     :param progress: called with (step, done, total).
+    :param stratum: one of ``Scanner.STRATA``, its resolution; None for a mixture.
     :return: Phantom.
     """
     tell = progress or (lambda step, done, total: None)
@@ -61,7 +62,7 @@ def makePhantom(seed, region="neck", progress=None):
         cervical = np.flatnonzero(((posed > 0) & (posed <= len(CERVICAL_LEVELS))).any(axis=(0, 1)))
         posed = np.ascontiguousarray(posed[:, :, : cervical[0] if len(cervical) else None])
     tell("Scanner", 2, STEPS)
-    protocol = Scanner.randomProtocol(random)
+    protocol = Scanner.randomProtocol(random, stratum)
     voxels, exact = Scanner.acquire(Scanner.paint(posed, spacing, protocol, random), spacing, protocol, random)
     inside = Scanner.maskedFieldOfView(voxels.shape, random)
     voxels[~inside] = Scanner.VOID_HU

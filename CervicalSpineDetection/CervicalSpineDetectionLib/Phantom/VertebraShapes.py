@@ -248,16 +248,19 @@ def _pillar(middle, halfWidth, halfDepth, upper, lower, slope):
 
 def _spinousProcess(size, level, root, random):
     drop = np.tan(np.radians(size.spinousDrop))
-    reach = size.spinousReach - 2
+    # A stream of its own: all else of the phantoms stays as it was. The tips of bifid processes are far apart and differ
+    # in length (Duray et al. 1999, J Forensic Sci 44(5):937-944).
+    own = random.spawn(1)[0]
+    reach = (size.spinousReach - 2) * own.uniform(0.9, 1.2)
     end = np.array([random.normal(0, 1.0), root[1] + reach, root[2] - reach * drop])
     middle = (root + end) / 2 + [0, 0, 0.05 * reach]
     if level in ("C2", "C3", "C4", "C5", "C6"):
-        fork = random.uniform(1.0, 4.0) * (0.5 if level == "C6" else 1.0)
+        fork = random.uniform(1.0, 4.0) * (0.5 if level == "C6" else 1.0) * own.uniform(1.0, 1.7)
         height = 2.3 if level == "C2" else 1.95
         end = end - [0, 2.2, 0]
         shapes = tube([root, middle], [3.0, 2.4], (1, 1, height))
         for side in (-1, 1):
-            spread = np.array([side * fork, random.uniform(-1, 1), random.uniform(-1.5, 0.5)])
+            spread = np.array([side * fork, random.uniform(-1, 1) + own.uniform(-3, 2), random.uniform(-1.5, 0.5)])
             shapes += tube([middle, end + spread], [2.3, 2.2], (1, 1, height * 0.85))
         return shapes
     if level == "L":

@@ -22,7 +22,7 @@ from CervicalSpineDetectionLib.Training.Windows import (
 )
 
 WINDOW_PART = 0.6  # of the views are windows of their slice
-PIXEL_MM = (0.62, 1.25)  # what a pixel of a view is of the patient; the network is used between
+PIXEL_MM = (0.65, 1.15)  # what a pixel of a view is of the patient; the network is used between
 STRETCH = 0.08  # of the logarithm: necks are longer or deeper than others
 GAIN = (0.75, 1.25)
 OFFSET = 0.02  # of the window

@@ -18,16 +18,23 @@ import torch
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
+from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
 from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
+from CervicalSpineDetectionLib.Training.SlicePool import SlicePool
 from CervicalSpineDetectionLib.Training.Train import withAllClasses
+from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers, readSlices
 
 LOSS_WEIGHTS = {"box": 10.0, "cls": 0.5, "dfl": 2.0}  # ultralytics: 7.5, 0.5, 1.5
-WARM_UP_STEPS = 200
+WARM_UP_STEPS = 150
 FINAL_RATE = 0.01  # of the learning rate
 WEIGHT_DECAY = 5e-4
 MOST_GRADIENT = 10.0
-AVERAGE_DECAY, AVERAGE_STEPS = 0.999, 300  # of the averaged weights, and how soon it is reached
+AVERAGE_DECAY, AVERAGE_STEPS = 0.998, 200  # of the averaged weights, and how soon it is reached
 SAVE_SECONDS, FILL_SECONDS, TELL_STEPS = 45.0, 2.0, 200
+REAL_SHARE = 0.35  # of the views
+POOL_SHAPE = (384, 320)  # rows and columns of a slice at most: 307 mm by 256 mm of a made CT
+FIRST_MADE, FIRST_MADE_SECONDS = 45, 75.0  # CTs that training begins with, and how long it waits for them
+GEOMETRY = SliceGeometry(pixelSize=0.8)  # that the weights are used with
 
 
 @dataclass(frozen=True)
@@ -40,18 +47,40 @@ class PoolPlan:
     """
 
     seconds: float
-    batch: int = 256
+    batch: int = 512
     sizes: tuple[int, ...] = (256, 256, 256, 320)
     learningRate: float = 0.002
     architecture: str = "yolov5n"
 
 
-def trainOnPool(pool, plan: PoolPlan, target: Path, card: dict, initial=None, makers=None) -> Path:
+def poolOf(folder, makers: VolumeMakers, capacity: int, device: torch.device) -> SlicePool:
+    """A pool with the slices of real CTs, and some of the makers'.
+
+    :param folder: of files that ``VolumeMakers.writeSlices`` wrote; None for made CTs only.
+    :param capacity: slices.
+    """
+    shares = {"real": REAL_SHARE if folder else 0.0, "made": 1 - REAL_SHARE if folder else 1.0}
+    pool = SlicePool(capacity, POOL_SHAPE, device, shares)
+    for path in sorted(Path(folder).glob("*.npz")) if folder else ():
+        pool.add(readSlices(path))
+    print(f"{pool.ctCount} real CTs; waiting for made ones", flush=True)
+    end = time.monotonic() + FIRST_MADE_SECONDS
+    wanted = pool.ctCount + FIRST_MADE
+    while pool.ctCount < wanted and (pool.count == 0 or time.monotonic() < end):
+        for slices in makers.finished():
+            pool.add(slices)
+        time.sleep(FILL_SECONDS / 4)
+    return pool
+
+
+def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, trainingData: list, initial=None,
+                makers=None) -> Path:
     """Train for a time.
 
-    :param pool: ``SlicePool`` with some slices in it.
+    :param pool: with some slices in it.
     :param target: safetensors file, rewritten now and then and at the end, with the averaged weights.
-    :param card: fields of the model card: "name", "pixelSize", "sliceSpacing", "window", "trainingData".
+    :param name: of the weights.
+    :param trainingData: the model card's: "name", "licence" and "source" of each source.
     :param initial: weights to start from, or None for random ones.
     :param makers: ``VolumeMakers`` that go on filling the pool, or None.
     :return: ``target``.
@@ -59,7 +88,10 @@ def trainOnPool(pool, plan: PoolPlan, target: Path, card: dict, initial=None, ma
     network, average = _networks(plan, initial, pool.device)
     loss = _lossOf(network)
     optimizer = _optimizer(network, plan.learningRate)
+    torch.backends.cudnn.benchmark = True  # few sizes, many steps
     target.parent.mkdir(parents=True, exist_ok=True)
+    card = {"name": name, "pixelSize": GEOMETRY.pixelSize, "sliceSpacing": GEOMETRY.sliceSpacing,
+            "window": GEOMETRY.window, "trainingData": _different(trainingData)}
     started = saved = filled = time.monotonic()
     step, room, losses = 0, makers is not None, torch.zeros(3, device=pool.device)
     while (now := time.monotonic()) - started < plan.seconds:
@@ -142,3 +174,7 @@ def _save(target, average, plan, card, step, seconds):
     saveWeights(target, average.state_dict(), {
         "schemaVersion": 1, "architecture": plan.architecture, "classes": list(CLASS_NAMES), "plane": "sagittal",
         "channels": "previous, own and next slice", **card, "training": training})
+
+
+def _different(descriptions):
+    return list({description["name"]: description for description in descriptions}.values())

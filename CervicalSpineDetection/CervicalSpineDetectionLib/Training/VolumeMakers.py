@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -100,11 +99,3 @@ def _makeForEver(sources, folder, firstSeed, index, step):
             writeSlices(folder / f"{source.prefix}{seed:07d}.npz", slices)
         anatomy += step
 
-
-def wait(makers: VolumeMakers, pool, count: int, seconds: float) -> None:
-    """Fill a pool until it holds so many CTs, or the time is over."""
-    end = time.monotonic() + seconds
-    while pool.ctCount < count and time.monotonic() < end:
-        for slices in makers.finished():
-            pool.add(slices)
-        time.sleep(0.5)

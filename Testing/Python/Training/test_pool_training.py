@@ -1,0 +1,120 @@
+"""Training on views drawn from a pool of slices."""
+
+import numpy as np
+import pytest
+import torch
+
+from CervicalSpineDetectionLib.CommandLine.Main import main
+from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights
+from CervicalSpineDetectionLib.Training import DeviceViews, PoolTraining, VolumeMakers
+from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices, SlicePool, cutToShape
+from CervicalSpineDetectionLib.Training.Windows import MINIMUM_SHARE
+
+CPU = torch.device("cpu")
+BRIGHT = 200
+
+
+def ladder(kind="made", rows=280, columns=180):
+    """Eight bright boxes, one below the other, in slices 1 to 3 of five; shape and class tell them apart."""
+    pictures = np.zeros((5, rows, columns), np.uint8)
+    boxes = []
+    for level in range(8):
+        top = 40 + 18 * level
+        for index in range(1, 4):
+            pictures[index, top : top + 14, 60:100] = BRIGHT
+            boxes.append((index, level, 60, top, 100, top + 14))
+    return LabelledSlices(pictures, np.array(boxes, np.float32), 1.0, kind)
+
+
+@pytest.fixture
+def pool():
+    torch.manual_seed(0)
+    result = SlicePool(20, (300, 200), CPU, {"real": 0.25, "made": 0.75})
+    result.add(ladder("made"))
+    result.add(ladder("real"))
+    return result
+
+
+def test_boxes_go_with_what_they_show(pool, monkeypatch):
+    monkeypatch.setattr(DeviceViews, "_repainted", lambda pictures: pictures)
+    pictures, targets = DeviceViews.randomViews(pool.draw(64), 256)
+    assert len(targets["cls"]) > 100
+    for view, (column, row, width, height) in zip(targets["batch_idx"], targets["bboxes"] * 256, strict=True):
+        left, top, right, bottom = (round(float(edge)) for edge in (
+            column - width / 2, row - height / 2, column + width / 2, row + height / 2))
+        inside = pictures[view, 1, top:bottom, left:right]
+        assert inside.mean() > 0.85 * BRIGHT / 255
+        beside = pictures[view, 1, top:bottom, right + 1 : right + 3]
+        assert beside.numel() == 0 or beside.mean() < 0.1 * BRIGHT / 255
+
+
+def test_every_bright_box_has_its_target(pool, monkeypatch):
+    monkeypatch.setattr(DeviceViews, "_repainted", lambda pictures: pictures)
+    pictures, targets = DeviceViews.randomViews(pool.draw(64), 256)
+    left = []
+    for index, picture in enumerate(pictures[:, 1]):
+        for column, row, width, height in targets["bboxes"][targets["batch_idx"] == index] * 256:
+            picture[int(row - height / 2 - 1) : int(row + height / 2 + 2),
+                    int(column - width / 2 - 1) : int(column + width / 2 + 2)] = 0
+        left.append(int((picture > 0).sum()))
+    # Boxes of which a small part is in view have none.
+    assert np.mean(np.array(left) == 0) > 0.6 and max(left) < 8 * MINIMUM_SHARE * 40 * 14 * 2.7
+
+
+def test_place_in_the_view_says_nothing_about_the_name(pool):
+    _, targets = DeviceViews.randomViews(pool.draw(4000), 256)
+    heights = [targets["bboxes"][targets["cls"][:, 0] == level, 1] for level in (0, 7)]
+    assert all(height.quantile(0.1) < 0.35 and height.quantile(0.9) > 0.6 for height in heights)
+
+
+def test_kinds_are_drawn_in_their_shares(pool):
+    drawn = pool._probabilities()
+    assert drawn[5:].sum() == pytest.approx(0.25) and drawn[:5].sum() == pytest.approx(0.75)
+    assert drawn[[0, 4]].sum() == pytest.approx(0.75 * 0.1)
+
+
+def test_neighbours_are_of_the_same_ct(pool):
+    pool._cumulative = torch.tensor([0.0] * 4 + [1.0] * 6)  # the last slice of the first CT
+    assert torch.equal(pool.draw(1).pictures[0, 2], pool.draw(1).pictures[0, 1])
+
+
+def test_full_pool_takes_no_more(pool):
+    assert pool.add(ladder()) and pool.add(ladder()) and not pool.add(ladder())
+    assert pool.count == 20
+
+
+def test_large_slices_are_cut_about_their_boxes():
+    large = ladder(rows=500, columns=400)
+    cut = cutToShape(large, (200, 120))
+    assert cut.pictures.shape == (5, 200, 120)
+    for index, _, left, top, right, bottom in cut.boxes.astype(int):
+        assert (cut.pictures[index, top:bottom, left:right] == BRIGHT).all()
+
+
+def test_training_learns_the_ladder(pool, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PoolTraining, "TELL_STEPS", 4)
+    target = tmp_path / "new" / "weights.safetensors"
+    PoolTraining.trainOnPool(pool, PoolTraining.PoolPlan(20.0, batch=8, sizes=(128,)), target, "weights", [])
+    told = capsys.readouterr().out.splitlines()
+    losses = [float(text.split("[")[1].split(",")[1]) for text in told]
+    assert losses[-1] < losses[0] / 2
+    card, state = loadWeights(target)
+    assert card["pixelSize"] == PoolTraining.GEOMETRY.pixelSize and card["training"]["views"] >= 8
+    assert all(tensor.isfinite().all() for tensor in state.values())
+
+
+def test_made_slices_come_back_as_written(tmp_path):
+    slices = ladder()
+    VolumeMakers.writeSlices(tmp_path / "one.npz", slices)
+    read = VolumeMakers.readSlices(tmp_path / "one.npz")
+    assert np.array_equal(read.pictures, slices.pictures) and np.array_equal(read.boxes, slices.boxes)
+    assert (read.pixelSize, read.kind) == (1.0, "made") and [path.name for path in tmp_path.iterdir()] == ["one.npz"]
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    ([], "Nothing to do"), (["--teach", "ct.nii.gz"], "needs the folder --slices"),
+    (["-o", "weights.pt"], "does not end in .safetensors"), (["-o", "w.safetensors", "--minutes", "0"], "positive"),
+])
+def test_what_can_not_be_is_refused(arguments, said, capsys):
+    assert main(["pretrain", *arguments]) == 2
+    assert said in capsys.readouterr().err
