@@ -248,8 +248,8 @@ def _pillar(middle, halfWidth, halfDepth, upper, lower, slope):
 
 def _spinousProcess(size, level, root, random):
     drop = np.tan(np.radians(size.spinousDrop))
-    # A stream of its own: all else of the phantoms stays as it was. The tips of bifid processes are far apart and differ
-    # in length (Duray et al. 1999, J Forensic Sci 44(5):937-944).
+    # A stream of its own: all else of the phantoms stays as it was. The tips of bifid processes are often far apart and
+    # differ in length (Duray et al. 1999, J Forensic Sci 44(5):937-944).
     own = random.spawn(1)[0]
     reach = (size.spinousReach - 2) * own.uniform(0.9, 1.2)
     end = np.array([random.normal(0, 1.0), root[1] + reach, root[2] - reach * drop])

@@ -42,6 +42,7 @@ class PoolPlan:
     """How to train.
 
     :param seconds: of training; the learning rate falls over them.
+    :param steps: the most there may be.
     :param batch: views a step.
     :param sizes: of the views, pixels, multiples of 32, one drawn a step.
     """
@@ -50,6 +51,7 @@ class PoolPlan:
     batch: int = 512
     sizes: tuple[int, ...] = (256, 256, 256, 320)
     learningRate: float = 0.002
+    steps: float = math.inf
     architecture: str = "yolov5n"
 
 
@@ -94,7 +96,7 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
             "window": GEOMETRY.window, "trainingData": _different(trainingData)}
     started = saved = filled = time.monotonic()
     step, room, losses = 0, makers is not None, torch.zeros(3, device=pool.device)
-    while (now := time.monotonic()) - started < plan.seconds:
+    while (now := time.monotonic()) - started < plan.seconds and step < plan.steps:
         if room and now - filled > FILL_SECONDS:
             room, filled = all([pool.add(slices) for slices in makers.finished()]), now
         _setRate(optimizer, plan.learningRate, step, (now - started) / plan.seconds)

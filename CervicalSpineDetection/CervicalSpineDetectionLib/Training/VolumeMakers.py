@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, labelledSlices
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
 from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY
@@ -37,8 +38,9 @@ class VolumeMakers:
             context.Process(target=_makeForEver, args=(sources, folder, firstSeed, index, processes), daemon=True)
             for index in range(processes)
         ]
-        for process in self._processes:
-            process.start()
+        with startingSafely():
+            for process in self._processes:
+                process.start()
 
     def finished(self) -> Iterator[LabelledSlices]:
         """Those that were finished since the last call."""

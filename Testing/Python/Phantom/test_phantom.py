@@ -109,7 +109,7 @@ def test_theSameSeedMakesTheSamePhantom(phantom):
 
 
 def test_theCommandWritesCtLabelsAndTruth(tmp_path, monkeypatch, phantom):
-    monkeypatch.setattr("CervicalSpineDetectionLib.Phantom.Phantom.makePhantom", lambda seed, region: phantom)
+    monkeypatch.setattr("CervicalSpineDetectionLib.Phantom.Phantom.makePhantom", lambda seed, region, progress: phantom)
     files = [str(tmp_path / name) for name in ("ct.nii.gz", "labels.nii.gz", "truth.json")]
     assert main(["phantom", "--output", files[0], "--labels", files[1], "--truth", files[2]]) == 0
     ct, labels = (sitk.ReadImage(file) for file in files[:2])

@@ -61,10 +61,11 @@ def test_every_bright_box_has_its_target(pool, monkeypatch):
     assert np.mean(np.array(left) == 0) > 0.6 and max(left) < 8 * MINIMUM_SHARE * 40 * 14 * 2.7
 
 
-def test_place_in_the_view_says_nothing_about_the_name(pool):
-    _, targets = DeviceViews.randomViews(pool.draw(4000), 256)
-    heights = [targets["bboxes"][targets["cls"][:, 0] == level, 1] for level in (0, 7)]
-    assert all(height.quantile(0.1) < 0.35 and height.quantile(0.9) > 0.6 for height in heights)
+def test_a_level_stands_anywhere_in_the_view(pool):
+    _, targets = DeviceViews.randomViews(pool.draw(250), 256)
+    for level in (0, 7):
+        heights = targets["bboxes"][targets["cls"][:, 0] == level, 1]
+        assert heights.quantile(0.95) - heights.quantile(0.05) > 0.4
 
 
 def test_kinds_are_drawn_in_their_shares(pool):
@@ -92,14 +93,14 @@ def test_large_slices_are_cut_about_their_boxes():
 
 
 def test_training_learns_the_ladder(pool, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(PoolTraining, "TELL_STEPS", 4)
+    monkeypatch.setattr(PoolTraining, "TELL_STEPS", 6)
     target = tmp_path / "new" / "weights.safetensors"
-    PoolTraining.trainOnPool(pool, PoolTraining.PoolPlan(20.0, batch=8, sizes=(128,)), target, "weights", [])
+    PoolTraining.trainOnPool(pool, PoolTraining.PoolPlan(600.0, batch=4, sizes=(96,), steps=18), target, "weights", [])
     told = capsys.readouterr().out.splitlines()
     losses = [float(text.split("[")[1].split(",")[1]) for text in told]
-    assert losses[-1] < losses[0] / 2
+    assert len(losses) == 3 and losses[-1] < losses[0] / 2
     card, state = loadWeights(target)
-    assert card["pixelSize"] == PoolTraining.GEOMETRY.pixelSize and card["training"]["views"] >= 8
+    assert card["pixelSize"] == PoolTraining.GEOMETRY.pixelSize and card["training"]["views"] == 72
     assert all(tensor.isfinite().all() for tensor in state.values())
 
 
