@@ -92,15 +92,24 @@ def test_large_slices_are_cut_about_their_boxes():
         assert (cut.pictures[index, top:bottom, left:right] == BRIGHT).all()
 
 
-def test_training_learns_the_ladder(pool, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(PoolTraining, "TELL_STEPS", 6)
+def test_steps_lead_to_the_boxes(pool):
+    plan = PoolTraining.PoolPlan(600.0)
+    network, _ = PoolTraining._networks(plan, None, CPU)
+    loss, optimizer = PoolTraining._lossOf(network), PoolTraining._optimizer(network, plan.learningRate)
+    views = DeviceViews.randomViews(pool.draw(4), 96)
+    boxLosses = [float(PoolTraining._step(network, loss, optimizer, *views)[0]) for _ in range(30)]
+    # It rises while boxes are first asked for.
+    assert np.mean(boxLosses[-5:]) < 0.4 * max(boxLosses)
+
+
+def test_averaged_weights_and_what_they_learned_from_are_written(pool, tmp_path):
     target = tmp_path / "new" / "weights.safetensors"
-    PoolTraining.trainOnPool(pool, PoolTraining.PoolPlan(600.0, batch=4, sizes=(96,), steps=18), target, "weights", [])
-    told = capsys.readouterr().out.splitlines()
-    losses = [float(text.split("[")[1].split(",")[1]) for text in told]
-    assert len(losses) == 3 and losses[-1] < losses[0] / 2
+    plan = PoolTraining.PoolPlan(600.0, batch=4, sizes=(96,), steps=3)
+    source = {"name": "ladder", "licence": "none", "source": "test"}
+    PoolTraining.trainOnPool(pool, plan, target, "weights", [source, source])
     card, state = loadWeights(target)
-    assert card["pixelSize"] == PoolTraining.GEOMETRY.pixelSize and card["training"]["views"] == 72
+    assert card["pixelSize"] == PoolTraining.GEOMETRY.pixelSize and card["training"]["views"] == 12
+    assert card["trainingData"] == [source]
     assert all(tensor.isfinite().all() for tensor in state.values())
 
 
