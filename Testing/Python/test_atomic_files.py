@@ -47,6 +47,7 @@ def test_whatAKilledProcessLeftIsRemoved(tmp_path):
 # Loss of power, and two runs into one folder
 
 
+@pytest.mark.shows("Faults", "loss of power")
 @pytest.mark.parametrize("manifest", [b"", b"\0" * 30, b"[1", b'["a"]', b'{"../a": true}', None])
 def test_finishedFilesWithoutAUsableListAreDroppedAndBlockNothing(tmp_path, manifest):
     (tmp_path / "out").mkdir()
@@ -79,6 +80,8 @@ def test_aFolderWhoseNameIsAPatternIsTidiedToo(tmp_path, name):
     assert list((tmp_path / name).iterdir()) == []
 
 
+@pytest.mark.shows("Faults", "loss of power",
+                   "a name leads to a whole file; damaged lists, reasons and settings block nothing")
 def test_allIsOnTheDiskBeforeItTakesItsName(tmp_path, monkeypatch):
     """After a loss of power a name would else lead to an empty file."""
     steps = []
@@ -102,6 +105,7 @@ def test_allIsOnTheDiskBeforeItTakesItsName(tmp_path, monkeypatch):
     assert steps == ["fsync", "fsync", "fsync", "rename", "replace"]  # with the list
 
 
+@pytest.mark.shows("Faults", "`export` into the folder of a killed `detect`", "what had been finished is put in place")
 def test_whatAKilledDetectionHadFinishedSurvivesAnExportIntoItsFolder(tmp_path):
     finished = tmp_path / ".finished-x"
     finished.mkdir()
@@ -137,6 +141,7 @@ def holder(tmp_path):
     process.communicate()
 
 
+@pytest.mark.shows("Faults", "two runs into one folder", "the second is told who holds it")
 def test_aSecondRunIntoAFolderIsToldWhoHoldsIt(tmp_path, holder):
     (tmp_path / ".unfinished-theirs").mkdir()
 
@@ -150,6 +155,7 @@ def test_aSecondRunIntoAFolderIsToldWhoHoldsIt(tmp_path, holder):
         pass
 
 
+@pytest.mark.shows("Faults", "two runs into one folder")
 def test_aKilledRunHoldsNothing(tmp_path, holder):
     holder.kill()
     holder.wait()

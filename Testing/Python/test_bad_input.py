@@ -251,6 +251,9 @@ WEIGHTS = {
 }
 
 
+@pytest.mark.shows("Hostile", "weights",
+                   "safetensors with a card of the same SHA-256; card fields of the right kind, network by name "
+                   "only, numbers finite, at most 500 MB")
 @pytest.mark.parametrize("wrong", WEIGHTS)
 def test_badWeightsAreRefusedWithTheCauseAndAWayOut(folder, earlier, ct, capfd, wrong):
     make, words = WEIGHTS[wrong]
@@ -270,6 +273,7 @@ def test_inputThatMayNotBeReadIsRefused(folder, earlier, ct, asOtherUser, capfd)
     assertRefused([unreadable, "--output", earlier], "Permission denied", earlier, capfd)
 
 
+@pytest.mark.shows("Faults", "output folder read-only", "earlier files; told before the network is loaded")
 def test_outputThatMayNotBeWrittenIsRefusedBeforeTheNetworkIsLoaded(
         folder, earlier, ct, asOtherUser, capfd, monkeypatch):
     monkeypatch.setattr(YoloDetector, "loadDetector", None)
@@ -279,6 +283,7 @@ def test_outputThatMayNotBeWrittenIsRefusedBeforeTheNetworkIsLoaded(
     assertRefused([ct, "--output", earlier], "Permission denied", earlier, capfd)
 
 
+@pytest.mark.shows("Faults", "disk full, file size limit", "earlier files; one sentence")
 def test_diskFullWhileWritingIsToldAndKeepsEarlierResults(earlier, ct, capfd, monkeypatch):
     monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_, **__: SeesNothing())
 
@@ -383,6 +388,8 @@ def withoutLock(folder):
     return {name: content for name, content in contents(folder).items() if not name.startswith(".lock")}
 
 
+@pytest.mark.shows("Faults", "kill -9 at each of the 11 steps of writing results",
+                   "all earlier files, or (once all are written) all new ones after the next run")
 @pytest.mark.parametrize("stage", STAGES)
 def test_killedWhileWritingLeavesAllEarlierOrAllNewResultsToTheNextRun(folder, earlier, stage):
     from CervicalSpineDetectionLib.AtomicFiles import finishLeftovers
@@ -399,6 +406,7 @@ def test_killedWhileWritingLeavesAllEarlierOrAllNewResultsToTheNextRun(folder, e
     assert withoutLock(earlier) == (RESULTS if stage <= 6 else new)
 
 
+@pytest.mark.shows("Faults", "disk full, file size limit")
 def test_fileThatMayGrowNoFurtherKeepsEarlierResults(earlier):
     """As on a full disk: the system itself stops the writing."""
     from CervicalSpineDetectionLib.AtomicFiles import atomicFolder

@@ -36,16 +36,20 @@ def foreign(tmp_path, monkeypatch):
     assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
 
 
+@pytest.mark.shows("Hostile", "modules in the current folder (`vtkmodules/`, `multiprocessing.py`)",
+                   "no child of this program takes one")
 def test_theTrialOfTheGraphicsRunsNothing(foreign):
     assert canDraw() == (runPython("import vtkmodules.vtkRenderingOpenGL2", 60) == 0)
 
 
+@pytest.mark.shows("Hostile", "modules in the current folder (`vtkmodules/`, `multiprocessing.py`)")
 def test_processesOfTheBenchmarkRunNothing(foreign):
     from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
 
     assert inFreshProcess(os.path.exists, "vtkmodules").value
 
 
+@pytest.mark.shows("Hostile", "modules in the current folder (`vtkmodules/`, `multiprocessing.py`)")
 def test_processesOfTheEvaluationRunNothing(foreign):
     from CervicalSpineDetectionLib.Evaluation import Cases
 
@@ -53,6 +57,7 @@ def test_processesOfTheEvaluationRunNothing(foreign):
         assert Cases._submit(pool, os.path.exists, "vtkmodules").result()
 
 
+@pytest.mark.shows("Hostile", "modules in the current folder (`vtkmodules/`, `multiprocessing.py`)")
 def test_theCommandStartedAsAModuleRunsNothing(foreign):
     """What Python itself imports before the module is started comes first, and is out of its hands."""
     for name in ("encodings.py", "multiprocessing/__init__.py", "pickle.py"):
@@ -67,6 +72,7 @@ STARTS = re.compile(r"subprocess\.(run|Popen|check_\w+|call)|os\.(spawn|exec|pop
                     r"|get_context\(|multiprocessing\.(Process|Pool)|LocalCluster\(")
 
 
+@pytest.mark.shows("Hostile", "modules in the current folder (`vtkmodules/`, `multiprocessing.py`)")
 def test_everyChildIsStartedSafely():
     """A new place that starts processes must be one of these, or be looked at."""
     started = {path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py")
@@ -87,6 +93,7 @@ head: [[[0], 1, Detect, [nc]]]
 """
 
 
+@pytest.mark.shows("Hostile", "`yolov5.yaml` in the current folder", "the network's layers stand in the program")
 @pytest.mark.parametrize("name", ["yolov5.yaml", "yolov5n.yaml"])
 def test_aFileCalledAsTheNetworkIsNotTaken(foreign, name):
     from CervicalSpineDetectionLib.Benchmark.Contenders import plainModel
@@ -128,6 +135,8 @@ assert "YOLO_CONFIG_DIR" not in os.environ
 """
 
 
+@pytest.mark.shows("Hostile", "files of others in the folder for temporary files",
+                   "no name there is known before; folders are for their owner alone")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows gives each user a folder for temporary files")
 def test_noNameInTheTemporaryFolderIsKnownBefore(tmp_path):
     """A file of another user under such a name must not stop the detection, a folder of his not be written to."""

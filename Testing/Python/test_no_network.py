@@ -91,6 +91,8 @@ def detection(tmp_path_factory):
     return SimpleNamespace(**vars(found), folder=folder)
 
 
+@pytest.mark.shows("Hostile", "network",
+                   "no attempt in a whole run, which also works in a namespace without any network")
 def test_wholeDetectionMakesNoAttemptAtTheNetwork(detection):
     assert detection.run.returncode == 0, detection.run.stderr
     assert detection.attempts == []
@@ -131,6 +133,7 @@ def allBytes(folder):
                         yield f"{path.name}/{name}", bundle.read(name)
 
 
+@pytest.mark.shows("Hostile", "patient", "no name, ID, date, institution or path in any file of a whole run")
 @pytest.mark.parametrize("where", ["out", "tmp", "home"])
 def test_noFileHoldsPatientOrPath(detection, where):
     private = [text.encode() for text in (*PATIENT, str(detection.folder))]

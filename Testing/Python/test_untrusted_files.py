@@ -40,6 +40,9 @@ RUN_PATH = [path for path in sorted(LIBRARY.rglob("*.py"))
             if path.relative_to(LIBRARY).parts[0] not in OFF_THE_RUN_PATH]
 
 
+@pytest.mark.shows("Hostile", "pickle",
+                   "nothing on the run path can load one; a poisoned `.pt`, also renamed and with a matching "
+                   "card, runs nothing")
 @pytest.mark.parametrize("path", RUN_PATH, ids=lambda path: path.relative_to(LIBRARY).as_posix())
 def test_nothingThatRunsCodeFromAFileIsCalled(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -66,6 +69,7 @@ class Poison:
         return open, (str(self.path), "w")
 
 
+@pytest.mark.shows("Hostile", "pickle")
 @pytest.mark.parametrize("name", ["evil.pt", "evil.safetensors"])
 @pytest.mark.parametrize("kind", ["torch", "pickle"])
 def test_nothingOfAPoisonedWeightsFileIsRun(tmp_path, capsys, name, kind):
@@ -88,6 +92,7 @@ def test_nothingOfAPoisonedWeightsFileIsRun(tmp_path, capsys, name, kind):
     assert marker.exists()
 
 
+@pytest.mark.shows("Hostile", "CSV", "no text can start a formula")
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=HYPERLINK(\"http://x\")"])
 def test_noTextOfATableStartsAFormula(tmp_path, text):
     writeCsv(tmp_path / "vertebrae.csv", madeResult([madeVertebra(doubt=text)]))
@@ -114,6 +119,7 @@ def test_bundleIsUnpackedIntoItsFolder(tmp_path):
     assert (tmp_path / "folder" / "scene" / "Data" / "CT.nrrd").is_file()
 
 
+@pytest.mark.shows("Hostile", "scene bundles", "unpacked only into their folder, at most 10,000 files and 16 GB")
 @pytest.mark.parametrize("entry", [
     "../evil", "scene/../../evil", "/evil", "..\\evil", "C:\\evil", "C:evil", "\\\\host\\share\\evil"])
 def test_bundleThatWritesElsewhereIsRefused(tmp_path, entry):
@@ -125,6 +131,7 @@ def test_bundleThatWritesElsewhereIsRefused(tmp_path, entry):
     assert list((tmp_path / "folder").iterdir()) == []
 
 
+@pytest.mark.shows("Hostile", "scene bundles")
 @pytest.mark.parametrize(("limit", "value"), [("MAXIMUM_FILES", 3), ("MAXIMUM_BYTES", 40)])
 def test_bundleLargerThanAnySceneIsRefused(tmp_path, monkeypatch, limit, value):
     (tmp_path / "folder").mkdir()
@@ -135,6 +142,7 @@ def test_bundleLargerThanAnySceneIsRefused(tmp_path, monkeypatch, limit, value):
         unpackBundle(path, tmp_path / "folder")
 
 
+@pytest.mark.shows("Hostile", "result JSON", "at most 1 MB, nesting bounded, levels, numbers and order checked")
 def test_resultFileIsReadOnlyUpToABoundedSizeAndDepth(tmp_path):
     path = tmp_path / "vertebrae.json"
     writeJson(path, RESULT)
@@ -148,6 +156,10 @@ def test_resultFileIsReadOnlyUpToABoundedSizeAndDepth(tmp_path):
         readJson(tmp_path / "none.json")
 
 
+@pytest.mark.shows("Hostile", "images",
+                   "headers of NIfTI, NRRD and MetaImage are read by own code that refuses what it doesn't "
+                   "understand; at most 2^30 voxels; data files beside the header only; plain files only; 20,000"
+                   " files in a DICOM folder")
 def test_compressedImageIsUnpackedOnlyUpToABoundedSize(tmp_path, monkeypatch):
     path = tmp_path / "ct.nii.gz"
     voxels = np.zeros((40, 400, 400), np.int16)

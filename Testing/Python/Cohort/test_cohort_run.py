@@ -114,6 +114,7 @@ def killedRun(scans, output):
     assert run.returncode == -signal.SIGKILL, run.stderr
 
 
+@pytest.mark.shows("Faults", "kill -9 of a cohort run, disk full in it", "scans done stay done; the next run goes on")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_aKilledRunLeavesNothingHalfWrittenAndTheNextGoesOn(scans, output):
     killedRun(scans, output)
@@ -160,6 +161,7 @@ def test_aBadScanIsTriedAgainOnlyWhenAsked(scans, output):
     assertAllDoneAndWhole(output)
 
 
+@pytest.mark.shows("Faults", "kill -9 of a cohort run, disk full in it")
 def test_aFullDiskStopsTheRunAndIsNoFaultOfTheScan(scans, output):
     def analysis(scan, folder):
         if scan.name == "scan03":
@@ -216,6 +218,8 @@ def test_reasonsNameNeitherPathsNorFiles(tmp_path):
     assert reason == "The scan and its folder and (a file) can't be read."
 
 
+@pytest.mark.shows("Hostile", "file names with double spaces, line ends or other marks in a reason",
+                   "hidden like others")
 @pytest.mark.parametrize("name", ["Doe  Jane.nrrd", "Doe \t Jane.nrrd", "Doe\nJane.nrrd", "Doe\x1b[31mJane.nrrd",
                                   "Doe\udce9.nrrd", "Doe\u202eJane.nrrd", " Doe .nrrd"])
 def test_namesThatMessagesShowOtherwiseAreHiddenToo(tmp_path, name):
@@ -231,6 +235,8 @@ def test_namesThatMessagesShowOtherwiseAreHiddenToo(tmp_path, name):
         Scan("scan", path), tmp_path)
 
 
+@pytest.mark.shows("Hostile", "control characters in names and DICOM values",
+                   "shown as escapes on terminals, pages and in tables")
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x07", "\x9b31m", "a\x00b", "\u202egnp.exe", "line\r"])
 def test_whatATerminalObeysIsShownAndNotObeyed(scans, output, text, capsys):
     def analysis(scan, folder):
@@ -276,6 +282,8 @@ def test_twoProcessesOneKilledGiveTheSameAsOne(scans, output, tmp_path):
     assert len({number for _, number in calls} - {str(os.getpid())}) == len({number for _, number in calls}) >= 2
 
 
+@pytest.mark.shows("Faults", "a CT that kills or holds up its process in a cohort",
+                   "it is listed as failed; the rest goes on")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_aScanThatKillsItsProcessIsABadScan(scans, output, workers):
@@ -285,6 +293,7 @@ def test_aScanThatKillsItsProcessIsABadScan(scans, output, workers):
     assert "process" in table(output / "scans.csv")[2]["remarks"]
 
 
+@pytest.mark.shows("Faults", "a CT that kills or holds up its process in a cohort")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_aScanThatHangsIsGivenUpAndTheRestGoesOn(scans, output, workers):
     cohort(scans, output, hang, workers=workers, secondsEach=15)
@@ -319,6 +328,8 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.shows("Hostile", "other users of the computer",
+                   "a cohort's processes listen at no port, and end with the run")
 def test_noProcessOutlivesARunThatWasKilled(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(RUN_WITH_CHILD)
@@ -367,6 +378,8 @@ def test_aContainersQuotaCounts(quota, cores, monkeypatch, tmp_path):
     assert Processes.coreCount() == cores
 
 
+@pytest.mark.shows("Hostile", "a Dask scheduler without encryption",
+                   "a warning that whoever reaches it can run programs")
 def test_aSchedulerWithoutEncryptionIsWarnedOf(scans, output, monkeypatch, capsys):
     pytest.importorskip("distributed")
     monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Schedule.CONNECT_TIMEOUT", "0.2s")
@@ -380,6 +393,7 @@ def test_aSchedulerWithoutEncryptionIsWarnedOf(scans, output, monkeypatch, capsy
 # Loss of power, files changed by hand
 
 
+@pytest.mark.shows("Faults", "loss of power")
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"reason": 3}', "\0\0\0", "[" * 100_000])
 def test_aDamagedReasonBlocksNothing(scans, output, content):
     cohort(scans, output, refuse)
@@ -393,6 +407,7 @@ def test_aDamagedReasonBlocksNothing(scans, output, content):
     assertAllDoneAndWhole(output)
 
 
+@pytest.mark.shows("Faults", "loss of power")
 @pytest.mark.parametrize("content", ["", "[]", '{"weights', "[" * 100_000])
 def test_damagedSettingsAreThoseOfTheResults(scans, output, content):
     cohort(scans, output)
@@ -472,6 +487,7 @@ def test_theCommandRunsATreeOfDicomAndFiles(command, tmp_path):
     assert "Doe_Jane/Doe0.dcm" in (tmp_path / "out" / "sources.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.shows("Mended", "a file name that is no text in `cohort`", "it alone fails, with the reason")
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are always text")
 def test_aLatin1FileNameCostsNothingElse(command, tmp_path):
     writeCt(tmp_path / "in" / "neck.nrrd")

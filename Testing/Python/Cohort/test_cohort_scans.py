@@ -176,6 +176,7 @@ def writeSeries(folder, series, numbers=range(4), **changes):
         writeDicom(folder / f"slice{number}", series, number, **changes)
 
 
+@pytest.mark.shows("Mended", "linked folders of patients in `cohort`", "followed, each once")
 def test_linkedFoldersOfPatientsAreFollowedOnce(tmp_path):
     writeSeries(tmp_path / "store" / "one", generate_uid())
     touch(tmp_path / "store" / "two" / "neck.nrrd")
@@ -205,6 +206,7 @@ def test_aLinkThatLeadsNowhereIsAScanThatReadingWillRefuse(tmp_path):
         readImage(scan.path)
 
 
+@pytest.mark.shows("Mended", "a scout as first file of a CT's series in `cohort`", "the CT is taken")
 def test_aScoutAsFirstFileDoesNotLeaveItsCtOut(tmp_path):
     series = generate_uid()
     writeDicom(tmp_path / "0scout", series, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
@@ -214,6 +216,7 @@ def test_aScoutAsFirstFileDoesNotLeaveItsCtOut(tmp_path):
     assert not scan.leftOut and scan.path.name == "slice0"
 
 
+@pytest.mark.shows("Mended", "DIRFILE, DICOMDIR among the slices in `cohort`", "passed over")
 def test_indexesAndReportsAmongTheSlicesAreNoScans(tmp_path):
     writeSeries(tmp_path, generate_uid())
     index = pydicom.dcmread(tmp_path / "slice0")
@@ -234,6 +237,7 @@ def test_slicesThatEachStateToBeASeriesAreOneScan(tmp_path):
     assert sources(findScans(tmp_path), tmp_path) == ["slice0"]
 
 
+@pytest.mark.shows("Mended", "a series over two folders in `cohort`", "one CT, or told that it can't be")
 def test_aSeriesOverTwoFoldersIsOneScan(tmp_path):
     series = generate_uid()
     writeSeries(tmp_path / "ct" / "a", series, range(4))
@@ -245,6 +249,7 @@ def test_aSeriesOverTwoFoldersIsOneScan(tmp_path):
     assert readDicomSeries(scans[1].path)[0].GetSize()[2] == 9
 
 
+@pytest.mark.shows("Mended", "a series over two folders in `cohort`")
 def test_aSeriesOverFoldersOfOtherCtsIsToldOf(tmp_path):
     series = generate_uid()
     writeSeries(tmp_path / "a", series, range(4))

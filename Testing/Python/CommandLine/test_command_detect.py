@@ -255,6 +255,7 @@ def test_unwritableOutputIsToldBeforeTheNetworkIsLoaded(standIns, ct):
     assert standIns.loaded == []
 
 
+@pytest.mark.shows("Faults", "error while the scene or the preview is drawn", "earlier files")
 def test_failureWhileWritingKeepsTheEarlierResults(standIns, ct, tmp_path):
     detect(ct, tmp_path)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
@@ -282,6 +283,7 @@ def test_fullDiskIsToldInOneLineAndKeepsTheEarlierResults(standIns, ct, tmp_path
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
+@pytest.mark.shows("Faults", "Ctrl+C", "earlier files, exit status 130")
 def test_interruptionIsAStatusNotATraceback(standIns, ct, tmp_path, capsys):
     standIns.sceneError = KeyboardInterrupt()
 

@@ -52,6 +52,7 @@ def shell(line, folder, **variables):
 NOTHING_FOUND = 3  # exit status
 
 
+@pytest.mark.shows("Faults", "standard output closed, full, or its reader gone", "results all the same")
 @pytest.mark.parametrize("redirection", ["| head -1", ">&- 2>&- <&-", "> /dev/full 2>&1"])
 def test_whatBecomesOfTheMessagesDoesNotBecomeOfTheResults(command, tmp_path, redirection):
     run = shell(f"{command} {redirection}", tmp_path)
@@ -66,6 +67,7 @@ def test_badInputIsAStatusWhereNobodyReads(command, tmp_path):
     assert run.returncode == 2
 
 
+@pytest.mark.shows("Hostile", "control characters in names and DICOM values")
 def test_aStreamShowsWhatATerminalWouldObey():
     shown = []
 
@@ -108,6 +110,7 @@ def test_errorsThatMeanTooLittleMemoryAreKnown(error):
     assert not isShortOfMemory(InputError("The file is damaged."))
 
 
+@pytest.mark.shows("Faults", "too little memory (`ulimit -v`)", "one sentence")
 @pytest.mark.parametrize("megabytes", [150, 300, 600, 1200])
 def test_tooLittleMemoryIsOneSentence(command, tmp_path, megabytes):
     """Of a real detection, with torch."""
@@ -123,6 +126,7 @@ def test_tooLittleMemoryIsOneSentence(command, tmp_path, megabytes):
     assert len(run.stderr.splitlines()) == 1 and "memory" in run.stderr
 
 
+@pytest.mark.shows("Faults", "no home folder, no entry for the user", "results all the same")
 def test_noHomeIsNoFault(monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.delenv("CERVICAL_SPINE_WEIGHTS", raising=False)
@@ -134,6 +138,7 @@ def test_noHomeIsNoFault(monkeypatch):
         findWeights("none")
 
 
+@pytest.mark.shows("Faults", "no home folder, no entry for the user")
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can take another user's number")
 def test_aUserWithoutHomeAndPasswordEntryLoadsTheNetwork():
     load = "from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector; loadDetector(None, 'cpu')"
@@ -144,6 +149,7 @@ def test_aUserWithoutHomeAndPasswordEntryLoadsTheNetwork():
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.shows("Faults", "a trial of the graphics that fails or hangs", "taken for no graphics")
 @pytest.mark.parametrize("code", ["raise SystemExit(1)", "import os; os.abort()", "import time; time.sleep(100)"])
 def test_graphicsThatFailOrHangAreNoGraphics(monkeypatch, code):
     monkeypatch.setattr(Terminal, "DRAW_NOTHING", code)

@@ -121,6 +121,7 @@ def test_twoCtSeriesInAFolderAreListedAndRefused(tmp_path):
     assert "2 CT series" in message and "000.dcm" in message and "other0" in message
 
 
+@pytest.mark.shows("Mended", "scout, dose and other modalities beside the CT", "left out, with a note")
 def test_otherModalitiesAndScoutsBesideTheCtAreLeftOutWithANote(tmp_path):
     folder = writeSeries(tmp_path / "ct")
     writeSeries(folder, positions=[ORIGIN], names=["dose"], Modality="RTDOSE")
@@ -312,6 +313,7 @@ def test_enhancedCtWithoutItsGeometryOrVoxelsIsRefused(tmp_path, change, reason)
     assert reason in refusal(writeFrames(tmp_path / "ct" / "frames.dcm", change=change))
 
 
+@pytest.mark.shows("Mended", "8-bit DICOM with rescale", "rescaled to HU")
 def test_eightBitSeriesIsRescaledToHu(tmp_path):
     def paint(k, dataset):
         dataset.PixelData = (np.arange(ROWS * COLUMNS) + 10 * k).astype(np.uint8).tobytes()
@@ -323,6 +325,7 @@ def test_eightBitSeriesIsRescaledToHu(tmp_path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
 
 
+@pytest.mark.shows("Hostile", "images")
 def test_folderOfAWholeArchiveIsRefused(tmp_path, monkeypatch):
     monkeypatch.setattr(DicomSeries, "MAXIMUM_FILES", SLICES - 1)
 
@@ -333,6 +336,7 @@ def test_singleSliceIsRefused(tmp_path):
     assert "only 1 slice;" in refusal(writeSeries(tmp_path / "ct", positions=[ORIGIN]))
 
 
+@pytest.mark.shows("Mended", "rescale that differs from slice to slice", "each slice by its own")
 def test_rescaleOfEachSliceIsItsOwn(tmp_path):
     def rescale(k, dataset):
         dataset.RescaleSlope = 1 + 0.25 * k

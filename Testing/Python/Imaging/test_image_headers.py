@@ -285,6 +285,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.shows("Hostile", "images")
 @pytest.mark.parametrize("case", REFUSED)
 def test_headersThatAreNotUnderstoodAreRefused(tmp_path, case):
     make, words = REFUSED[case]

@@ -139,6 +139,8 @@ def bodyInAir(noise=0.0):
     return voxels.astype(np.int16)
 
 
+@pytest.mark.shows("Mended", "HU + 1024 with intercept 0, also beside padding or noise",
+                   "told by where soft tissue lies; 1024 subtracted where the CT is read, with a note")
 @pytest.mark.parametrize(("noise", "padding"), [(0, None), (0, -2000), (0, -1024), (80, None), (80, -2000)])
 def test_aMissingInterceptIsToldByTheTissuesNotByTheLowestVoxel(noise, padding):
     voxels = bodyInAir(noise) + 1024
@@ -159,6 +161,7 @@ def test_hounsfieldUnitsStayAsTheyAre(noise, range_):
     assert same is image and warning is None
 
 
+@pytest.mark.shows("Mended", "grey levels, a cut range of HU, an MR")
 @pytest.mark.parametrize("brightness", [300, 600, 900])
 def test_anMrIsNotTakenForACtWithAnOffset(brightness):
     random = np.random.default_rng(4)
@@ -170,6 +173,8 @@ def test_anMrIsNotTakenForACtWithAnOffset(brightness):
     assert same is image and "an MR rather than HU" in warning and "1024" not in warning
 
 
+@pytest.mark.shows("Mended", "grey levels, a cut range of HU, an MR",
+                   "examined as they are; a note says what the values look like")
 @pytest.mark.parametrize(("range_", "told"), [
     ((0, 255), "from 0 to 255, without air"), ((0, 4095), "without air"), ((-160, 240), "from -160 to 240"),
     ((-1024, 300), "Bone is cut off at 300 HU"),

@@ -277,6 +277,8 @@ def test_runGoesOnWhileAnotherModuleIsShown(module, ui, client, volumeNode):
     assert ui.inputSelector.currentNode() is volumeNode
 
 
+@pytest.mark.shows("Faults", "scene closed, CT removed or module reloaded during a run",
+                   "the run stops, nothing is left")
 def test_sceneClosedDuringARunCancelsItAndLeavesNothing(module, ui, client, volumeNode):
     click(ui.detectButton)
     slicer.mrmlScene.Clear()
@@ -290,6 +292,7 @@ def test_sceneClosedDuringARunCancelsItAndLeavesNothing(module, ui, client, volu
     assert not ui.progressBar.isVisible()
 
 
+@pytest.mark.shows("Faults", "scene closed, CT removed or module reloaded during a run")
 def test_ctRemovedDuringARunCancelsIt(ui, client, volumeNode):
     click(ui.detectButton)
     slicer.mrmlScene.RemoveNode(volumeNode)

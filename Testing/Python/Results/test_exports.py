@@ -234,6 +234,8 @@ SLOPPY = {
 }
 
 
+@pytest.mark.shows("Mended", "DICOM without PatientSex, StudyID, SliceThickness and others in `export seg,sr`",
+                   "written empty, or as the slices' distance")
 @pytest.mark.parametrize("headers", SLOPPY)
 def test_ctsThatLackTagsAreExported(dicomCase, tmp_path, headers):
     from CervicalSpineDetectionLib.Results.DicomReport import writeReport

@@ -23,6 +23,7 @@ from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage  # n
 PATTERNS = ["scans [new]", "it's & wh*t?"]
 
 
+@pytest.mark.shows("Faults", "folders and files called `[..]`, `*` or `&`", "scenes are whole, or an error")
 @pytest.mark.parametrize("name", PATTERNS)
 def test_aSceneIsWholeInAFolderOfAnyName(tmp_path, name):
     folder = tmp_path / name
@@ -34,6 +35,7 @@ def test_aSceneIsWholeInAFolderOfAnyName(tmp_path, name):
     assert {name.rsplit(".")[-1] for name in names if not name.endswith("/")} == {"json", "mrml", "nrrd"}
 
 
+@pytest.mark.shows("Faults", "folders and files called `[..]`, `*` or `&`")
 @pytest.mark.parametrize("name", PATTERNS)
 def test_anExportedSceneIsWholeUnderAnyName(tmp_path, name):
     """The panel's Export / Scene."""
@@ -52,6 +54,7 @@ def test_aSegmentationIsWrittenIntoAFolderOfAnyName(tmp_path):
     assert (tmp_path / "a[b]" / "bone.seg.nrrd").stat().st_size > 500
 
 
+@pytest.mark.shows("Faults", "folders and files called `[..]`, `*` or `&`")
 @pytest.mark.parametrize("lost", ["scene/Data/CT.nrrd", "scene/scene.mrml"])
 def test_aSceneThatSlicerWroteInPartsIsNoScene(tmp_path, monkeypatch, lost):
     with headlessScene() as (scene, _):
@@ -100,6 +103,8 @@ HOSTILE = {
 }
 
 
+@pytest.mark.shows("Hostile", "scenes that crash or hold up Slicer's readers",
+                   "read in a process of their own; refused")
 @pytest.mark.parametrize("wrong", HOSTILE)
 def test_aSceneThatEndsItsReaderCostsItselfOnly(tmp_path, wrong, monkeypatch):
     monkeypatch.setattr("CervicalSpineDetectionLib.CommandLine.CorrectionsToDataset.SCENE_SECONDS", 60)
@@ -111,6 +116,7 @@ def test_aSceneThatEndsItsReaderCostsItselfOnly(tmp_path, wrong, monkeypatch):
         assert "scene.mrb" in str(error)
 
 
+@pytest.mark.shows("Hostile", "scenes that name files outside of themselves", "refused")
 @pytest.mark.parametrize("name", ["/etc/passwd", "..%2F..%2Fother.nrrd", "&#46;&#46;/x.nrrd", "C:\\x.nrrd"])
 def test_aBundleThatNamesFilesOutsideIsRefused(tmp_path, name):
     with pytest.raises(InputError, match="outside of itself"):

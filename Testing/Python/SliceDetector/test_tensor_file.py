@@ -25,6 +25,8 @@ def test_theShippedWeightsAreATensorFile():
     checkTensorFile(tensorFile())
 
 
+@pytest.mark.shows("Hostile", "weights of strange numbers, shapes or zeros",
+                   "refused before anything computes with them")
 @pytest.mark.parametrize("data", [
     tensorFile(dtype="F8_E4M3", shape=[8]), tensorFile(dtype="F8_E5M2", shape=[8]), tensorFile(dtype="F4", shape=[16]),
     tensorFile(dtype="F8_E8M0", shape=[8]), tensorFile(dtype="BOOL", shape=[8]), tensorFile(dtype=[], shape=[4]),
@@ -39,12 +41,14 @@ def test_headersThatPromiseOtherThanWeightsAreRefused(data):
         checkTensorFile(data)
 
 
+@pytest.mark.shows("Hostile", "weights of strange numbers, shapes or zeros")
 def test_weightsOfZerosAreRefused(tmp_path):
     saveWeights(tmp_path / "w.safetensors", {"seen": torch.ones(2, 2), "layer": torch.zeros(3, 3, 1, 1)}, CARD)
     with pytest.raises(InputError, match="layers of zeros"):
         loadWeights(tmp_path / "w.safetensors")
 
 
+@pytest.mark.shows("Hostile", "weights that see a vertebra everywhere", "at most 100 boxes a picture")
 def test_aNetworkThatSeesAVertebraEverywhereGivesABoundedNumber():
     places = np.stack(np.meshgrid(np.arange(60), np.arange(60)), -1).reshape(-1, 2) * 10.0
     scores = np.random.default_rng(1).uniform(0.2, 0.9, (len(places), len(CLASS_NAMES)))

@@ -224,6 +224,8 @@ def test_oneDetectionAtATime(client):
         client.detect(neck())
 
 
+@pytest.mark.shows("Faults", "kill -9 of the worker, while idle or busy; out of memory; graphics card error; hang",
+                   "a sentence, and the next click works")
 @pytest.mark.parametrize(("device", "sentence"), [
     ("killed", WorkerClient.KILLED),
     ("memory", Server.NO_MEMORY),
@@ -248,6 +250,7 @@ def test_afterAFaultTheUserReadsWhyAndTheNextDetectionWorks(client, device, sent
     assert isinstance(outcome(client)[0], Finished)
 
 
+@pytest.mark.shows("Faults", "kill -9 of the worker, while idle or busy; out of memory; graphics card error; hang")
 @pytest.mark.parametrize("polled", [True, False])
 def test_aWorkerThatWasKilledWhileIdleIsStartedAgain(client, polled):
     killWhileIdle(client)
@@ -331,6 +334,7 @@ def test_whatLibrariesPrintDisturbsNothing(client):
     assert isinstance(outcome(client, device="noisy")[0], Finished)
 
 
+@pytest.mark.shows("Faults", "kill -9 of the worker, while idle or busy; out of memory; graphics card error; hang")
 def test_aFullGraphicsCardLeadsToTheCpu(client):
     last, _ = outcome(client, device="auto")
 
@@ -406,6 +410,7 @@ def test_twoClientsDoNotDisturbEachOther(makeClient):
     assert processOf(outcome(cancelled)[0]) != processOf(outcome(other)[0])
 
 
+@pytest.mark.shows("Faults", "kill -9 of Slicer", "the worker ends too")
 @pytest.mark.parametrize("stage", ["Starting", "Detecting"])
 def test_theWorkerEndsWhenItsClientIsKilled(tmp_path, blocks, stage):
     sitk.WriteImage(neck(), str(tmp_path / "neck.nrrd"))
