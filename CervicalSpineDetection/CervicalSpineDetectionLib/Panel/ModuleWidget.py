@@ -45,6 +45,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         ScriptedLoadableModuleWidget.setup(self)
         from CervicalSpineDetectionLib.Panel.CorrectionPanel import CorrectionPanel
         from CervicalSpineDetectionLib.Panel.ModelChoice import ModelChoice
+        from CervicalSpineDetectionLib.Panel.ReviewSection import ReviewSection
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/CervicalSpineDetection.ui"))
         self.layout.addWidget(uiWidget)
@@ -56,6 +57,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.logic = CervicalSpineDetectionLogic()
         self.packages = Packages()
         self.correctionPanel = CorrectionPanel(self.ui, uiWidget)
+        self.reviewSection = ReviewSection(self.ui, uiWidget, lambda: self.correctionPanel.corrections)
         self.modelChoice = ModelChoice(self.ui.modelComboBox, self._onModelChosen)
 
         self.pollTimer = qt.QTimer()
