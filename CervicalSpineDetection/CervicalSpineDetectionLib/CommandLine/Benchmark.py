@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile, atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import device as deviceType
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import jsonOption, positive
 
@@ -12,6 +12,7 @@ EXAMPLES = """
 cervical-spine benchmark -o output/benchmark
 cervical-spine benchmark --ct neck.nii.gz --devices cpu cuda:1 --repeats 9 -o output/benchmark
 cervical-spine benchmark --checks -o output/card
+cervical-spine benchmark --whole --slices 1000 -o output/whole
 """
 
 PARENTS = (jsonOption,)
@@ -29,6 +30,11 @@ def addArguments(parser):
     parser.add_argument("--checks", action="store_true",
                         help="check that the last device finds what the CPU finds, its memory, and what happens when "
                              "it has none, and measure only ours: a minute or two, for a new graphics card")
+    parser.add_argument("--whole", action="store_true",
+                        help="measure the whole command on the CPU instead: from DICOM and NIfTI files to each file of "
+                             "the result, in new processes and in a warm one")
+    parser.add_argument("--slices", type=positive, default=300, metavar="N",
+                        help="of the CT that --whole makes (default 300)")
     parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="medians of so many runs (default 3)")
     parser.epilog = ("Exit status 1: a check failed. Takes some minutes; other work on the computer spoils the "
                      "figures, so the load is written down.")
@@ -36,7 +42,7 @@ def addArguments(parser):
 
 def jsonFile(arguments):
     """What --json prints."""
-    return Path(arguments.output) / "benchmark.json"
+    return Path(arguments.output) / ("whole.json" if arguments.whole else "benchmark.json")
 
 
 def run(arguments):
@@ -46,6 +52,8 @@ def run(arguments):
     output = Path(arguments.output)
     ensureWritable(output)
     card = readCard(findWeights(arguments.weights))
+    if arguments.whole:
+        return _whole(arguments, card, output)
     import torch
 
     from CervicalSpineDetectionLib.Benchmark.Measure import measure, measureWithChecks
@@ -65,3 +73,15 @@ def run(arguments):
         (folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
     return FAILED if any(check["passed"] is False for check in figures.get("checks", ())) else 0
+
+
+def _whole(arguments, card, output):
+    from CervicalSpineDetectionLib.Benchmark.Whole import measureWhole, wholeTable
+
+    # On the disk of the results: the folder for temporary files may be memory.
+    with tempfile.TemporaryDirectory(dir=output.resolve()) as temporary:
+        figures = measureWhole(arguments.weights, card, arguments.slices, arguments.repeats, Path(temporary))
+    with atomicFile(output / "whole.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print("", *wholeTable(figures), "", f"Results: {output.resolve()}", sep="\n")
+    return 0
