@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pydicom.uid
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.DicomElements import UNDEFINED_LENGTH
+from CervicalSpineDetectionLib.Imaging.DicomCompressed import decodedPixels
 from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, damagedDicom, plainContent
 from CervicalSpineDetectionLib.Imaging.ImageHeader import MAXIMUM_VOXELS
 from CervicalSpineDetectionLib.Imaging.OpenFile import fileSize, openPlain
@@ -19,11 +18,9 @@ from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # Reading a file and converting its pixels leave the interpreter free, so that threads help; more than these don't.
 THREADS = 4
+# Pixels along a side of a slice; a large one has 2048.
+MAXIMUM_SIDE = 8192
 SLAB_SLICES = 16
-# Ends of the compressed data of one picture: JPEG and JPEG-LS (ITU T.81 B.1.1.3), JPEG 2000 (T.800 A.4.4).
-END_OF_IMAGE = b"\xff\xd9"
-ITEM, DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
-MAXIMUM_FRAGMENTS = 10_000
 # A slice that is deflated as a whole is smaller than one that isn't.
 MAXIMUM_DEFLATED_BYTES = 1 << 28
 # A rescale intercept that changes by this between neighbours, and the values with it, belongs to one of them only.
@@ -40,7 +37,7 @@ def readSlices(slices: Sequence[DicomHeader]) -> sitk.Image:
     :raises InputError: pixels are missing, damaged, or in a kind that isn't read.
     """
     rows, columns = slices[0].rows, slices[0].columns
-    if rows * columns * len(slices) > MAXIMUM_VOXELS:
+    if max(rows, columns) > MAXIMUM_SIDE or rows * columns * len(slices) > MAXIMUM_VOXELS:
         raise InputError(f"The DICOM series has {columns} x {rows} x {len(slices)} voxels, more than any CT; export "
                          "the neck alone.")
     _checkRescale(slices)
@@ -93,10 +90,8 @@ def _readSlice(header: DicomHeader, out: Array) -> float:
     """:param out: shape (rows, columns), int16 or float32; is filled with HU. :return: a typical value."""
     if out.dtype == np.int16:
         out[:] = _wholeHu(header)
-    elif header.isPlain:
-        toHu(storedValues(header, plainPixels(header)), header.slope, header.intercept, out)
     else:
-        out[:] = _decoded(header)
+        toHu(_pixels(header), header.slope, header.intercept, out)
     return float(np.median(out[::8, ::8]))
 
 
@@ -105,14 +100,17 @@ def _wholeHu(header: DicomHeader) -> Array:
     intercept = header.intercept or 0.0
     if header.slope not in (None, 1.0) or not float(intercept).is_integer():
         raise _NoInt16
-    if header.isPlain:
-        values = storedValues(header, plainPixels(header))
-    else:
-        values, intercept = _decoded(header), 0.0
+    values = _pixels(header)
     limits = np.iinfo(np.int16)
     if not limits.min <= values.min() + intercept <= values.max() + intercept <= limits.max:
         raise _NoInt16
     return np.asarray(values + np.int32(intercept))
+
+
+def _pixels(header: DicomHeader) -> Array:
+    """:return: stored values, shape (rows, columns)."""
+    pixelType(header)
+    return storedValues(header, plainPixels(header)) if header.isPlain else decodedPixels(header)
 
 
 def toHu(values: Array, slope: float | None, intercept: float | None, out: Array) -> None:
@@ -178,49 +176,3 @@ def storedValues(header: DicomHeader, pixels: Array) -> Array:
     width = header.bitsAllocated - 1 - header.highBit
     # Shifted up first, so that the highest bit is that of the value, and its sign where it has one.
     return np.asarray((pixels << width) >> (width + unused))
-
-
-def _decoded(header: DicomHeader) -> Array:
-    """Compressed pixels in HU, float32, by ITK (GDCM)."""
-    _checkFragments(header)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(header.path))
-    # Not the type of the file: it holds no fractions.
-    reader.SetOutputPixelType(sitk.sitkFloat32)
-    try:
-        reader.ReadImageInformation()
-        if tuple(reader.GetSize()[:2]) != (header.columns, header.rows) or np.prod(reader.GetSize()[2:]) != 1:
-            raise damagedDicom(header.path)
-        return np.asarray(sitk.GetArrayFromImage(reader.Execute()).reshape(header.rows, header.columns))
-    except RuntimeError as error:
-        raise InputError(f"A slice of the DICOM series in {header.path.parent} is damaged or incomplete, or compressed "
-                         "in a way that can't be read; export it again, uncompressed.") from error
-
-
-def _checkFragments(header: DicomHeader) -> None:
-    """Decoders fill what compressed data lack with whatever memory held before.
-
-    :raises InputError: the data of the picture do not come to an end.
-    """
-    if header.pixelBytes != UNDEFINED_LENGTH:
-        return
-    size = header.path.stat().st_size
-    with openPlain(header.path) as file:
-        position, last = header.pixelOffset, b""
-        for _ in range(MAXIMUM_FRAGMENTS):
-            file.seek(position)
-            tag, length = file.read(4), int.from_bytes(file.read(4), "little")
-            if tag != ITEM:
-                break
-            position += 8 + length
-            if position > size:
-                raise damagedDicom(header.path)
-            if length:
-                file.seek(position - min(length, 8))
-                last = file.read(min(length, 8))
-        if tag != DELIMITER or not last:
-            raise damagedDicom(header.path)
-    isRle = header.syntax == pydicom.uid.RLELossless
-    if not isRle and END_OF_IMAGE not in last:
-        raise damagedDicom(header.path)
