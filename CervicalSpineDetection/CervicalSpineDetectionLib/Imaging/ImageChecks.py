@@ -12,6 +12,10 @@ from CervicalSpineDetectionLib.Errors import InputError
 MINIMUM_SIZE = 3
 # Beyond these the header is wrong (e.g. metres or micrometres) rather than the scanner unusual.
 SPACING_RANGE_MM = (0.05, 15.0)
+# In mm, of headers in other units.
+OTHER_UNITS = {"metres": 1000.0, "micrometres": 0.001, "centimetres": 10.0}
+# Two vertebrae with their processes need as much in some direction. Smaller CTs have few pixels, too.
+MINIMUM_EXTENT_MM, USUAL_SIZE = 60.0, 64
 MAXIMUM_ORIGIN_MM = 1e6
 DIRECTION_TOLERANCE = 1e-3
 NOT_FINITE = "The image holds values that are not finite numbers (NaN or infinite); replace them by -1024."
@@ -24,7 +28,9 @@ def checkGrid(image: sitk.Image) -> None:
     checkShape(image.GetSize(), components)
     spacing = image.GetSpacing()
     if not isCtSpacing(spacing):
-        raise InputError(f"The voxel spacing of {_times(f'{s:.4g}' for s in spacing)} mm can't be that of a CT; "
+        looks = next((f" (it looks like {unit})" for unit, factor in OTHER_UNITS.items()
+                      if isCtSpacing(factor * one for one in spacing)), "")
+        raise InputError(f"The voxel spacing of {_times(f'{s:.4g}' for s in spacing)} mm can't be that of a CT{looks}; "
                          "correct the header.")
     direction = np.reshape(image.GetDirection(), (3, 3))
     if not np.allclose(direction.T @ direction, np.eye(3), atol=DIRECTION_TOLERANCE):
@@ -32,6 +38,14 @@ def checkGrid(image: sitk.Image) -> None:
     # Beyond, 32-bit coordinates of other programs lose tenths of a millimetre.
     if not np.all(np.abs(image.GetOrigin()) < MAXIMUM_ORIGIN_MM):
         raise InputError("The image lies kilometres away from the scanner's centre; correct the origin in the header.")
+
+
+def checkRoom(image: sitk.Image) -> None:
+    """:raises InputError: so many voxels and so little room that the header's unit is hardly the millimetre."""
+    extent = [size * spacing for size, spacing in zip(image.GetSize(), image.GetSpacing(), strict=True)]
+    if sorted(image.GetSize())[1] >= USUAL_SIZE and max(extent) < MINIMUM_EXTENT_MM:
+        raise InputError(f"The image measures only {_times(f'{length:.0f}' for length in extent)} mm, too little for a "
+                         "neck; correct the unit of the header (it looks like cm), or give the whole CT.")
 
 
 def checkShape(size: Sequence[int], components: int) -> None:

@@ -11,7 +11,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom
 from CervicalSpineDetectionLib.Imaging.DicomSeries import readDicomSeries
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
+from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkRoom, checkValues
 from CervicalSpineDetectionLib.Imaging.ImageFile import readImageFile
 from CervicalSpineDetectionLib.Imaging.OpenFile import openPlain
 
@@ -45,6 +45,7 @@ def readImageWithWarnings(path: str | Path) -> ReadResult:
         str(path).encode()
         image, warnings = _read(path)
         checkGrid(image)
+        checkRoom(image)
     except UnicodeEncodeError as error:
         raise InputError(f"{path} can't be read (its name is not valid text); rename it.") from error
     except OSError as error:

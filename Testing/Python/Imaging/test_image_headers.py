@@ -321,6 +321,17 @@ def test_unitThatCannotBeIsNotBelieved(tmp_path, unit, stated):
     assert len(read.warnings) == 1 and f"in {stated}, which can't be" in read.warnings[0]
 
 
+@pytest.mark.parametrize(("scale", "words"), [
+    (0.1, "measures only 49 x 54 x 5 mm"), (1e-3, "looks like metres"), (1e3, "looks like micrometres"),
+    (0.03, "looks like centimetres")])
+def test_unitThatIsNotStatedIsGuessedInTheRefusal(tmp_path, scale, words):
+    image = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (20, 600, 700)).astype(np.int16))
+    image.SetSpacing([scale * spacing for spacing in (0.7, 0.9, 2.5)])
+
+    with pytest.raises(InputError, match=words):
+        readImageWithWarnings(write(tmp_path / "ct.nrrd", image))
+
+
 def nearly(angle):
     """Columns: unit axes, of which the third leans by this angle."""
     return np.array(DIRECTIONS["oblique"]) @ [[1, 0, 0], [0, 1, angle], [0, 0, 1]]
