@@ -27,10 +27,14 @@ class LastingStream(io.TextIOBase):
         """For a progress bar, which moves the cursor."""
         return self._stream or self
 
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Of the stream; libraries ask for it."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
     def write(self, text: str) -> int:
         shown = printable(text, kept="\n\t")
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        self._try("write", shown.encode(encoding, "backslashreplace").decode(encoding))
+        self._try("write", shown.encode(self.encoding, "backslashreplace").decode(self.encoding))
         return len(text)
 
     def flush(self) -> None:

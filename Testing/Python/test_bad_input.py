@@ -296,6 +296,17 @@ def test_diskFullWhileWritingIsToldAndKeepsEarlierResults(earlier, ct, capfd, mo
     assertRefused([ct, "--output", earlier], "No space left on device", earlier, capfd)
 
 
+def test_memoryTooSmallWhileWritingIsNoFaultOfTheDisk(earlier, ct, capfd, monkeypatch):
+    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_, **__: SeesNothing())
+
+    def writeJson(path, result):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(ResultFiles, "writeJson", writeJson)
+
+    assertRefused([ct, "--output", earlier], "memory is too small", earlier, capfd)
+
+
 def test_memoryTooSmallIsTold(earlier, ct, capfd, monkeypatch):
     def loadDetector(*_, **__):
         raise MemoryError

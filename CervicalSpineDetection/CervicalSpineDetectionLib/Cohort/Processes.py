@@ -108,8 +108,12 @@ class _ScanProcess:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, task, prepare), daemon=True)
-        with startingSafely(), _variables(dict.fromkeys(THREAD_VARIABLES, str(threads))):
-            self._process.start()
+        try:
+            with startingSafely(), _variables(dict.fromkeys(THREAD_VARIABLES, str(threads))):
+                self._process.start()
+        except OSError as error:
+            raise InputError(f"No process can be started for the scans ({error.strerror or error}); use fewer "
+                             "--workers, or close other programs.") from error
         theirs.close()
         self.scan = None
         self._hasStarted = False

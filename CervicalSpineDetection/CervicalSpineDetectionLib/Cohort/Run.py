@@ -20,7 +20,7 @@ from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, RESULT_FILE, 
 from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.Cohort.Schedule import SECONDS_EACH, outcomes
 from CervicalSpineDetectionLib.Cohort.Summary import writeSummary
-from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.ResultFiles import writeFiles
 from CervicalSpineDetectionLib.Results.ResultCsv import csvCell
@@ -68,6 +68,8 @@ def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable
             progress(f"{failed} failed", done, len(missing))
         removeUnfinished(folder)  # of workers that died
     except OSError as error:
+        if isShortOfMemory(error):
+            raise
         raise InputError(f"Results can't be written to {output} ({error.strerror or error}); make room and run the "
                          "same command again.") from error
     finally:

@@ -128,6 +128,8 @@ def write(result, image, arguments, sceneProcess=None):
             return writeFiles(folder, result, image, "CT", not arguments.axis_aligned, not arguments.no_scene,
                               not arguments.no_preview, sceneProcess)
     except OSError as error:
+        if isShortOfMemory(error):
+            raise
         raise InputError(f"Results can't be written to {arguments.output} ({error.strerror or error}); "
                          "make room or choose another folder.") from error
 

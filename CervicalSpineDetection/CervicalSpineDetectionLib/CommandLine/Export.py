@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
-from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.Terminal import quietLibraries
 
 # Format -> (file, what it is).
@@ -61,6 +61,8 @@ def run(arguments):
         with atomicFolder(arguments.output, names) as folder, quietLibraries():
             _write(folder, dict(zip(wanted, names, strict=True)), result, image, headers, arguments.numbering)
     except OSError as error:
+        if isShortOfMemory(error):
+            raise
         raise InputError(f"Files can't be written to {arguments.output} ({error.strerror or error}); "
                          "make room or choose another folder.") from error
     for key, name in zip(wanted, names, strict=True):

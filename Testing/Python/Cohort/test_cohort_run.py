@@ -310,6 +310,23 @@ def test_whatNoProcessCanPrepareStopsTheRun(scans, output):
     assert list((output / "scans").iterdir()) == []
 
 
+def test_aProcessThatCannotBeStartedIsNoFaultOfTheDisk(scans, output, monkeypatch):
+    def start(process):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", start)
+    with pytest.raises(InputError, match="No process can be started.*temporarily unavailable"):
+        cohort(scans, output, workers=2)
+
+
+def test_tooLittleMemoryIsNoFaultOfTheDisk(scans, output):
+    def analysis(scan, folder):
+        raise OSError(12, "Cannot allocate memory")
+
+    cohort(scans[:1], output, analysis)
+    assert "memory is too small" in table(output / "scans.csv")[0]["remarks"]
+
+
 def test_aFullDiskInAProcessStopsTheRun(scans, output):
     with pytest.raises(InputError, match="No space left"):
         cohort(scans, output, fillDisk, workers=1)
