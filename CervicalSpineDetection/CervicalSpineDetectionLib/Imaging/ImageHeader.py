@@ -23,6 +23,8 @@ MAXIMUM_VOXELS = 1 << 30
 # Six digits in a text or 32 bits in a binary header; what is further off right angles is told.
 EXACT_DIRECTION = 1e-5
 UNITS_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "µm": 0.001}
+# 512 x 512 x 4096 in floating point.
+MAXIMUM_BYTES = 1 << 32
 UNORIENTED = "The file does not say how the image lies in the patient; if it is flipped, so are the results."
 STRAIGHTENED = ("The header's axes are not quite at right angles (by {:.0e}); the nearest straight ones were taken, at "
                 "most {:.2f} mm away.")
@@ -121,6 +123,9 @@ def straightened(header: ImageHeader) -> ImageHeader:
 
     :raises InputError: axes that are sheared, without a length, or away from any scanner.
     """
+    if header.byteCount > MAXIMUM_BYTES:
+        raise InputError(f"{header.path} states {header.byteCount / 2**30:.0f} GB of voxels, more than any CT; save it "
+                         "as 16-bit numbers, or cut the CT to the neck.")
     if not all(np.isfinite(values).all() for values in (header.spacing, header.direction, header.origin)):
         raise damaged(header.path, "numbers of its header are not finite")
     if not (header.spacing > 0).all():

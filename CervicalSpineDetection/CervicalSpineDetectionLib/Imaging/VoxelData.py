@@ -23,6 +23,8 @@ SLAB_BYTES = 1 << 23
 BLOCK_BYTES = 1 << 18
 # Behind the voxels of a compressed file: padding, at most.
 MAXIMUM_REST_BYTES = 1 << 24
+# zlib makes no more of a byte (zlib.net/zlib_tech.html).
+MAXIMUM_RATIO = 1032
 GZIP = b"\x1f\x8b"
 
 
@@ -37,9 +39,10 @@ def readVoxels(header: ImageHeader) -> sitk.Image:
     native = stored.newbyteorder("=")
     rescaled = (header.slope, header.intercept) != (1.0, 0.0)
     pixelType = sitk.GetImageFromArray(np.zeros((1, 1, 1), np.float32 if rescaled else native)).GetPixelID()
-    image = sitk.Image(header.size, pixelType)
     count = max(1, SLAB_BYTES // (columns * rows * stored.itemsize))
     with _voxelStream(header) as stream:
+        # Not before it is known that a file can hold as many.
+        image = sitk.Image(header.size, pixelType)
         for first in range(0, slices, count):
             slab = np.empty((min(count, slices - first), rows, columns), stored)
             _fill(stream, slab)
@@ -70,6 +73,8 @@ def _voxelStream(header: ImageHeader) -> Iterator[ByteStream]:
     try:
         if header.compression:
             with openPlain(header.files[0]) as file:
+                if header.compression != "bzip2" and fileSize(file) * MAXIMUM_RATIO < header.byteCount:
+                    raise EOFError
                 file.seek(header.offset)
                 stream = bz2.BZ2File(file) if header.compression == "bzip2" else _InflatedFile(file)
                 _skip(stream, header.packedOffset)

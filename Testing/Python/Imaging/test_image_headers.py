@@ -259,6 +259,9 @@ REFUSED = {
                                 "header has no end"),
     "NRRD, lines to skip": (lambda f: header(f, *LPS, "line skip: 2000000000", data=RAW), "skips lines"),
     "NRRD, bytes to skip": (lambda f: header(f, *LPS, "byte skip: -7", data=RAW), "skips lines or bytes"),
+    "NRRD, 8 GB": (lambda f: header(f, *LPS, data=RAW, type="double", sizes="1024 1024 1000"), "8 GB of voxels"),
+    "NRRD, gzip, far fewer voxels": (
+        lambda f: header(f, *LPS, data=gzip.compress(RAW), encoding="gzip", sizes="1024 1024 1000"), "fewer voxels"),
     "NRRD, half of the voxels": (lambda f: header(f, *LPS, data=SHORT), "fewer voxels"),
     "NRRD, gzip, half of the voxels": (lambda f: header(f, *LPS, data=gzip.compress(SHORT), encoding="gzip"),
                                        "fewer voxels"),

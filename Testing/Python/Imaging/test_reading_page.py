@@ -12,6 +12,7 @@ PAGE = Path(__file__).resolve().parents[3] / "Resources" / "Documentation" / "Re
 
 @pytest.mark.parametrize(("module", "name", "written"), [
     ("ImageHeader", "MAXIMUM_VOXELS", (1 << 30, "2^30 voxels")),
+    ("ImageHeader", "MAXIMUM_BYTES", (1 << 32, "4 GB of them")),
     ("ImageChecks", "SPACING_RANGE_MM", ((0.05, 15.0), "0.05 to 15 mm")),
     ("ImageChecks", "DIRECTION_TOLERANCE", (1e-3, "1e-3 off right angles")),
     ("OpenFile", "MAXIMUM_HEADER_BYTES", (1 << 20, "headers above 1 MB")),
