@@ -68,8 +68,8 @@ def _cold(path, weights, repeats, folder):
         alone.append(float(said))
         for output, options in OUTPUTS.items():
             runs[output].append(_command(path, weights, folder / "results", options))
-    alone = statistics.median(alone)
-    return {"SimpleITK alone": alone, **{output: _summary(laps, alone) for output, laps in runs.items()}}
+    reading = statistics.median(alone)
+    return {"SimpleITK alone": reading, **{output: _summary(laps, reading) for output, laps in runs.items()}}
 
 
 def _command(path, weights, output, options):
@@ -119,7 +119,11 @@ def _writers(folder, image, result):
     from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
     from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 
-    yield "numbers", lambda: (writeJson(folder / "a.json", result), writeCsv(folder / "a.csv", result))
+    def writeNumbers():
+        writeJson(folder / "a.json", result)
+        writeCsv(folder / "a.csv", result)
+
+    yield "numbers", writeNumbers
     yield "preview", lambda: writePreview(folder / "a.png", image, result)
     try:
         from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeScene
