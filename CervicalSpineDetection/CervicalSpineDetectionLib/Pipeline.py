@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, fuse
-from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
+from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
-from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Looks import Examination, slicesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback, SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, SPINE_LEVELS
@@ -35,29 +32,22 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
     :return: DetectionResult in the image's physical space (LPS mm); empty where no cervical vertebra was found.
     :raises InputError: the image can't be used.
     """
-    marks = [time.perf_counter()]
-    volume, slices, warning = slicesFor(image, detector)
-    marks.append(time.perf_counter())
-    detections = detector.detect(slices, progress)
-    marks.append(time.perf_counter())
-    fused = fuse(detections, volume, confirmed, LevelModel.fromCard(detector.model))
+    image, warning = correctHuOffset(image)
+    fused, timings, turned = Examination(image, detector, confirmed, progress).best()
     vertebrae = [vertebra for vertebra in fused.vertebrae
                  if vertebra.level in CERVICAL_LEVELS or any(vertebra is other for other in confirmed)]
-    warnings = [warning] if warning else []
+    warnings = [text for text in (warning, turned if vertebrae else None) if text]
     if vertebrae and max(vertebra.confidence for vertebra in vertebrae) < SHOWN_CONFIDENCE and not confirmed:
         names = ", ".join(vertebra.level for vertebra in vertebrae)
         warnings.append(f"What was found could be {names}, but more likely is something else, so nothing is shown.")
         vertebrae = []
     warnings += namingWarnings(fused, vertebrae, confirmed)
-    marks.append(time.perf_counter())
-    seconds = [after - before for before, after in zip(marks, marks[1:], strict=False)]
     return DetectionResult(
         vertebrae=vertebrae,
         warnings=warnings,
         image=imageGeometry(image),
         model=dict(detector.model),
-        timings={"resample": seconds[0], "network": seconds[1], "fusion": seconds[2] - fused.levelSeconds,
-                 "levels": fused.levelSeconds},
+        timings=timings,
         basis=fused.basis,
     )
 
@@ -93,8 +83,7 @@ def slicesFor(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolum
     :raises InputError: the image can't be used.
     """
     image, warning = correctHuOffset(image)
-    volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
-    return volume, withNeighbours(windowed(volume, detector.window)), warning
+    return *slicesOf(image, detector), warning
 
 
 def imageGeometry(image: sitk.Image) -> dict[str, Any]:

@@ -113,12 +113,23 @@ def fuseCandidates(candidates: Sequence[Candidate], volume: SagittalVolume, conf
     links = [one for one in named if one.level in LEVELS]
     vertebrae = vertebraeFrom(links, volume, confirmed, model.certainty)
     turned = orientationDoubt(volume, np.array([vertebra.centre for vertebra in vertebrae]).reshape(-1, 3))
-    if turned:
-        vertebrae = [vertebra if any(vertebra is one for one in confirmed) else replace(vertebra, doubt="; ".join(
-            filter(None, (vertebra.doubt, turned)))) for vertebra in vertebrae]
-    return FusionResult([entry.candidate for entry in chain if entry.candidate], links,
-                        [one for one in named if one.level not in LEVELS], left, vertebrae, sightings,
-                        _basisOf(named, posterior, model), turned, levelSeconds)
+    return doubted(FusionResult(
+        [entry.candidate for entry in chain if entry.candidate], links,
+        [one for one in named if one.level not in LEVELS], left, vertebrae, sightings,
+        _basisOf(named, posterior, model), levelSeconds=levelSeconds), turned, confirmed)
+
+
+def doubted(fused: FusionResult, doubt: str, confirmed: Sequence[Vertebra] = ()) -> FusionResult:
+    """The same with one more doubt of the image's orientation, and so of all names that no person settled.
+
+    :param doubt: empty for none.
+    """
+    if not doubt:
+        return fused
+    vertebrae = [vertebra if any(vertebra is one for one in confirmed) else replace(
+        vertebra, doubt="; ".join(filter(None, (vertebra.doubt, doubt)))) for vertebra in fused.vertebrae]
+    return replace(fused, vertebrae=vertebrae,
+                   orientationDoubt="; ".join(filter(None, (fused.orientationDoubt, doubt))))
 
 
 def _basisOf(named: Sequence[NamedCandidate], posterior: LevelPosterior, model: LevelModel) -> NameBasis:

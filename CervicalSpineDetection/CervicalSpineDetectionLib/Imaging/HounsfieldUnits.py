@@ -18,7 +18,7 @@ SOFT_TISSUE_HU, MUSCLE_HU, SPONGY_BONE_HU, BODY_HU = (-200.0, 200.0), (0.0, 100.
 # values are dense bone, which stands out 1.4 times at most and is up to 0.34 of the body.
 LEAST_PROMINENCE, LEAST_SOFT_TISSUE, LEAST_VOXELS = 2.0, 0.42, 0.05
 # Bone reaches 1000 HU and more; where so many voxels share a lower highest value it was cut off there.
-BONE_HU, CUT_OFF_SHARE, CUT_OFF_VOXELS = 1000.0, 1e-3, 10
+BONE_HU, CUT_OFF_SHARE, CUT_OFF_VOXELS, CUT_OFF_HU = 1000.0, 1e-3, 10, 40.0
 MANY = 0.05  # of the voxels with the lowest value, where there is no air: cut off, or masked
 
 
@@ -65,7 +65,9 @@ def _doubtOf(voxels: Array) -> str | None:
         cutOff = f"; {' and '.join(ends)}, as where a range was cut off" if ends else ""
         return (f"The values run from {lowest:g} to {highest:g}, without air (-1000 HU){cutOff}: they look like grey "
                 "levels, a cut range of HU or an MR rather than HU. Give the original CT, or check every level.")
-    if high > max(CUT_OFF_SHARE, CUT_OFF_VOXELS / len(voxels)) and highest < BONE_HU:
+    # Bone has all values: where a range was cut, many lie just below its end too.
+    below = float(np.mean((voxels < highest) & (voxels >= highest - CUT_OFF_HU)))
+    if high > max(CUT_OFF_SHARE, CUT_OFF_VOXELS / len(voxels)) and highest < BONE_HU and below > CUT_OFF_SHARE:
         return (f"Bone is cut off at {highest:g} HU ({100 * high:.1f} % of the voxels have this highest value). Give "
                 "the original CT, or check every level.")
     return None

@@ -1,0 +1,225 @@
+"""Looks at a CT until the spine is seen as the detector knows it: upright, from the side.
+
+A header can hold a turned patient, and a file can be stored upside down. Where the body's two sides mirror each other
+in another plane than the header's, that plane is taken; where then nothing is recognised, a few slices are shown to the
+detector turned within it. A CT whose header is right is looked at once. See WhyLooksAlongTheSpine.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, doubted, fuse
+from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
+from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
+from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
+from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Imaging.TurnedImage import middleOf, turnedImage
+from CervicalSpineDetectionLib.SliceDetector.Detector import (
+    CLEAR_SCORE,
+    ProgressCallback,
+    SliceDetections,
+    SliceDetector,
+)
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Frame import Frame
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
+
+# Forward, of the line through the bodies: 0 to 25 degrees in the development set. The detector bears 30 more or less.
+USUAL_LEAN_DEGREES, MOST_LEAN_CHANGE_DEGREES = 15.0, 32.0
+FEWEST_FOR_LEAN = 3
+GLIMPSES, GLIMPSE_MM = 3, 12.0  # slices shown turned, and their distance
+GLIMPSE_STEP_DEGREES = 45
+# Of what the slices show as they stand, and that a vertebra or two are seen clearly in every slice: else another
+# orientation is no better.
+LEAST_GLIMPSE_GAIN, LEAST_GLIMPSE_EVIDENCE = 1.5, 1.5 * GLIMPSES
+HALF_TURN_DEGREES = 100.0  # turned further, the file is rather stored the wrong way round
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in one frame.
+
+    :param fused: in the frame.
+    :param slices: what the detector was shown, see ``slicesOf``.
+    """
+
+    frame: Frame
+    fused: FusionResult
+    slices: Array
+
+    @property
+    def certain(self) -> float:
+        """Cervical names that nothing speaks against, each with its probability, and the landmarks they rest on."""
+        names = [vertebra.confidence for vertebra in self.fused.vertebrae
+                 if vertebra.level in CERVICAL_LEVELS and not vertebra.uncertain]
+        return float(sum(names)) + len(self.fused.basis.anchors) if names else 0.0
+
+    @property
+    def isNeck(self) -> bool:
+        """Something was given a cervical name, sure or not."""
+        return any(vertebra.level in CERVICAL_LEVELS for vertebra in self.fused.vertebrae)
+
+    @property
+    def lean(self) -> float:
+        """Degrees that the neck leans forward; the usual ones where too little is seen to tell."""
+        centres = [vertebra.centre for vertebra in self.fused.vertebrae]
+        if len(centres) < FEWEST_FOR_LEAN:
+            return USUAL_LEAN_DEGREES
+        _, y, z = centres[0] - centres[-1]
+        return float(np.degrees(np.arctan2(-y, z)))
+
+
+class Examination:
+    """:param image: CT in HU. :param confirmed: what a person settled, LPS mm of the CT."""
+
+    def __init__(self, image: sitk.Image, detector: SliceDetector, confirmed: Sequence[Vertebra] = (),
+                 progress: ProgressCallback | None = None):
+        self._image, self._detector, self._confirmed, self._progress = image, detector, confirmed, progress
+        self._model = LevelModel.fromCard(detector.model)
+        self._timings = {"resample": 0.0, "network": 0.0, "fusion": 0.0, "levels": 0.0}
+
+    def best(self) -> tuple[FusionResult, dict[str, float], str | None]:
+        """As many looks as are needed.
+
+        :return: (what was seen, in the frame of the CT; seconds of each step, all looks together; what is to be said
+            of the orientation, or empty).
+        :raises InputError: the image can't be used.
+        """
+        header = Frame(np.eye(3), middleOf(self._image))
+        volume, slices = self._slicesIn(header)
+        plane = turnedPlane(volume)
+        if plane is None:
+            look = self._upright(self._look(header, volume, slices))
+        else:
+            look = self._upright(self._look(_frameOf(plane.normal, header.middle)))
+        if not look.certain and not self._confirmed:
+            look = self._otherWayRound(look)
+        if plane is not None and not look.certain:
+            inHeader = self._look(header, volume, slices)
+            if inHeader.certain or not look.isNeck:
+                doubt = f"patient turned by about {plane.degrees:.0f} degrees in the image"
+                look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
+        return self._inCt(look), self._timings, _sentence(look.frame)
+
+    def _look(self, frame: Frame, volume: SagittalVolume | None = None, slices: Array | None = None) -> Look:
+        if volume is None or slices is None:
+            volume, slices = self._slicesIn(frame)
+        started = time.perf_counter()
+        detections = self._detector.detect(slices, self._progress)
+        seen = time.perf_counter()
+        confirmed = [vertebra if frame.isCt else frame.vertebraFromCt(vertebra) for vertebra in self._confirmed]
+        fused = fuse(detections, volume, confirmed, self._model)
+        self._timings["network"] += seen - started
+        self._timings["fusion"] += time.perf_counter() - seen - fused.levelSeconds
+        self._timings["levels"] += fused.levelSeconds
+        return Look(frame, fused, slices)
+
+    def _slicesIn(self, frame: Frame) -> tuple[SagittalVolume, Array]:
+        started = time.perf_counter()
+        found = slicesOf(turnedImage(self._image, frame), self._detector)
+        self._timings["resample"] += time.perf_counter() - started
+        return found
+
+    def _upright(self, look: Look) -> Look:
+        """The same, or a look with the neck's lean taken out where that shows more."""
+        change = USUAL_LEAN_DEGREES - look.lean
+        if abs(change) < MOST_LEAN_CHANGE_DEGREES:
+            return look
+        return max(look, self._look(_pitched(look.frame, change)), key=lambda one: one.certain)
+
+    def _otherWayRound(self, look: Look) -> Look:
+        """The same, or a look in another orientation within its sagittal plane, where that shows landmarks."""
+        glimpses = list(_glimpses(look, self._detector.sliceSpacing))
+        evidence = [_evidence(self._detector.detect(pictures)) for _, pictures in glimpses]
+        best = int(np.argmax(evidence))
+        if evidence[best] < max(LEAST_GLIMPSE_GAIN * evidence[0], LEAST_GLIMPSE_EVIDENCE):
+            return look
+        other = self._upright(self._look(glimpses[best][0]))
+        return other if other.fused.basis.anchors and other.certain else look
+
+    def _inCt(self, look: Look) -> FusionResult:
+        """What a look shows, in the frame of the CT; the names of what is stored the wrong way round are doubted."""
+        settled = {vertebra.level: vertebra for vertebra in self._confirmed}
+        vertebrae = [settled.get(vertebra.level) or look.frame.vertebraToCt(vertebra)
+                     for vertebra in look.fused.vertebrae]
+        fused = look.fused if look.frame.isCt else replace(look.fused, vertebrae=vertebrae)
+        if look.frame.degrees > HALF_TURN_DEGREES:
+            fused = doubted(fused, _wayRound(look.frame), self._confirmed)
+        return fused
+
+
+def slicesOf(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolume, Array]:
+    """What a detector looks at.
+
+    :param image: in HU.
+    :return: (SagittalVolume, uint8 slices of shape (n, 3, rows, columns)).
+    :raises InputError: the image can't be used.
+    """
+    volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
+    return volume, withNeighbours(windowed(volume, detector.window))
+
+
+def _sentence(frame: Frame) -> str | None:
+    if frame.isCt or frame.degrees > HALF_TURN_DEGREES:
+        return None
+    return f"The neck stands turned by {frame.degrees:.0f} degrees in this CT; it was examined along the spine."
+
+
+def _wayRound(frame: Frame) -> str:
+    """What is wrong with a CT whose body has this frame, turned by more than ``HALF_TURN_DEGREES``."""
+    wrong = [name for axis, name in ((2, "upside down"), (1, "front to back")) if frame.axes[axis, axis] < -0.5]
+    return f"CT stored {' and '.join(wrong) or 'with its axes exchanged'}"
+
+
+def _frameOf(left: Array, middle: Array) -> Frame:
+    """The frame with this left side that stands as upright in the CT as it can.
+
+    :param left: shape (3,), unit length.
+    """
+    # Where left points up, nothing tells the head end: what is back in the CT stands for it.
+    head = np.array([0.0, 0, 1]) if abs(left[2]) < 0.9 else np.array([0.0, 1, 0])
+    head = head - (head @ left) * left
+    head /= np.linalg.norm(head)
+    return Frame(np.array([left, np.cross(head, left), head]), middle)
+
+
+def _pitched(frame: Frame, degrees: float) -> Frame:
+    """Its head end tipped back within its sagittal plane."""
+    left, back, head = frame.axes
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return Frame(np.array([left, c * back - s * head, c * head + s * back]), frame.middle)
+
+
+def _glimpses(look: Look, sliceSpacing: float) -> Iterator[tuple[Frame, Array]]:
+    """A few slices of the middle, all ways round within their plane; as they stand first.
+
+    :return: yields (frame that a look would have, uint8 slices as ``slicesOf`` gives them).
+    """
+    count = len(look.slices)
+    step = max(int(round(GLIMPSE_MM / sliceSpacing)), 1)
+    middle = np.clip(count // 2 + step * (np.arange(GLIMPSES) - GLIMPSES // 2), 0, count - 1)
+    pictures = look.slices[np.unique(middle)]
+    for degrees in range(0, 90, GLIMPSE_STEP_DEGREES):
+        turned = pictures if degrees == 0 else ndimage.rotate(pictures, degrees, axes=(3, 2), order=1)
+        for quarter in range(4):
+            frame = _pitched(look.frame, degrees + 90.0 * quarter)
+            seen = np.rot90(turned, quarter, axes=(2, 3))
+            yield frame, np.ascontiguousarray(seen)
+            # Seen from the other side: the slices and their neighbours in the opposite order, front and back exchanged.
+            left, back, head = frame.axes
+            yield Frame(np.array([-left, -back, head]), frame.middle), np.ascontiguousarray(seen[::-1, ::-1, :, ::-1])
+
+
+def _evidence(slices: Sequence[SliceDetections]) -> float:
+    """How many cervical vertebrae the slices show, each clear sighting by its score."""
+    scores = np.concatenate([found.scores[:, : len(CERVICAL_LEVELS)].max(axis=1) for found in slices])
+    return float(scores[scores >= CLEAR_SCORE].sum())
