@@ -45,6 +45,9 @@ class PreviewWindow(QtWidgets.QMainWindow):
         self._busyBar.hide()
         self.statusBar().addPermanentWidget(self._busyBar)
         self.module.enter()
+        # Opened by the module itself, in a review.
+        self.module.widget.ui.inputSelector.currentNodeChanged.connect(
+            lambda node: self._views.setCurrentIndex(0) if node else None)
 
     def _fillToolBar(self):
         toolBar = self.addToolBar("File")

@@ -141,7 +141,7 @@ def table(result, axisAligned=False):
     """
     if not result.vertebrae:
         return ["No cervical vertebra was found."]
-    lines = [f"{'Level':5}  {'Confidence':>10}  {'Centre L, P, S (mm)':>24}  {'Size (mm)':>14}  Remarks"]
+    lines = [f"{'Level':5}  {'Confidence':>10}  {'Center L, P, S (mm)':>24}  {'Size (mm)':>14}  Remarks"]
     for vertebra in result.vertebrae:
         box = vertebra.bounds if axisAligned else vertebra.orientedBox
         centre = " ".join(f"{value:7.1f}" for value in vertebra.centre)

@@ -57,7 +57,9 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.logic = CervicalSpineDetectionLogic()
         self.packages = Packages()
         self.correctionPanel = CorrectionPanel(self.ui, uiWidget)
-        self.reviewSection = ReviewSection(self.ui, uiWidget, lambda: self.correctionPanel.corrections)
+        self.reviewSection = ReviewSection(
+            self.ui, uiWidget, lambda: self.correctionPanel.corrections,
+            lambda: self.correctionPanel.showDetected(isFirst=True))
         self.modelChoice = ModelChoice(self.ui.modelComboBox, self._onModelChosen)
 
         self.pollTimer = qt.QTimer()

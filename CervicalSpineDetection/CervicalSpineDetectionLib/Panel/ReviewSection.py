@@ -22,10 +22,11 @@ class ReviewSection:
     """:param ui: the panel's widgets by name.
     :param parent: of dialogs, and where the keys work.
     :param corrections: called without arguments, gives the ``Scene.Corrections`` of the shown CT or None.
+    :param showInViews: called without arguments when another CT was opened.
     """
 
-    def __init__(self, ui, parent, corrections):
-        self._ui, self._parent, self._corrections = ui, parent, corrections
+    def __init__(self, ui, parent, corrections, showInViews):
+        self._ui, self._parent, self._corrections, self._showInViews = ui, parent, corrections, showInViews
         self._review = None
         self._index, self._volumeNode = -1, None
         ui.reviewerLineEdit.text = str(qt.QSettings().value(REVIEWER_SETTING, ""))
@@ -86,6 +87,7 @@ class ReviewSection:
             self._ui.inputSelector.setCurrentNode(node)
             if former:
                 removeScan(slicer.mrmlScene, former)
+            self._showInViews()
         self._show()
 
     def makeDataset(self):
@@ -128,7 +130,7 @@ class ReviewSection:
         for scan, reviewed in zip(scans, done, strict=True):
             mark = "\u2713" if reviewed else "\u2003"
             self._ui.reviewList.addItem(_("{mark} {name}  (doubt {doubt:.2f})").format(
-                mark=mark, name=scan.name, doubt=scan.doubt))
+                mark=mark, name=scan.title, doubt=scan.doubt))
         self._ui.reviewList.setCurrentRow(self._index)
         self._ui.previousScanButton.enabled = self._index > 0
         self._ui.nextScanButton.enabled = -1 < self._index < len(scans) - 1

@@ -42,6 +42,11 @@ class ReviewScan:
     doubt: float
     levels: str
 
+    @property
+    def title(self) -> str:
+        """Without the digest that makes the folder's name unique."""
+        return re.sub(r"-[0-9a-f]{8,}$", "", self.name)
+
 
 class CohortReview:
     """:param folder: results of ``cervical-spine cohort``.
@@ -87,7 +92,7 @@ class CohortReview:
         folder = self._folderOf(scan)
         saved = folder / REVIEWED_FILE
         result = readJson(saved if saved.is_file() else folder / RESULT_FILE)
-        volumeNode = volumeNodeFromImage(scene, self._image(scan), scan.name)
+        volumeNode = volumeNodeFromImage(scene, self._image(scan), scan.title)
         addVertebrae(scene, result, volumeNode)
         return volumeNode
 
@@ -139,7 +144,7 @@ class CohortReview:
     def _unpackedCt(self, scan, folder):
         bundle = self._folderOf(scan) / SCENE_FILE
         if not bundle.is_file():
-            raise InputError(_("{name} has no {scene}, which holds its CT: run the cohort without --no-scenes.").format(
+            raise InputError(_("{name} has no {scene}, which holds its CT: run the cohort with --scenes all.").format(
                 name=scan.name, scene=SCENE_FILE))
         folder.mkdir(parents=True, exist_ok=True)
         unpackBundle(bundle, folder)

@@ -30,6 +30,8 @@ def test_theMostDoubtfulCtIsOpenedFirst(ui, cohort):
     assert "doubtful" in namesInList(ui)[0] and "1.40" in namesInList(ui)[0]
     assert ui.inputSelector.currentNode().GetName().startswith("doubtful")
     assert levelsInTable(ui) == ["C4", "C5", "C6"]
+    # The middle one of its vertebrae is chosen, through which the views go.
+    assert {item.row() for item in ui.vertebraTable.selectedItems()} == {1}
     assert not ui.previousScanButton.enabled and ui.nextScanButton.enabled and not ui.reviewDatasetButton.enabled
 
 

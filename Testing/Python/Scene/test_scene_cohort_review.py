@@ -113,5 +113,5 @@ def test_aScanWithoutItsSceneIsRefused(results):
     review = CohortReview(results)
     (results / "scans" / review.scans[0].name / "scene.mrb").unlink()
 
-    with headlessScene() as (scene, _), pytest.raises(InputError, match="without --no-scenes"):
+    with headlessScene() as (scene, _), pytest.raises(InputError, match="with --scenes all"):
         review.open(scene, review.scans[0])
