@@ -22,6 +22,8 @@ from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 WINDOW_LEVELS = (2, 3, 4, 5)
 TURNS_DEGREES = (15, 30, 45, 60)
+# Further than necks lie turned in a scanner: kinds of views that are examined in a frame of their own.
+TURNED_KINDS = frozenset(f"turned by {degrees}" for degrees in TURNS_DEGREES if degrees > 15)
 CENTRE_MARGIN_MM = 3.0  # a body whose centre is nearer to the edge is not in view
 PART_IN_VIEW = 0.55  # of a vertebra's height
 DEPTH_IN_VIEW = 0.35

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.ViewReport import namedCts, viewsOfCases
-from CervicalSpineDetectionLib.Evaluation.Windows import View
+from CervicalSpineDetectionLib.Evaluation.Windows import TURNED_KINDS, View
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse
 from CervicalSpineDetectionLib.Fusion.LevelChain import Sighting, levelPosterior
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
@@ -26,11 +26,9 @@ from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 
 FITTED = ("evidenceWeight", "crowding", "classFloor", "depthWeight", "falseCost", "bodyCost", "missedCost")
 SAME_VERTEBRA_MM = 10.0
-# Of a thousand levels so many may get a wrong name above the certainty on the fitting data; and as these are few, the
-# certainty leaves a third of the doubt that this alone would ask for (none seen in n leaves up to 3 in n: Hanley and
-# Lippman-Hand 1983, JAMA 249(13):1743-1745).
-MOST_WRONG_PER_1000 = 1.0
-SAFETY = 3.0
+# Of a thousand levels of the fitting data so many may get a wrong name above the certainty: as counted, and, for few
+# errors tell little, as the probabilities themselves expect.
+MOST_WRONG_PER_1000, MOST_EXPECTED_PER_1000 = 2.0, 4.0
 LEAST_PROBABILITY = 1e-4  # of a known name; without it one impossible view would outweigh a thousand others
 
 
@@ -39,10 +37,13 @@ class NamedSightings:
     """What was seen in one view, and what it really is.
 
     :param known: order of the true level of each sighting; -1 where it is not known.
+    :param upright: the patient stands in it as the CT's axes say. Turned ones are fitted to, as they keep the fit from
+        trusting the network without limit, but are examined in another frame when it counts.
     """
 
     sightings: list[Sighting]
     known: Array
+    upright: bool = True
 
 
 def namedSightings(view: View, sightings: Sequence[Sighting]) -> NamedSightings:
@@ -59,7 +60,7 @@ def namedSightings(view: View, sightings: Sequence[Sighting]) -> NamedSightings:
         index = int(distances.argmin())
         if distances[index] < min(SAME_VERTEBRA_MM, nearest[index]):
             known[index], nearest[index] = one.level.order, distances[index]
-    return NamedSightings(list(sightings), known)
+    return NamedSightings(list(sightings), known, view.kind not in TURNED_KINDS)
 
 
 def calibrate(detector: SliceDetector, folder: str | None, unlabelled: Sequence[str], most: int | None, seed: int,
@@ -127,21 +128,22 @@ def _probabilities(view: NamedSightings, model: LevelModel) -> Array:
 
 
 def certaintyOf(views: Sequence[NamedSightings], model: LevelModel) -> float:
-    """The probability above which at most ``MOST_WRONG_PER_1000`` levels get a wrong name, made safer."""
-    confidence, wrong = [], []
+    """The probability above which few enough levels get a wrong name, see ``MOST_WRONG_PER_1000``."""
+    confidences, wrong = [], []
     levels = 0
     for view in views:
+        if not view.upright:
+            continue
         posterior = levelPosterior(view.sightings, model)
         levels += int(((view.known >= 0) & (view.known < len(CERVICAL_LEVELS))).sum())
         for index, order in posterior.names():
             if view.known[index] != -1 and order < len(CERVICAL_LEVELS):
-                confidence.append(posterior.marginals[index, order])
+                confidences.append(posterior.marginals[index, order])
                 wrong.append(view.known[index] != order)
-    surest = np.argsort(confidence)[::-1]
-    counts = np.cumsum(np.array(wrong, bool)[surest])
-    allowed = MOST_WRONG_PER_1000 * levels / 1000
-    beyond = np.flatnonzero(counts > allowed)
-    if not len(beyond):
-        return 0.5
-    # Above the first wrong name that is one too many.
-    return float(np.clip(1 - (1 - np.array(confidence)[surest][beyond[0]]) / SAFETY, 0.5, 0.9999))
+    surest = np.argsort(confidences)[::-1]
+    confidence = np.array(confidences, float)[surest]
+    counted = np.cumsum(np.array(wrong, bool)[surest]) > MOST_WRONG_PER_1000 * levels / 1000
+    expected = np.cumsum(1 - confidence) > MOST_EXPECTED_PER_1000 * levels / 1000
+    tooMany = np.flatnonzero(counted | expected)
+    # Just above the first name that is one too many.
+    return float(np.clip(confidence[tooMany[0]] + 1e-6, 0.5, 0.9999)) if len(tooMany) else 0.5

@@ -8,7 +8,13 @@ from CervicalSpineDetectionLib.Fusion.LevelChain import Sighting, levelPosterior
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Spine.Levels import Level
 from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, SPACING_MM
-from CervicalSpineDetectionLib.Training.Calibration import NamedSightings, calibrate, certaintyOf, fitLevelModel
+from CervicalSpineDetectionLib.Training.Calibration import (
+    MOST_EXPECTED_PER_1000,
+    NamedSightings,
+    calibrate,
+    certaintyOf,
+    fitLevelModel,
+)
 
 HEIGHTS = np.concatenate([[0], np.cumsum(SPACING_MM)])
 
@@ -48,8 +54,20 @@ def test_theCertaintyLiesAboveTheWrongNames():
     assert certainty > highest or certainty == 0.9999
 
 
-def test_withoutAWrongNameTheCertaintyIsAHalf():
-    assert certaintyOf(views(0), LevelModel()) == 0.5
+def test_withoutAWrongNameTheProbabilitiesThemselvesDecide():
+    doubtful = seen("C4", "C4")
+    model = LevelModel()
+    certainty = certaintyOf([doubtful] * 20, model)
+    posterior = levelPosterior(doubtful.sightings, model)
+    confidences = np.array([posterior.marginals[index, order] for index, order in posterior.names()] * 20)
+    above = confidences[confidences >= certainty]
+    assert 0.5 < certainty and (1 - above).sum() <= MOST_EXPECTED_PER_1000 * len(confidences) / 1000
+
+
+def test_turnedViewsDoNotSetTheCertainty():
+    wrong = [replace(view, upright=False) for view in views(20)]
+    model = LevelModel(evidenceWeight=20.0)
+    assert certaintyOf(wrong + views(0), model) == certaintyOf(views(0), model)
 
 
 def test_parametersGoIntoTheCardAndBack():
