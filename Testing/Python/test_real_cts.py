@@ -38,9 +38,11 @@ def test_atLeastFiveLevelsAreRightlyNamedWithin6mm(run):
     assert len(right) >= 5, right
 
 
-def test_noLevelIsFoundThatIsNotThere(run):
+def test_aLevelThatTheReferenceLeavesOutIsCutAndFlagged(run):
+    """Of C7, the upper edge is in view in one CT."""
     references, result, _ = run
-    assert {vertebra.level for vertebra in result.vertebrae} <= set(references)
+    others = [vertebra for vertebra in result.vertebrae if vertebra.level not in references]
+    assert len(others) <= 1 and all(vertebra.uncertain and not vertebra.complete for vertebra in others)
 
 
 def test_theVertebraAtTheImageEdgeIsMarked(run):

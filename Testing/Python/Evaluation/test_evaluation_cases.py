@@ -240,7 +240,7 @@ def test_phantomsComeInTheOrderOfTheirSeedsFewAheadOfTheirTurn(monkeypatch):
 
     made = []
     monkeypatch.setattr(Cases.concurrent.futures, "ProcessPoolExecutor", lambda n, *_, **__: ThreadPoolExecutor(n))
-    monkeypatch.setattr(Cases, "phantomCase", lambda seed, region: made.append(seed) or Namespace(seed=seed))
+    monkeypatch.setattr(Cases, "phantomCase", lambda seed, region, stratum: made.append(seed) or Namespace(seed=seed))
     cases = Cases.phantomCases(9, 500, workers=2)
     first = next(cases)
     assert len(made) <= 4
@@ -259,8 +259,8 @@ def test_aPhantomsVertebraWithItsCentreOutOfViewHasABoxOnly(monkeypatch):
     bounds = Bounds(np.zeros(3), np.full(3, 19.0))
     vertebrae = [Namespace(level=level, centre=np.array([9.0, 9, z]), bounds=bounds)
                  for level, z in (("C1", 30), ("C2", 14), ("C3", 5))]
-    monkeypatch.setattr(Phantom, "makePhantom",
-                        lambda seed, region: Namespace(ct=ct, labels=labels, fineLabels=labels, vertebrae=vertebrae))
+    phantom = Namespace(ct=ct, labels=labels, fineLabels=labels, vertebrae=vertebrae)
+    monkeypatch.setattr(Phantom, "makePhantom", lambda seed, region, stratum: phantom)
     case = Cases.phantomCase(3)
     references = case.references
     assert case.slivers == {"C5"}
