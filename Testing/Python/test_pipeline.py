@@ -160,7 +160,7 @@ def test_aMissedLevelIsPlacedBetweenItsNeighboursAndMarked(neck):
     assert [level for level, v in found.items() if v.inferred] == ["C4"]
     truth = next(v for v in vertebraeOf(labels) if v.level == "C4")
     assert np.linalg.norm(found["C4"].centre - truth.centre) < 6
-    assert found["C4"].uncertain and "placed between" in found["C4"].remark
+    assert found["C4"].uncertain and "interpolated" in found["C4"].remark
     assert found["C4"].confidence <= min(found["C3"].confidence, found["C5"].confidence)
 
 
