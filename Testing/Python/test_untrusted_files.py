@@ -99,7 +99,8 @@ def test_noTextOfATableStartsAFormula(tmp_path, text):
 
     with open(tmp_path / "vertebrae.csv", newline="", encoding="utf-8") as file:
         _, row = csv.reader(file)
-    assert row[3] == f"'{text}"
+    visible = text.replace("\t", "\\t").replace("\r", "\\r")  # control characters are written as what they are
+    assert row[3] == f"'{visible}"
     assert float(row[7]) == -20.0
 
 
