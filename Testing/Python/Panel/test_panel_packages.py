@@ -34,7 +34,8 @@ class Machine:
     """Which packages are installed, and what pip was asked for."""
 
     def __init__(self, monkeypatch):
-        self.installed = {"numpy": "2.0", "safetensors": "0.5", "torch": "2.4", "torchvision": "0.19"}
+        self.installed = {"filelock": "3.20", "numpy": "2.0", "safetensors": "0.5", "torch": "2.4",
+                          "torchvision": "0.19"}
         self.requires = {"ultralytics": ["numpy>=1.23", "opencv-python>=4.6", "scipy>=1.4", "dvc; extra == 'extra'"]}
         self.asked, self.questions, self.environment = [], [], []
         self.says = True
