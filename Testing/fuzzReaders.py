@@ -62,22 +62,12 @@ def seeds() -> dict[str, list[bytes]]:
 def _jpegs(folder: Path) -> list[bytes]:
     """JPEG and JPEG 2000 of the same slice, by GDCM."""
     import numpy as np
-    import SimpleITK as sitk
+    import test_dicom_files as dicom
 
-    found = []
-    for compressor in ("JPEG", "JPEG2000"):
-        image = sitk.GetImageFromArray(np.arange(80, dtype=np.uint16).reshape(1, 10, 8))
-        for tag, value in (("0008|0060", "CT"), ("0020|000e", "1.2.3"), ("0008|0016", "1.2.840.10008.5.1.4.1.1.2")):
-            image.SetMetaData(tag, value)
-        writer = sitk.ImageFileWriter()
-        writer.SetImageIO("GDCMImageIO")
-        writer.KeepOriginalImageUIDOn()
-        writer.UseCompressionOn()
-        writer.SetCompressor(compressor)
-        writer.SetFileName(str(folder / f"{compressor}.dcm"))
-        writer.Execute(image)
-        found.append((folder / f"{compressor}.dcm").read_bytes())
-    return found
+    paths = [folder / f"{compressor}.dcm" for compressor in ("JPEG", "JPEG2000")]
+    for path in paths:
+        dicom.writeJpegSlice(path, np.arange(80, dtype=np.uint16).reshape(10, 8), path.stem)
+    return [path.read_bytes() for path in paths]
 
 
 class Target:

@@ -81,8 +81,9 @@ def main(argv=None):
         except Exception as error:
             if not isShortOfMemory(error):
                 raise
-            _tell("The memory that this program may use is too small; close other programs, or raise its limit.")
-            return BAD_INPUT
+        # Told out here, where what failed holds no memory any more.
+        _tell("The memory that this program may use is too small; close other programs, or raise its limit.")
+        return BAD_INPUT
 
 
 def _tell(sentence):

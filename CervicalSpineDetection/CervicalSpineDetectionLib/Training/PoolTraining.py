@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,8 +21,8 @@ from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWei
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
 from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
 from CervicalSpineDetectionLib.Training.SlicePool import SlicePool
-from CervicalSpineDetectionLib.Training.Train import withAllClasses
-from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers, readSlices
+from CervicalSpineDetectionLib.Training.Train import modelCard, withAllClasses
+from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers, readSlices, sliceFiles
 
 LOSS_WEIGHTS = {"box": 10.0, "cls": 0.5, "dfl": 2.0}  # ultralytics: 7.5, 0.5, 1.5
 WARM_UP_STEPS = 150
@@ -63,7 +63,7 @@ def poolOf(folder, makers: VolumeMakers, capacity: int, device: torch.device) ->
     """
     shares = {"real": REAL_SHARE if folder else 0.0, "made": 1 - REAL_SHARE if folder else 1.0}
     pool = SlicePool(capacity, POOL_SHAPE, device, shares)
-    for path in sorted(Path(folder).glob("*.npz")) if folder else ():
+    for path in sliceFiles(Path(folder)) if folder else ():
         pool.add(readSlices(path))
     print(f"{pool.ctCount} real CTs; waiting for made ones", flush=True)
     end = time.monotonic() + FIRST_MADE_SECONDS
@@ -92,8 +92,12 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
     optimizer = _optimizer(network, plan.learningRate)
     torch.backends.cudnn.benchmark = True  # few sizes, many steps
     target.parent.mkdir(parents=True, exist_ok=True)
-    card = {"name": name, "pixelSize": GEOMETRY.pixelSize, "sliceSpacing": GEOMETRY.sliceSpacing,
-            "window": GEOMETRY.window, "trainingData": _different(trainingData)}
+
+    def save(step: int, seconds: float) -> None:
+        training = {"views": step * plan.batch, "minutes": round(seconds / 60, 1)}
+        saveWeights(target, average.state_dict(),
+                    modelCard(name, plan.architecture, asdict(GEOMETRY), trainingData, training))
+
     started = saved = filled = time.monotonic()
     step, room, losses = 0, makers is not None, torch.zeros(3, device=pool.device)
     while (now := time.monotonic()) - started < plan.seconds and step < plan.steps:
@@ -110,9 +114,9 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
                   f"distribution loss {means}", flush=True)
             losses.zero_()
         if now - saved > SAVE_SECONDS:
-            _save(target, average, plan, card, step, now - started)
+            save(step, now - started)
             saved = now
-    _save(target, average, plan, card, step, time.monotonic() - started)
+    save(step, time.monotonic() - started)
     return target
 
 
@@ -170,13 +174,3 @@ def _follow(average, network, step):
     for name in own.keys() - set(floating):
         own[name].copy_(new[name])
 
-
-def _save(target, average, plan, card, step, seconds):
-    training = {"views": step * plan.batch, "minutes": round(seconds / 60, 1)}
-    saveWeights(target, average.state_dict(), {
-        "schemaVersion": 1, "architecture": plan.architecture, "classes": list(CLASS_NAMES), "plane": "sagittal",
-        "channels": "previous, own and next slice", **card, "training": training})
-
-
-def _different(descriptions):
-    return list({description["name"]: description for description in descriptions}.values())

@@ -80,14 +80,9 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     def writeWeights(trainer):
         if patience and trainer.fitness < trainer.best_fitness:
             return
-        card = {
-            "schemaVersion": 1, "name": name, "architecture": architecture, "classes": list(CLASS_NAMES),
-            "plane": "sagittal", "channels": "previous, own and next slice",
-            "pixelSize": geometry["pixelSize"], "sliceSpacing": geometry["sliceSpacing"],
-            "window": geometry["window"], "trainingData": sources,
-            "training": {"epochs": trainer.epoch + 1, "minutes": round((time.time() - started) / 60, 1),
-                         "loss": {key: round(float(loss), 3) for key, loss in trainer.tloss.items()}},
-        }
+        card = modelCard(name, architecture, geometry, sources, {
+            "epochs": trainer.epoch + 1, "minutes": round((time.time() - started) / 60, 1),
+            "loss": {key: round(float(loss), 3) for key, loss in trainer.tloss.items()}})
         saveWeights(target, trainer.ema.ema.state_dict(), card)
         print(f"epoch {trainer.epoch + 1}/{trainer.epochs}: {_courseText(trainer)}", flush=True)
 
@@ -122,6 +117,21 @@ def _courseText(trainer):
     if trainer.args.val and all(value is not None for value in found.values()):
         text += "".join(f", {name} {value:.3f}" for name, value in found.items()) + " on held-out pictures"
     return text
+
+
+def modelCard(name, architecture, geometry, sources, training):
+    """Fields of the model card that every training writes.
+
+    :param geometry: fields of ``Dataset.SliceGeometry``.
+    :param sources: of the training data, each a dict with its "name"; the same one may come more than once.
+    :param training: how it went.
+    """
+    return {
+        "schemaVersion": 1, "name": name, "architecture": architecture, "classes": list(CLASS_NAMES),
+        "plane": "sagittal", "channels": "previous, own and next slice",
+        "pixelSize": geometry["pixelSize"], "sliceSpacing": geometry["sliceSpacing"], "window": geometry["window"],
+        "trainingData": list({source["name"]: source for source in sources}.values()), "training": training,
+    }
 
 
 def withAllClasses(state, classes):
@@ -160,7 +170,7 @@ def _combine(folders, output):
     text = json.dumps({**data, "names": dict(enumerate(CLASS_NAMES))})  # JSON is YAML
     (output / "data.yaml").write_text(text, encoding="utf-8")
     sources = [source for description in descriptions for source in description.get("sources", [])]
-    return descriptions[0]["geometry"], list({source["name"]: source for source in sources}.values()), heldOut
+    return descriptions[0]["geometry"], sources, heldOut
 
 
 def _checkGeometry(card, geometry):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, labelledSlices
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
@@ -44,7 +45,7 @@ class VolumeMakers:
 
     def finished(self) -> Iterator[LabelledSlices]:
         """Those that were finished since the last call."""
-        for path in sorted(self._folder.glob("*.npz")):
+        for path in sliceFiles(self._folder):
             yield readSlices(path)
             path.unlink()
 
@@ -69,10 +70,13 @@ def slicesOfVolume(source, seed: int) -> LabelledSlices:
 
 def writeSlices(path: Path, slices: LabelledSlices) -> None:
     """One file, whole or not at all."""
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        np.savez(file, pictures=slices.pictures, boxes=slices.boxes, pixelSize=slices.pixelSize, kind=slices.kind)
-    temporary.replace(path)
+    with atomicFile(path) as temporary:
+        np.savez(temporary, pictures=slices.pictures, boxes=slices.boxes, pixelSize=slices.pixelSize, kind=slices.kind)
+
+
+def sliceFiles(folder: Path) -> list[Path]:
+    """What ``writeSlices`` finished in a folder; files with a dot are being written."""
+    return sorted(folder.glob("[!.]*.npz"))
 
 
 def readSlices(path: Path) -> LabelledSlices:

@@ -295,22 +295,32 @@ def test_manyPicturesOfAnotherOrientationAreNoReferencePictures(tmp_path):
     assert "differ in size, pixel spacing or orientation" in refusal(folder)
 
 
+def writeJpegSlice(path, values, compressor, tags=()):
+    """A slice as GDCM compresses it.
+
+    :param values: shape (rows, columns).
+    :param compressor: "JPEG" or "JPEG2000".
+    :param tags: e.g. {"0028|1053": "1"}.
+    """
+    image = sitk.GetImageFromArray(values[None])
+    for tag, value in {"0008|0016": "1.2.840.10008.5.1.4.1.1.2", "0008|0060": "CT", "0020|000e": "1.2.3",
+                       **dict(tags)}.items():
+        image.SetMetaData(tag, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.KeepOriginalImageUIDOn()
+    writer.UseCompressionOn()
+    writer.SetCompressor(compressor)
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+
+
 @pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
 def test_compressedSlicesAreReadUnlessTheyAreOfAnotherSize(tmp_path, compressor):
     values = np.array([storedValues(k) for k in range(SLICES)])
     for k in range(SLICES):
-        image = sitk.GetImageFromArray(values[k : k + 1])
-        for tag, value in (("0008|0016", "1.2.840.10008.5.1.4.1.1.2"), ("0008|0060", "CT"), ("0020|000e", "1.2.3"),
-                           ("0020|0032", f"0\\0\\{3 * k}"), ("0020|0037", "1\\0\\0\\0\\1\\0"),
-                           ("0028|1052", "-1024"), ("0028|1053", "1")):
-            image.SetMetaData(tag, value)
-        writer = sitk.ImageFileWriter()
-        writer.SetImageIO("GDCMImageIO")
-        writer.KeepOriginalImageUIDOn()
-        writer.UseCompressionOn()
-        writer.SetCompressor(compressor)
-        writer.SetFileName(str(tmp_path / f"{k}.dcm"))
-        writer.Execute(image)
+        writeJpegSlice(tmp_path / f"{k}.dcm", values[k], compressor, {
+            "0020|0032": f"0\\0\\{3 * k}", "0020|0037": "1\\0\\0\\0\\1\\0", "0028|1052": "-1024", "0028|1053": "1"})
 
     read = readImageWithWarnings(tmp_path).image
 
