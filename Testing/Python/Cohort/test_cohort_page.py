@@ -156,7 +156,7 @@ def browser(tmp_path):
     def run(*options):
         command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,900",
                    f"--user-data-dir={tmp_path / 'profile'}", *options]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=60).stdout
 
     return run
 
