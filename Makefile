@@ -97,4 +97,4 @@ account:
 
 # Debian packages of the system libraries that can't be loaded here, one a line.
 missing-packages:
-	@$(call MISSING_PACKAGES,$(SYSTEM_LIBRARIES) $(QT_LIBRARIES))
+	@$(call MISSING_PACKAGES,$(SYSTEM_LIBRARIES) $(QT_LIBRARIES) $(DESKTOP_LIBRARIES))

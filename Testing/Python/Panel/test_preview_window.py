@@ -1,6 +1,8 @@
 """The preview window: the module's panel beside views one can work in, without Slicer."""
 
+import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -280,14 +282,36 @@ def test_sampleThatCannotBeMadeIsSaid(window, monkeypatch, tmp_path):
     assert told == [0, "The disk is full."]
 
 
-def test_lackOfADesktopIsSaidInsteadOfQtsAdvice():
+def missingLibraries():
+    """The libraries of Qt's plugin for X11 that can't be loaded here, from the Makefile's list."""
+    text = (REPOSITORY / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (listed,) = re.findall(r"^DESKTOP_LIBRARIES =(.*)$", text, re.MULTILINE)
+    missing = []
+    for entry in listed.split():
+        try:
+            ctypes.CDLL(entry.partition("=")[0])
+        except OSError:
+            missing.append(entry.partition("=")[2])
+    return missing
+
+
+def previewWithoutDesktop():
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
     environment["PYTHONPATH"] = str(REPOSITORY / "Testing")
-    command = [sys.executable, "-m", "SlicerStandIn"]
+    return [sys.executable, "-m", "SlicerStandIn"], environment
+
+
+def test_missingDisplayIsSaidInsteadOfQtsAdvice():
+    command, environment = previewWithoutDesktop()
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 1 and "DISPLAY is not set" in run.stderr and "Reinstalling" not in run.stderr
 
+
+@pytest.mark.skipif(sys.platform != "linux" or bool(missingLibraries()),
+                    reason="needs the packages of Qt's plugin for X11: " + ", ".join(missingLibraries()))
+def test_displayThatCannotBeReachedIsSaidInsteadOfQtsAdvice():
+    command, environment = previewWithoutDesktop()
     run = subprocess.run(command, env={**environment, "DISPLAY": ":987"}, capture_output=True, text=True)
     assert run.returncode == 1 and ":987" in run.stderr and "Reinstalling" not in run.stderr
 
