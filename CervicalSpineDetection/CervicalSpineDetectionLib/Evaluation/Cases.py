@@ -158,8 +158,9 @@ def phantomCase(seed: int, region: str = "neck", stratum: str | None = None) -> 
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
     phantom = makePhantom(seed, region, stratum=stratum)
-    references = {v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
-                  for v in phantom.vertebrae}
+    references: dict[str, Reference] = {
+        v.level: Reference(v.centre if _isInView(phantom.ct, v.centre) else None, v.bounds)
+        for v in phantom.vertebrae}
     codes = np.unique(sitk.GetArrayViewFromImage(phantom.labels))
     inView = {LEVELS[code - 1] for code in codes if 0 < code <= len(LEVELS)}
     name = f"phantom {seed}" if region == "neck" else f"{region} phantom {seed}"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Phantom import SoftTissue, Tissues, VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Head import Head
-from CervicalSpineDetectionLib.Phantom.Morphometry import randomIndividual
+from CervicalSpineDetectionLib.Phantom.Morphometry import Individual, randomIndividual
 from CervicalSpineDetectionLib.Phantom.Shapes import Blob, Canvas, randomWobble
-from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS, SACRAL_SIZE, randomSpine
+from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS, SACRAL_SIZE, Spine, randomSpine
+from CervicalSpineDetectionLib.Phantom.Tissues import TissueMap
 from CervicalSpineDetectionLib.Phantom.Torso import Torso
+from CervicalSpineDetectionLib.Phantom.TorsoBones import fillBones
 from CervicalSpineDetectionLib.Phantom.Trunk import ribShapes, shoulderShapes
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS
 
 SIZE_MM = np.array([200.0, 250.0, 340.0])
@@ -22,7 +27,7 @@ VERTEBRA_CODES = range(Tissues.FIRST_VERTEBRA, Tissues.LAST_VERTEBRA + 1)
 REGIONS = {"neck": "C5", "cervicothoracic": "T3", "chest": "T7", "abdomen": "L1", "pelvis": "L5", "whole": "T9"}
 
 
-def makeAnatomy(random, spacing=1.0, region="neck"):
+def makeAnatomy(random: np.random.Generator, spacing: float = 1.0, region: str = "neck") -> TissueMap:
     """A random, anatomically plausible part of a body.
 
     :param random: ``numpy.random.Generator``; the same state gives the same anatomy bit for bit.
@@ -42,7 +47,7 @@ def makeAnatomy(random, spacing=1.0, region="neck"):
     bones = shoulderShapes(spine, random) if torso else ribShapes(spine, random) + shoulderShapes(spine, random)
     canvas.fill(bones, Tissues.BONE, wobble=wobble, keep=(Tissues.AIR, Tissues.SKIN))
     if torso:
-        torso.fillBones(canvas, random)
+        fillBones(torso, canvas, random)
     head.fill(canvas, random)
     levels = SPINE_LEVELS if torso else NECK_LEVELS
     _fillDiscs(canvas, spine, (*levels[1:], "S1") if torso else levels[1:])
@@ -50,7 +55,7 @@ def makeAnatomy(random, spacing=1.0, region="neck"):
     return _tissueMap(canvas, spine, random)
 
 
-def _corners(spine, individual, region):
+def _corners(spine: Spine, individual: Individual, region: str) -> tuple[Array, Array]:
     """Lower and upper corner of the canvas, mm."""
     size = SIZE_MM
     side = 0.0
@@ -70,7 +75,7 @@ def _corners(spine, individual, region):
     return lower, lower + size
 
 
-def _fillDiscs(canvas, spine, levels):
+def _fillDiscs(canvas: Canvas, spine: Spine, levels: Sequence[str]) -> None:
     for upper, lower in zip(levels, levels[1:], strict=False):
         size = spine.sizes[upper]
         height = SACRAL_SIZE[1] * spine.individual.scale if lower == "S1" else spine.sizes[lower].height
@@ -80,32 +85,36 @@ def _fillDiscs(canvas, spine, levels):
         canvas.fill([Blob((top + bottom) / 2, axes, 2)], Tissues.DISC)
 
 
-def _fillVertebrae(canvas, spine, levels, random):
+def _fillVertebrae(canvas: Canvas, spine: Spine, levels: Sequence[str], random: np.random.Generator) -> None:
     for level in (*LEVELS[1:], "C1", *levels[len(LEVELS):]):
-        above = spine.distanceAbove(level) if level not in ("C1", "C2") else 0
-        size, wear = spine.sizes.get(level), spine.wear.get(level)
-        if level == "C1":
-            shapes, holes = VertebraShapes.atlasShapes(spine.individual.atlas, random)
-        elif level == "C2":
-            shapes, holes = VertebraShapes.axisShapes(size, spine.individual.atlas, wear, random)
-        elif level.startswith("C"):
-            shapes, holes = VertebraShapes.subaxialShapes(size, wear, above, level, random)
-        elif level.startswith("T"):
-            shapes, holes = VertebraShapes.thoracicShapes(size, wear, above, random)
-        else:
-            shapes, holes = VertebraShapes.lumbarShapes(size, wear, above, random)
+        shapes, holes = _solidOf(spine, level, random)
         code = SPINE_LEVELS.index(level) + Tissues.FIRST_VERTEBRA
         canvas.fillConnected(shapes, holes, code, spine.frames[level], keep=VERTEBRA_CODES,
                              wobble=randomWobble(random, 0.25, 12))
 
 
-def _tissueMap(canvas, spine, random):
+def _solidOf(spine: Spine, level: str, random: np.random.Generator) -> VertebraShapes.Solid:
+    atlas = spine.individual.atlas
+    if level == "C1":
+        return VertebraShapes.atlasShapes(atlas, random)
+    size, wear = spine.sizes[level], spine.wear[level]
+    if level == "C2":
+        return VertebraShapes.axisShapes(size, atlas, wear, random)
+    above = spine.distanceAbove(level)
+    if level.startswith("C"):
+        return VertebraShapes.subaxialShapes(size, wear, above, level, random)
+    if level.startswith("T"):
+        return VertebraShapes.thoracicShapes(size, wear, above, random)
+    return VertebraShapes.lumbarShapes(size, wear, above, random)
+
+
+def _tissueMap(canvas: Canvas, spine: Spine, random: np.random.Generator) -> TissueMap:
     offset = random.uniform(-300, 300, 3)
     image = sitk.GetImageFromArray(np.ascontiguousarray(canvas.tissues.transpose(2, 1, 0)))
     image.SetSpacing([canvas.spacing] * 3)
     image.SetOrigin((canvas.first + offset).tolist())
     upper = canvas.first + (np.array(canvas.tissues.shape) - 1) * canvas.spacing
-    centres: dict[str, np.ndarray] = {
+    centres: dict[str, Array] = {
         level: spine.frames[level].origin + offset for level in SPINE_LEVELS
         if np.all(spine.frames[level].origin > canvas.first) and np.all(spine.frames[level].origin < upper)}
     return Tissues.TissueMap(image, centres)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from CervicalSpineDetectionLib.Phantom import Tissues, VertebraShapes
-from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, Frame, randomWobble, rotation, smoothTube, tube
+from CervicalSpineDetectionLib.Phantom.Shapes import (
+    Bar,
+    Blob,
+    Canvas,
+    Frame,
+    Shape,
+    randomWobble,
+    rotation,
+    smoothTube,
+    tube,
+)
+from CervicalSpineDetectionLib.Phantom.Spine import Spine
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 
 class Head:
@@ -16,7 +31,7 @@ class Head:
     :param spine: the placed ``Spine``.
     """
 
-    def __init__(self, spine, random):
+    def __init__(self, spine: Spine, random: np.random.Generator) -> None:
         scale = spine.individual.scale
         self.spine = spine
         self.scale = scale * np.clip(random.normal(1, 0.03), 0.93, 1.07)
@@ -27,11 +42,11 @@ class Head:
         basion = spine.point("C2", tip) + spine.frames["C1"].rotation @ [0, -2.5, random.uniform(3.5, 7)]
         self.frame = Frame(basion, spine.headTurn)
 
-    def world(self, points):
+    def world(self, points: ArrayLike) -> Array:
         """Points of the head (mm at scale 1) in anatomy mm."""
         return self.frame.toWorld(np.asarray(points, float) * self.scale)
 
-    def outline(self, inset):
+    def outline(self, inset: float) -> Sequence[Shape]:
         """Head and face in the head's frame, ``inset`` mm below the skin."""
         s = self.scale
         return [Blob(s * np.array([0, 20, 52]), s * np.array([78, 98, 78]) - inset),
@@ -42,7 +57,7 @@ class Head:
                     (1.25, 1, 1)),
                 Blob(s * np.array([0, -104, 8]), s * np.array([15, 16, 20]) - inset)]
 
-    def fillSoft(self, canvas, random):
+    def fillSoft(self, canvas: Canvas, random: np.random.Generator) -> None:
         """Cavities and soft parts in front of the spine."""
         s = self.scale
         inside = (Tissues.SOFT_TISSUE, Tissues.FAT, Tissues.MUSCLE)
@@ -56,14 +71,14 @@ class Head:
         canvas.fill([Blob(s * np.array([side * 50, -25, -22]), s * np.array([8, 12, 20])) for side in (-1, 1)],
                     Tissues.FAT, self.frame, over=inside)
 
-    def fill(self, canvas, random):
+    def fill(self, canvas: Canvas, random: np.random.Generator) -> None:
         """Bones, brain, teeth, nasal cavity."""
         wobble = randomWobble(random, 0.8, 30)
         s, frame = self.scale, self.frame
         keep = (Tissues.AIR, Tissues.SKIN, Tissues.AIRWAY)
         skull = random.uniform(4.5, 8)
-        bones = [Blob(np.array(centre) * s, np.array(radii) * s + skull) for centre, radii in self._brain()]
-        bones += self._base()
+        bones = [*(Blob(np.array(centre) * s, np.array(radii) * s + skull) for centre, radii in self._brain()),
+                 *self._base()]
         canvas.fill(bones, Tissues.BONE, frame, keep=keep, wobble=wobble)
         canvas.fill([Blob(np.array(centre) * s, np.array(radii) * s) for centre, radii in self._brain()],
                     Tissues.BRAIN, frame, keep=keep, wobble=wobble)
@@ -79,31 +94,32 @@ class Head:
         self._fillHyoid(canvas, random)
 
     @staticmethod
-    def _brain():
+    def _brain() -> tuple[tuple[Sequence[float], Sequence[float]], ...]:
         """(centre, radii) of the cerebral and the cerebellar part of the cavity, mm at scale 1."""
         return ((0, 16, 82), (65, 84, 50)), ((0, 42, 25), (52, 46, 31))
 
-    def _base(self):
+    def _base(self) -> Sequence[Shape]:
         s = self.scale
         bones = [Blob(s * np.array([side * 50, 10, 2]), s * np.array([11, 13, 18])) for side in (-1, 1)]
         bones += [Blob(s * np.array([side * 38, -2, 10]), s * np.array([22, 12, 10])) for side in (-1, 1)]
         return bones
 
-    def _inner(self):
+    def _inner(self) -> Sequence[Shape]:
         s = self.scale
-        bones = [Bar(s * np.array([0, 0, 1]), s * np.array([0, -24, 36]), 3 * s, 6 * s, (3.2, 1, 1)),
-                 Blob(s * np.array([0, -32, 36]), s * np.array([24, 15, 12]), 2)]
+        bones: list[Shape] = [
+            Bar(s * np.array([0, 0, 1]), s * np.array([0, -24, 36]), 3 * s, 6 * s, (3.2, 1, 1)),
+            Blob(s * np.array([0, -32, 36]), s * np.array([24, 15, 12]), 2)]
         bones += [Bar(s * np.array([side * 16, -12, 18]), s * np.array([side * 56, 10, 16]), 7 * s, 10 * s)
                   for side in (-1, 1)]
         return bones
 
-    def _condyles(self):
+    def _condyles(self) -> Sequence[Shape]:
         """Occipital condyles, in C1's frame above its lateral masses."""
         atlas = self.spine.individual.atlas
         return [Blob(np.array([side * (atlas.massOffset - 1.5), -2, atlas.massHeight / 2 + 6]), (7.5, 11, 6), 1)
                 for side in (-1, 1)]
 
-    def _face(self):
+    def _face(self) -> Sequence[Shape]:
         s = self.scale
         palate = [Blob(s * np.array([0, -58, -9]), s * np.array([19, 27, 2.2]), 2)]
         arch = smoothTube(s * np.array([[-27, -42, -14], [-24, -66, -15], [-12, -83, -16], [0, -87, -16],
@@ -113,9 +129,9 @@ class Head:
                                                                     [side * 63, -10, 12]]), 4 * s)]
         plates = [Bar(s * np.array([side * 16, -34, 14]), s * np.array([side * 16, -32, -10]), 2.2, 2.2, (1, 2.5, 1))
                   for side in (-1, 1)]
-        return palate + arch + sides + cheeks + plates
+        return [*palate, *arch, *sides, *cheeks, *plates]
 
-    def _cavities(self, random):
+    def _cavities(self, random: np.random.Generator) -> Sequence[Shape]:
         s = self.scale
         sinus = [Blob(s * np.array([side * 26, -58, 11]), s * np.array([11.5, 20, 15]), 2)
                  for side in (-1, 1) if random.random() < 0.9]
@@ -124,14 +140,14 @@ class Head:
                  for h in (-7, 6)]
         return sinus + nose + cells + [Blob(s * np.array([0, -33, 37]), s * np.array([16, 10, 9]), 2)]
 
-    def _turbinates(self, random):
+    def _turbinates(self, random: np.random.Generator) -> Sequence[Shape]:
         s = self.scale
         parts = [Blob(s * np.array([random.normal(0, 1), -62, 10]), s * np.array([1.3, 31, 16]), 2)]
         for side in (-1, 1):
             parts += [Blob(s * np.array([side * 6.5, -60, height]), s * np.array([3.2, 22, 4])) for height in (1, 12)]
         return parts
 
-    def _fillJaw(self, canvas, random):
+    def _fillJaw(self, canvas: Canvas, random: np.random.Generator) -> None:
         s = self.scale
         hinge = np.array([0, -14, 4.0])
         turn = rotation(-self.jawOpening)
@@ -154,7 +170,7 @@ class Head:
                 kept = [Blob(tooth, (3.6, 3.8, 9.5)) for tooth in teeth if random.random() < 0.92]
                 canvas.fill(kept, Tissues.TEETH, place, keep=keep)
 
-    def _fillHyoid(self, canvas, random):
+    def _fillHyoid(self, canvas: Canvas, random: np.random.Generator) -> None:
         front = self.spine.front("C3") + self.spine.frames["C3"].rotation @ [0, 0, random.uniform(-16, 2)]
         size = self.spine.individual.scale
         arch = front + size * np.array([[-19, -10, 3], [-16, -24, 0], [-9, -33, -2], [0, -36, -2], [9, -33, -2],

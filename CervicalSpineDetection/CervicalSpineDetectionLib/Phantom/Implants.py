@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 METAL_HU = (2500.0, 3071.0)  # titanium is beyond the scale of most scanners
 PLATE_MM = 2.5
@@ -12,7 +15,7 @@ SCREW_LENGTH_MM = 14
 CERVICAL_CODES = range(3, 8)  # C3 to C7
 
 
-def addPlate(hu, tissues, spacing, random):
+def addPlate(hu: torch.Tensor, tissues: Array, spacing: float, random: np.random.Generator) -> list[int]:
     """Screw a plate to two or three neighbouring cervical bodies, where they are in the map.
 
     :param hu: float32 torch tensor or array, shape (x, y, z) along LPS; changed in place.
@@ -21,8 +24,8 @@ def addPlate(hu, tissues, spacing, random):
     :return: codes of the vertebrae that bear it.
     """
     metal = random.uniform(*METAL_HU)
-    first = random.integers(CERVICAL_CODES[0], CERVICAL_CODES[-1])
-    codes = [code for code in range(first, min(first + random.integers(2, 4), CERVICAL_CODES[-1] + 1))
+    first = int(random.integers(CERVICAL_CODES[0], CERVICAL_CODES[-1]))
+    codes = [code for code in range(first, min(first + int(random.integers(2, 4)), CERVICAL_CODES[-1] + 1))
              if (tissues == code).any()]
     if not codes:
         return []

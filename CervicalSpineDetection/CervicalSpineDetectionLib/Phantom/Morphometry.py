@@ -136,7 +136,7 @@ class Individual:
     cervicalRib: tuple[float, float]
 
 
-def randomIndividual(random):
+def randomIndividual(random: np.random.Generator) -> Individual:
     """A person of random size and age."""
     scale = np.clip(random.normal(1.0, 0.06), 0.86, 1.14)
     # One factor each for how wide, deep and high all vertebrae are, and a smaller one for each measure of each level.
@@ -162,7 +162,7 @@ def randomIndividual(random):
     return Individual(scale, sizes, atlas, wear, tuple(ribs))
 
 
-def _jittered(size, scale, build, random):
+def _jittered(size: VertebraSize, scale: float, build: dict[str, float], random: np.random.Generator) -> VertebraSize:
     factors = {"upperWidth": build["width"], "lowerWidth": build["width"], "transverseWidth": build["width"],
                "pillarOffset": build["width"], "canalWidth": build["canal"] * build["width"],
                "canalDepth": build["canal"], "depth": build["depth"], "height": build["height"],
@@ -173,7 +173,7 @@ def _jittered(size, scale, build, random):
     return replace(size, **drawn, spinousDrop=size.spinousDrop + random.normal(0, 4))
 
 
-def _worn(size, level, age, random):
+def _worn(size: VertebraSize, level: str, age: float, random: np.random.Generator) -> tuple[VertebraSize, Degeneration]:
     """Discs narrow and margins grow with age, most at C5/6, C6/7 and low in the back; the chest is spared."""
     exposure = age * {"C2": 0.3, "C3": 0.6, "C4": 0.8, "C5": 1.2, "C6": 1.1, "T11": 0.5, "T12": 0.5, "L1": 0.5,
                       "L2": 0.6, "L3": 0.8, "L4": 1.1, "L5": 1.3}.get(level, 0.25)

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Anatomy import REGIONS, makeAnatomy
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
+from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
@@ -37,7 +38,8 @@ class Phantom:
     vertebrae: list[Vertebra]
 
 
-def makePhantom(seed, region="neck", progress=None, stratum=None):
+def makePhantom(seed: int, region: str = "neck", progress: ProgressCallback | None = None,
+                stratum: str | None = None) -> Phantom:
     """A random anatomy, posture, protocol, field of view and orientation.
 
     :param seed: the same number gives the same phantom.
@@ -54,7 +56,7 @@ def makePhantom(seed, region="neck", progress=None, stratum=None):
     tissues = sitk.GetArrayFromImage(anatomy.tissues).T
     pivot = (anatomy.centres[REGIONS[region]] - anatomy.tissues.GetOrigin()) / spacing
     field = WHOLE_FIELD_MM if region == "whole" else FIELD_MM
-    shape = tuple(int(length / spacing) for length in field)
+    shape = int(field[0] / spacing), int(field[1] / spacing), int(field[2] / spacing)
     tell("Posture", 1, STEPS)
     posed = warpLabels(tissues, spacing, pivot, randomPosture(random), shape, random)
     if region in FOREIGN_REGIONS:
@@ -79,7 +81,7 @@ def makePhantom(seed, region="neck", progress=None, stratum=None):
     return phantom
 
 
-def _turned(ct, random):
+def _turned(ct: sitk.Image, random: np.random.Generator) -> sitk.Image:
     """The CT as scanners store it: axes permuted and flipped, one in four oblique; world positions unchanged."""
     if random.random() < 0.25:
         turn = sitk.Euler3DTransform()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as functional
 
 from CervicalSpineDetectionLib.Phantom import Tissues
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 AIR_HU = -1000.0
 VOID_HU = -1024.0
@@ -68,13 +70,13 @@ STRATA = {
 }
 
 
-def stratumOf(pixelSize, sliceSpacing):
+def stratumOf(pixelSize: float, sliceSpacing: float) -> str:
     """Name of the first of ``STRATA`` that a CT is no coarser than. :param pixelSize, sliceSpacing: mm."""
     return next((name for name, stratum in STRATA.items()
                  if pixelSize <= stratum.pixelSize[1] and sliceSpacing <= stratum.sliceSpacing[1]), "coarse")
 
 
-def randomProtocol(random, stratum=None):
+def randomProtocol(random: np.random.Generator, stratum: str | None = None) -> Protocol:
     """Scanners as they are met: fine neck CT to coarse planning CT.
 
     :param stratum: one of ``STRATA``, or None for a mixture.
@@ -96,7 +98,7 @@ def randomProtocol(random, stratum=None):
     )
 
 
-def paint(tissues, spacing, protocol, random):
+def paint(tissues: Array, spacing: float, protocol: Protocol, random: np.random.Generator) -> torch.Tensor:
     """HU for a tissue map.
 
     :param tissues: uint8, shape (x, y, z) along LPS.
@@ -130,7 +132,7 @@ def paint(tissues, spacing, protocol, random):
     return hu
 
 
-def acquire(hu, spacing, protocol, random):
+def acquire(hu: torch.Tensor, spacing: float, protocol: Protocol, random: np.random.Generator) -> tuple[Array, Array]:
     """Image a painted volume: partial volume, kernel, noise, streaks.
 
     :param hu: torch tensor, shape (x, y, z) along LPS.
@@ -160,7 +162,7 @@ def acquire(hu, spacing, protocol, random):
     return image.clamp(VOID_HU, 3071).round().short().numpy(), exact
 
 
-def maskedFieldOfView(shape, random):
+def maskedFieldOfView(shape: tuple[int, int, int], random: np.random.Generator) -> Array:
     """Where the released image has data, as in planning CTs cut to the treated region and in short scans.
 
     :param shape: (x, y, z).
@@ -184,7 +186,7 @@ def maskedFieldOfView(shape, random):
     return inside
 
 
-def imageFromArray(array, spacing, corner=(0.0, 0.0, 0.0)):
+def imageFromArray(array: Array, spacing: Iterable[float], corner: Sequence[float] = (0.0, 0.0, 0.0)) -> sitk.Image:
     """sitk image of an array of shape (x, y, z); its outer corner lies at ``corner``, LPS mm."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
     image.SetSpacing([float(s) for s in spacing])
@@ -192,7 +194,7 @@ def imageFromArray(array, spacing, corner=(0.0, 0.0, 0.0)):
     return image
 
 
-def _texture(shape, spacing, grain, random):
+def _texture(shape: Sequence[int], spacing: float, grain: float, random: np.random.Generator) -> torch.Tensor:
     """Smooth noise of unit deviation with structures of ``grain`` mm."""
     size = [max(2, int(n * spacing / grain)) for n in shape]
     noise = _gaussian(size, random)
@@ -200,12 +202,12 @@ def _texture(shape, spacing, grain, random):
     return texture / texture.std()
 
 
-def _gaussian(shape, random):
+def _gaussian(shape: Sequence[int], random: np.random.Generator) -> torch.Tensor:
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
     return torch.randn(tuple(shape), generator=generator)
 
 
-def _nearBorder(codes):
+def _nearBorder(codes: torch.Tensor) -> torch.Tensor:
     border = torch.zeros(codes.shape, dtype=torch.bool)
     for axis in range(3):
         differs = codes.narrow(axis, 1, codes.shape[axis] - 1) != codes.narrow(axis, 0, codes.shape[axis] - 1)
@@ -214,11 +216,11 @@ def _nearBorder(codes):
     return border
 
 
-def _blur(image):
+def _blur(image: torch.Tensor) -> torch.Tensor:
     return functional.avg_pool3d(image[None, None], 3, stride=1, padding=1, count_include_pad=False)[0, 0]
 
 
-def _dentalStreaks(image, protocol, random):
+def _dentalStreaks(image: torch.Tensor, protocol: Protocol, random: np.random.Generator) -> torch.Tensor:
     """Rays from metal: bright and dark wedges in a few axial slices around one height."""
     height = random.uniform(0.35, 1.0) * image.shape[2]
     width = random.uniform(3, 12) / protocol.sliceSpacing
@@ -231,7 +233,7 @@ def _dentalStreaks(image, protocol, random):
     return (protocol.streaks * rays * torch.exp(-distance / 60))[:, :, None] * envelope
 
 
-def _shoulderStreaks(image, protocol, random):
+def _shoulderStreaks(image: torch.Tensor, protocol: Protocol, random: np.random.Generator) -> torch.Tensor:
     """Noise drawn out from left to right in the lower slices."""
     rows = _gaussian((1, image.shape[1], image.shape[2]), random)
     ramp = torch.linspace(1.5, -0.5, image.shape[2]).clamp(0, 1)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import ArrayLike
+
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 WOBBLE_WAVES = 3
+
+Point: TypeAlias = Array | Sequence[float]  # shape (3,), mm
+Points: TypeAlias = Array | Sequence[Point]  # shape (n, 3), mm
 
 
 @dataclass(frozen=True)
@@ -19,21 +26,31 @@ class Frame:
     :param rotation: shape (3, 3), columns are the local left, posterior, superior directions.
     """
 
-    origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    rotation: np.ndarray = field(default_factory=lambda: np.eye(3))
+    origin: Array = field(default_factory=lambda: np.zeros(3))
+    rotation: Array = field(default_factory=lambda: np.eye(3))
 
-    def toWorld(self, point):
+    def toWorld(self, point: ArrayLike) -> Array:
         """:param point: shape (..., 3), local mm. :return: the same point outside the frame."""
         return self.origin + np.asarray(point, float) @ self.rotation.T
 
 
-def rotation(flexion, lateral=0.0, twist=0.0):
+def rotation(flexion: float, lateral: float = 0.0, twist: float = 0.0) -> Array:
     """Rotation matrix; a positive ``flexion`` (radians) leans the superior axis back, towards posterior."""
     (cx, cy, cz), (sx, sy, sz) = np.cos([flexion, lateral, twist]), np.sin([flexion, lateral, twist])
     aboutX = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
     aboutY = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     aboutZ = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
     return aboutX @ aboutY @ aboutZ
+
+
+class Shape(Protocol):
+    """A solid."""
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Lower and upper corner of a box around it, each of shape (3,), mm."""
+
+    def contains(self, x: Array, y: Array, z: Array) -> Array:
+        """Whether points lie inside, bool; coordinates in mm are broadcast against each other."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +62,22 @@ class Blob:
     :param squarings: 1 gives an ellipsoid, 2 and 3 ever more a box (exponent 2 ** squarings).
     """
 
-    centre: Any
-    axes: Any
+    centre: Point
+    axes: Point
     squarings: int = 1
 
-    def _matrix(self):
+    def _matrix(self) -> Array:
         axes = np.asarray(self.axes, float)
         return np.diag(axes) if axes.ndim == 1 else axes
 
-    def bounds(self):
+    def bounds(self) -> tuple[Array, Array]:
         reach = np.abs(self._matrix()).sum(axis=1)
         return self.centre - reach, self.centre + reach
 
-    def contains(self, x, y, z):
+    def contains(self, x: Array, y: Array, z: Array) -> Array:
         inverse = np.linalg.inv(self._matrix()).astype(np.float32)
         x, y, z = (p - np.float32(c) for p, c in zip((x, y, z), self.centre, strict=True))
-        total = 0
+        total: Array = np.zeros(1, np.float32)
         for row in inverse:
             value = sum(p * f for p, f in zip((x, y, z), row, strict=True) if f)
             for _ in range(self.squarings):
@@ -78,18 +95,18 @@ class Bar:
     :param stretch: shape (3,), factor on the radius along x, y, z.
     """
 
-    start: Any
-    end: Any
+    start: Point
+    end: Point
     startRadius: float
     endRadius: float
-    stretch: tuple = (1, 1, 1)
+    stretch: Sequence[float] = (1, 1, 1)
 
-    def bounds(self):
+    def bounds(self) -> tuple[Array, Array]:
         ends = np.array([self.start, self.end], float)
         reach = np.outer([self.startRadius, self.endRadius], self.stretch)
         return (ends - reach).min(axis=0), (ends + reach).max(axis=0)
 
-    def contains(self, x, y, z):
+    def contains(self, x: Array, y: Array, z: Array) -> Array:
         start, end, stretch = (np.asarray(v, np.float32) for v in (self.start, self.end, self.stretch))
         axis = (end - start) / stretch
         x, y, z = ((p - s) / f for p, s, f in zip((x, y, z), start, stretch, strict=True))
@@ -98,7 +115,7 @@ class Bar:
         return (x - along * axis[0]) ** 2 + (y - along * axis[1]) ** 2 + (z - along * axis[2]) ** 2 < radius * radius
 
 
-def tube(points, radii, stretch=(1, 1, 1)):
+def tube(points: Points, radii: ArrayLike, stretch: Sequence[float] = (1, 1, 1)) -> list[Bar]:
     """Bars along a polyline.
 
     :param points: shape (n, 3), mm.
@@ -109,7 +126,7 @@ def tube(points, radii, stretch=(1, 1, 1)):
     return [Bar(points[i], points[i + 1], radii[i], radii[i + 1], stretch) for i in range(len(points) - 1)]
 
 
-def smoothTube(points, radii, stretch=(1, 1, 1), pieces=4):
+def smoothTube(points: Points, radii: ArrayLike, stretch: Sequence[float] = (1, 1, 1), pieces: int = 4) -> list[Bar]:
     """A tube along the Catmull-Rom curve through the points."""
     points = np.asarray(points, float)
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
@@ -129,13 +146,13 @@ class Wobble:
     :param waves: shape (3, WOBBLE_WAVES, 5): per axis and wave the amplitude (mm), wave vector (1/mm) and phase.
     """
 
-    waves: np.ndarray
+    waves: Array
 
     @property
-    def reach(self):
+    def reach(self) -> float:
         return np.abs(self.waves[:, :, 0]).sum(axis=1).max()
 
-    def displaced(self, x, y, z):
+    def displaced(self, x: Array, y: Array, z: Array) -> list[Array]:
         moved = []
         for p, waves in zip((x, y, z), self.waves.astype(np.float32), strict=True):
             for amplitude, kx, ky, kz, phase in waves:
@@ -145,7 +162,7 @@ class Wobble:
         return moved
 
 
-def randomWobble(random, amplitude, length):
+def randomWobble(random: np.random.Generator, amplitude: float, length: float) -> Wobble:
     """:param amplitude: mm, standard deviation of one wave. :param length: mm, typical wave length."""
     waves = np.empty((3, WOBBLE_WAVES, 5))
     waves[..., 0] = random.normal(0, amplitude, (3, WOBBLE_WAVES))
@@ -157,7 +174,7 @@ def randomWobble(random, amplitude, length):
 class Canvas:
     """A tissue array with axes x, y, z (LPS) that shapes are filled into."""
 
-    def __init__(self, lower, upper, spacing):
+    def __init__(self, lower: ArrayLike, upper: ArrayLike, spacing: float) -> None:
         """:param lower: shape (3,), mm, outer corner; likewise ``upper``. :param spacing: mm."""
         self.spacing = spacing
         size = np.round((np.asarray(upper) - lower) / spacing).astype(int)
@@ -166,7 +183,7 @@ class Canvas:
         self.axes = [(self.first[i] + np.arange(size[i]) * spacing).astype(np.float32) for i in range(3)]
 
     @classmethod
-    def over(cls, tissues, first, spacing):
+    def over(cls, tissues: Array, first: ArrayLike, spacing: float) -> Canvas:
         """A canvas over an array that is there already.
 
         :param tissues: uint8, shape (x, y, z) along LPS; changed in place.
@@ -177,7 +194,8 @@ class Canvas:
         canvas.axes = [(canvas.first[i] + np.arange(tissues.shape[i]) * spacing).astype(np.float32) for i in range(3)]
         return canvas
 
-    def fill(self, shapes, code, frame=None, over=None, keep=(), wobble=None):
+    def fill(self, shapes: Iterable[Shape], code: int, frame: Frame | None = None, over: Sequence[int] | None = None,
+             keep: Sequence[int] = (), wobble: Wobble | None = None) -> None:
         """Fill the union of shapes.
 
         :param shapes: in the coordinates of ``frame``.
@@ -193,7 +211,8 @@ class Canvas:
                 inside = inside & ~_isAny(region, keep)
             region[inside] = code
 
-    def fillConnected(self, shapes, holes, code, frame, keep, wobble):
+    def fillConnected(self, shapes: Iterable[Shape], holes: Iterable[Shape], code: int, frame: Frame,
+                      keep: Sequence[int], wobble: Wobble) -> None:
         """Fill the union of shapes less the holes, as one face-connected piece (the largest), sparing ``keep``."""
         parts = [self._evaluate(shape, frame, wobble) for shape in shapes]
         lower = np.min([[s.start for s in box] for box, _ in parts], axis=0)
@@ -208,7 +227,8 @@ class Canvas:
         if mask.any():
             self.tissues[whole][_largestPiece(mask)] = code
 
-    def _evaluate(self, shape, frame, wobble, within=None):
+    def _evaluate(self, shape: Shape, frame: Frame, wobble: Wobble | None,
+                  within: tuple[slice, ...] | None = None) -> tuple[tuple[slice, ...], Array]:
         """(slices, bool array over them) of one shape."""
         lower, upper = shape.bounds()
         margin = self.spacing + (wobble.reach if wobble else 0)
@@ -235,13 +255,13 @@ class Canvas:
         return tuple(box), shape.contains(x, y, z)
 
 
-def _isAny(region, codes):
+def _isAny(region: Array, codes: Iterable[int]) -> Array:
     table = np.zeros(256, bool)
     table[list(codes)] = True
     return table[region]
 
 
-def _largestPiece(mask):
+def _largestPiece(mask: Array) -> Array:
     pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8))))
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0

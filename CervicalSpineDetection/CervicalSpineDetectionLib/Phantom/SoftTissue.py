@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
-import torch
-import torch.nn.functional as functional
 
 from CervicalSpineDetectionLib.Phantom import Tissues, VertebraShapes
-from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, randomWobble, smoothTube
-from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS
+from CervicalSpineDetectionLib.Phantom.Flesh import FLESH, fillMuscle, mixFlesh
+from CervicalSpineDetectionLib.Phantom.Head import Head
+from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, Canvas, randomWobble, smoothTube
+from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS, Spine
+from CervicalSpineDetectionLib.Phantom.Torso import Outline, Torso
+from CervicalSpineDetectionLib.Phantom.TorsoOrgans import fillOrgans
 from CervicalSpineDetectionLib.Phantom.Trunk import manubriumTop
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
-FLESH = (Tissues.SOFT_TISSUE, Tissues.FAT, Tissues.MUSCLE)
 NECK = NECK_LEVELS[:14]
 
 # Distance of the skin in front of the body's front and behind its middle, and half width; mm by level.
@@ -42,7 +46,7 @@ MUSCLES = (
 )
 
 
-def fill(canvas, spine, head, random, torso=None):
+def fill(canvas: Canvas, spine: Spine, head: Head, random: np.random.Generator, torso: Torso | None = None) -> None:
     """Everything but bones, discs and teeth.
 
     :param torso: the placed ``Torso``; None where the canvas holds a neck and the tops of the lungs only.
@@ -62,7 +66,7 @@ def fill(canvas, spine, head, random, torso=None):
                     keep=() if code == Tissues.SKIN else (Tissues.AIR,))
     mixFlesh(canvas, random)
     if torso:
-        torso.fillSoft(canvas, random)
+        fillOrgans(torso, canvas, random)
     else:
         _fillLungs(canvas, spine, random)
     _fillMuscles(canvas, spine, head, random)
@@ -77,7 +81,7 @@ def fill(canvas, spine, head, random, torso=None):
     _fillTable(canvas, head, random)
 
 
-def _neckOutline(canvas, spine, girth, random):
+def _neckOutline(canvas: Canvas, spine: Spine, girth: float, random: np.random.Generator) -> Outline:
     """Per slice: middle x and y, half depth and half width, mm, each of shape (nz,)."""
     levels = list(FRONT)
     heights = np.array([spine.frames[level].origin[2] for level in levels])
@@ -96,13 +100,13 @@ def _neckOutline(canvas, spine, girth, random):
     return np.zeros(len(z)), (front + back) / 2, dome * (back - front) / 2, dome * width
 
 
-def _smooth(values, spacing):
+def _smooth(values: Array, spacing: float) -> Array:
     width = 2 * int(8 / spacing) + 1
     kernel = np.hanning(width + 2)[1:-1]
     return np.convolve(np.pad(values, width // 2, mode="edge"), kernel / kernel.sum(), mode="valid")
 
 
-def fillSlices(canvas, outline, code, inset, over=None):
+def fillSlices(canvas: Canvas, outline: Outline, code: int, inset: float, over: Sequence[int] | None = None) -> None:
     """Fill the outline of a body less a rim. :param over: codes that may be overwritten; all where None."""
     side, middle, depth, width = outline
     x = np.abs(canvas.axes[0][:, None] - side) / np.maximum(width - inset, 1e-3)
@@ -112,23 +116,14 @@ def fillSlices(canvas, outline, code, inset, over=None):
     canvas.tissues[inside if over is None else inside & np.isin(canvas.tissues, over)] = code
 
 
-def mixFlesh(canvas, random):
-    """Sheets of fat and strands of muscle in the flesh that no named organ takes."""
-    size = [max(2, int(n * canvas.spacing / random.uniform(8, 16))) for n in canvas.tissues.shape]
-    rough = torch.from_numpy(random.normal(0, 1, (1, 1, *size)).astype(np.float32))
-    noise = functional.interpolate(rough, size=canvas.tissues.shape, mode="trilinear", align_corners=True)[0, 0].numpy()
-    flesh = canvas.tissues == Tissues.SOFT_TISSUE
-    canvas.tissues[flesh & (np.abs(noise) < random.uniform(0, 0.15))] = Tissues.FAT
-    canvas.tissues[flesh & (noise > random.uniform(0.4, 1.0))] = Tissues.MUSCLE
-
-
-def _course(spine, levels, x, y, random):
+def _course(spine: Spine, levels: Sequence[str], x: Iterable[float], y: Iterable[float],
+            random: np.random.Generator) -> Array:
     """Points at local (x, y) of the levels, one pair a level, with slight scatter."""
     points = [spine.point(level, [a, b, 0]) for level, a, b in zip(levels, x, y, strict=True)]
     return np.array(points) + random.normal(0, 1.0, (len(points), 3)) * [1, 1, 0]
 
 
-def _fillMuscles(canvas, spine, head, random):
+def _fillMuscles(canvas: Canvas, spine: Spine, head: Head, random: np.random.Generator) -> None:
     scale = spine.individual.scale
     strength = random.uniform(0.85, 1.2)
     wobble = randomWobble(random, 0.7, 25)
@@ -141,7 +136,7 @@ def _fillMuscles(canvas, spine, head, random):
             if first == "C1":
                 # From the skull.
                 points[0] = head.world([side * min(x, 32), max(y[0] + 12, 30), -8])
-            _fillMuscle(canvas, points, radius * strength * scale, (flat, 1, 1), wobble)
+            fillMuscle(canvas, points, radius * strength * scale, (flat, 1, 1), wobble)
         levels = NECK[2:]
         spread = np.interp(range(len(levels)), [0, 4, 6, 8, 11], [12, 26, 48, 60, 45]) * side * scale
         depth = np.interp(range(len(levels)), [0, 3, 6, 11], [50, 50, 56, 60]) * scale
@@ -149,23 +144,16 @@ def _fillMuscles(canvas, spine, head, random):
         levels = NECK[:10]
         points = _course(spine, levels, [side * 8.5 * scale] * 10,
                          [-23 if level == "C1" else -spine.sizes[level].depth / 2 - 2 for level in levels], random)
-        _fillMuscle(canvas, points, 3.2, (1.6, 1, 1), wobble, fat=0.6)
+        fillMuscle(canvas, points, 3.2, (1.6, 1, 1), wobble, fat=0.6)
         mastoid, notch = head.world([side * 56, 14, -12]), manubriumTop(spine)
         middle = (mastoid + notch) / 2 + [side * 14, -4, 4]
         points = np.array([mastoid, middle, notch + [side * 14, -4, 6]])
-        _fillMuscle(canvas, points, np.array([8, 8.5, 5.5]) * strength * scale, (0.9, 1.3, 1), wobble)
+        fillMuscle(canvas, points, np.array([8, 8.5, 5.5]) * strength * scale, (0.9, 1.3, 1), wobble)
     for points in trapezius:
-        _fillMuscle(canvas, points, 4.5 * strength, (4, 1, 1), wobble, fat=1.5)
+        fillMuscle(canvas, points, 4.5 * strength, (4, 1, 1), wobble, fat=1.5)
 
 
-def _fillMuscle(canvas, points, radii, stretch, wobble, fat=1.2):
-    """A muscle in its fat plane."""
-    canvas.fill(smoothTube(points, np.asarray(radii) + fat, stretch, 2), Tissues.FAT, wobble=wobble,
-                over=FLESH)
-    canvas.fill(smoothTube(points, radii, stretch, 2), Tissues.MUSCLE, wobble=wobble, over=FLESH)
-
-
-def _fillVessels(canvas, spine, head, random):
+def _fillVessels(canvas: Canvas, spine: Spine, head: Head, random: np.random.Generator) -> None:
     scale = spine.individual.scale
     for side in (-1, 1):
         levels = NECK[:10]
@@ -184,7 +172,7 @@ def _fillVessels(canvas, spine, head, random):
         canvas.fill(smoothTube(course, random.uniform(1.6, 2.5)), Tissues.VESSEL, over=FLESH)
 
 
-def _fillThroat(canvas, spine, head, random):
+def _fillThroat(canvas: Canvas, spine: Spine, head: Head, random: np.random.Generator) -> None:
     scale = spine.individual.scale
     swollen = random.uniform(0.75, 1.25)
     levels = list(PREVERTEBRAL)
@@ -211,7 +199,7 @@ def _fillThroat(canvas, spine, head, random):
         canvas.fill(smoothTube(gullet[1:4], 1.8, (1.6, 1, 1)), Tissues.AIRWAY, over=FLESH)
 
 
-def _fillLarynx(canvas, points, scale, random):
+def _fillLarynx(canvas: Canvas, points: Array, scale: float, random: np.random.Generator) -> None:
     """Vocal cords, epiglottis, soft palate and, in some, ossified cartilage."""
     cords, fourth, third = points[4], points[3], points[2]
     if random.random() < 0.7:
@@ -226,14 +214,14 @@ def _fillLarynx(canvas, points, scale, random):
         canvas.fill(smoothTube(ring, 1.5, (1, 1, 3)), Tissues.BONE, over=FLESH)
 
 
-def _fillThyroid(canvas, points, scale, random):
+def _fillThyroid(canvas: Canvas, points: Array, scale: float, random: np.random.Generator) -> None:
     trachea = points[6]
     size = scale * random.uniform(0.8, 1.35)
     lobes = [Blob(trachea + [side * 15, -2, 4], (7 * size, 8 * size, 19 * size)) for side in (-1, 1)]
     canvas.fill([*lobes, Blob(trachea + [0, -11, -2], (12, 3 * size, 7))], Tissues.THYROID, over=FLESH)
 
 
-def _fillLungs(canvas, spine, random):
+def _fillLungs(canvas: Canvas, spine: Spine, random: np.random.Generator) -> None:
     apex = random.uniform(-14, 6)
     lungs = []
     for side in (-1, 1):
@@ -242,7 +230,7 @@ def _fillLungs(canvas, spine, random):
     canvas.fill(lungs, Tissues.LUNG, over=FLESH, wobble=randomWobble(random, 1.0, 40))
 
 
-def _fillTable(canvas, head, random):
+def _fillTable(canvas: Canvas, head: Head, random: np.random.Generator) -> None:
     """A table top, flat or hollow-ground, solid or of two skins, and in some a head rest."""
     if random.random() < 0.15:
         return

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from CervicalSpineDetectionLib.Phantom import VertebraShapes
 from CervicalSpineDetectionLib.Phantom.Morphometry import Degeneration, Individual, VertebraSize
 from CervicalSpineDetectionLib.Phantom.Shapes import Frame, rotation
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
 NECK_LEVELS = SPINE_LEVELS[:15]  # C1 to T8, what the canvas of a neck can hold
@@ -36,33 +38,33 @@ class Spine:
     sizes: dict[str, VertebraSize]
     wear: dict[str, Degeneration]
     frames: dict[str, Frame]
-    headTurn: np.ndarray
+    headTurn: Array
 
-    def point(self, level, local):
+    def point(self, level: str, local: ArrayLike) -> Array:
         """A point of a level's frame, anatomy mm."""
         return self.frames[level].toWorld(local)
 
-    def front(self, level):
+    def front(self, level: str) -> Array:
         """Middle of the front of a vertebra, anatomy mm."""
         if level == "C1":
             return self.point("C1", [0, -self.individual.atlas.depth / 2, 0])
         depth = SACRAL_SIZE[0] * self.individual.scale if level == "S1" else self.sizes[level].depth
         return self.point(level, [0, -depth / 2, 0])
 
-    def canal(self, level):
+    def canal(self, level: str) -> Array:
         """Middle of a vertebral foramen, anatomy mm."""
         if level == "C1":
             # The back third of the ring belongs to the cord, the front one to the dens (rule of Steel).
             return self.point("C1", [0, 6.5, 0])
         return self.point(level, VertebraShapes.canalMiddle(self.sizes[level]))
 
-    def distanceAbove(self, level):
+    def distanceAbove(self, level: str) -> float:
         """mm between the middles of a body, C3 or lower, and of the one above."""
         upper = SPINE_LEVELS[SPINE_LEVELS.index(level) - 1]
         return float(np.linalg.norm(self.frames[level].origin - self.frames[upper].origin))
 
 
-def randomSpine(individual, random):
+def randomSpine(individual: Individual, random: np.random.Generator) -> Spine:
     """Place a person's vertebrae: lordotic, straight or kyphotic, upright or leaning.
 
     Angles follow the usual radiographic ranges: T1 slope about 25 (10 to 40) degrees, C2-C7 lordosis about 10 to 15
@@ -101,7 +103,7 @@ def randomSpine(individual, random):
     return Spine(individual, sizes, individual.wear, frames, headTurn)
 
 
-def _flexions(random):
+def _flexions(random: np.random.Generator) -> Array:
     """Degrees for C2 to T8; negative leans forward."""
     slope = np.clip(random.normal(24, 7), 8, 40)
     # A steeper T1 goes with more lordosis, which keeps the head above the chest.
@@ -114,7 +116,7 @@ def _flexions(random):
     return np.concatenate([cervical, thoracic]) + random.normal(0, 1.2, 14)
 
 
-def _lowerFlexions(last, random):
+def _lowerFlexions(last: float, random: np.random.Generator) -> Array:
     """Degrees for T9 to L5 and S1.
 
     :param last: that of T8.
@@ -126,7 +128,7 @@ def _lowerFlexions(last, random):
     return last + np.cumsum(np.concatenate([kyphosis, lordosis])) + random.normal(0, 1.2, len(kyphosis) + len(lordosis))
 
 
-def _upperTurns(axisFlexion, axisTurn, random):
+def _upperTurns(axisFlexion: float, axisTurn: Array, random: np.random.Generator) -> tuple[Array, Array]:
     """Rotations of C1 and the head: they level the gaze, each joint within its range."""
     missing = np.degrees(-axisFlexion) + random.normal(0, 9)
     nod = np.radians([np.clip(0.35 * missing + random.normal(-2, 3), -12, 12),
@@ -135,7 +137,7 @@ def _upperTurns(axisFlexion, axisTurn, random):
     return atlas, atlas @ rotation(nod[1], *np.radians(random.normal(0, [1.5, 1.5])))
 
 
-def _atlasFrame(individual, axis, axisFrame, turn):
+def _atlasFrame(individual: Individual, axis: VertebraSize, axisFrame: Frame, turn: Array) -> Frame:
     """C1 about the dens."""
     atlas = individual.atlas
     _, tip = VertebraShapes.dens(axis, atlas)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 AIR = 0
 # 1 to 24 are C1 to L5: place in ``Levels.SPINE_LEVELS`` + 1.
@@ -43,4 +44,4 @@ class TissueMap:
     """
 
     tissues: sitk.Image
-    centres: dict[str, np.ndarray]
+    centres: dict[str, Array]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from CervicalSpineDetectionLib.Phantom.Shapes import Bar, smoothTube, tube
-from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS
+from CervicalSpineDetectionLib.Phantom.Spine import NECK_LEVELS, Spine
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # Courses of the ribs from head to cartilage in the frame of their vertebra (x for the left side, mm).
 FIRST_RIB = [(13, 6, 6), (27, 15, 5), (41, 20, 4), (56, 10, -4), (60, -15, -16), (48, -42, -30), (30, -58, -38)]
@@ -13,14 +14,13 @@ SECOND_RIB = [(14, 8, 7), (28, 18, 5), (44, 26, 1), (70, 20, -12), (88, -8, -30)
 LOWER_RIB = [(14, 9, 7), (28, 21, 5), (44, 30, 0), (74, 28, -16), (98, 0, -38), (102, -45, -62)]
 
 
-def ribShapes(spine, random):
+def ribShapes(spine: Spine, random: np.random.Generator) -> list[Bar]:
     """Ribs 1 to 8 and cervical ribs, anatomy mm."""
-    shapes = []
+    shapes: list[Bar] = []
     scale = spine.individual.scale
     for level in NECK_LEVELS[7:]:
-        course = {"T1": FIRST_RIB, "T2": SECOND_RIB}.get(level, LOWER_RIB)
         size = spine.sizes[level]
-        course = np.array(course, float) * scale
+        course = np.array({"T1": FIRST_RIB, "T2": SECOND_RIB}.get(level, LOWER_RIB), float) * scale
         # The head sits at the upper edge of the body, the tubercle in front of the tip of the transverse process.
         course[0, 0] = size.upperWidth / 2 + 2.0
         course[1] = [size.transverseWidth * 0.37, size.depth / 2 + 6, 5]
@@ -32,18 +32,18 @@ def ribShapes(spine, random):
     for side, length in zip((-1, 1), spine.individual.cervicalRib, strict=True):
         if length:
             wide = spine.sizes["C7"].transverseWidth / 2
-            course = [(side * (wide - 1), 4, 0), (side * (wide + 0.5 * length), 2, -0.3 * length),
-                      (side * (wide + 0.5 * length), -0.6 * length, -0.7 * length)]
-            shapes += smoothTube(spine.point("C7", course), 3.0)
+            bend = [(side * (wide - 1), 4, 0), (side * (wide + 0.5 * length), 2, -0.3 * length),
+                    (side * (wide + 0.5 * length), -0.6 * length, -0.7 * length)]
+            shapes += smoothTube(spine.point("C7", bend), 3.0)
     return shapes
 
 
-def manubriumTop(spine):
+def manubriumTop(spine: Spine) -> Array:
     """Jugular notch in anatomy mm: at the height of T2/T3, about 50 mm in front."""
     return spine.front("T2") + np.array([0, -50, -8]) * spine.individual.scale
 
 
-def shoulderShapes(spine, random):
+def shoulderShapes(spine: Spine, random: np.random.Generator) -> list[Bar]:
     """Clavicles, manubrium and scapulae, anatomy mm."""
     notch = manubriumTop(spine)
     shapes = [Bar(notch + [0, 2, -4], notch + [0, -8, -60], 6, 6, (3.5, 1, 1))]

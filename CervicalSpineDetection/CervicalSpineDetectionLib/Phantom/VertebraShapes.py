@@ -6,15 +6,21 @@ the two arches; C2: the body below the dens).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, smoothTube, tube
+from CervicalSpineDetectionLib.Phantom.Morphometry import AtlasSize, Degeneration, VertebraSize
+from CervicalSpineDetectionLib.Phantom.Shapes import Bar, Blob, Shape, smoothTube, tube
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # Facets of the subaxial joints descend towards posterior by about 45 degrees (Panjabi et al., Spine 1993; 18: 1298).
 FACET_SLOPE = 1.0
 FORAMEN_RADIUS = 2.9
+
+Solid: TypeAlias = tuple[Sequence[Shape], Sequence[Shape]]  # shapes, less holes
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,12 @@ class Body:
     slope: float
     concavity: float
 
-    def bounds(self):
+    def bounds(self) -> tuple[Array, Array]:
         half = np.array([max(self.upperWidth, self.lowerWidth), self.depth, self.height + abs(self.slope) * self.depth])
         half = half / 2
         return -half - [0, 0, self.lip], half + [0, 0, self.uncus]
 
-    def contains(self, x, y, z):
+    def contains(self, x: Array, y: Array, z: Array) -> Array:
         height = np.clip(z / self.height + 0.5, 0, 1)
         waist = 1 - 0.36 * height * (1 - height)
         u = np.abs(x) / ((self.lowerWidth + (self.upperWidth - self.lowerWidth) * height) * waist / 2)
@@ -58,7 +64,8 @@ class Body:
         return (outline < 1) & (z < top) & (z > bottom)
 
 
-def subaxialShapes(size, wear, above, level, random):
+def subaxialShapes(size: VertebraSize, wear: Degeneration, above: float, level: str,
+                   random: np.random.Generator) -> Solid:
     """C3 to C7.
 
     :param size: the vertebra's ``VertebraSize``.
@@ -68,11 +75,11 @@ def subaxialShapes(size, wear, above, level, random):
     """
     below = size.height / 2 + size.disc + size.height / 2
     seventh = level == "C7"
-    shapes: list[object]
+    shapes: list[Shape]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=random.uniform(2.5, 4.5) - seventh,
                    lip=random.uniform(1, 2.8), slope=random.uniform(0.08, 0.2), concavity=random.uniform(0.3, 1.2))]
     shapes += _osteophytes(size, wear, random)
-    holes = []
+    holes: list[Shape] = []
     gap = 0.2 if wear.fused else random.uniform(0.6, 1.0)
     upper, lower = above / 2 - gap, -below / 2 + gap
     back = size.depth / 2 + size.canalDepth
@@ -94,15 +101,16 @@ def subaxialShapes(size, wear, above, level, random):
         foramen = np.array([side * foramenOffset(size), 2.0, 0])
         holes.append(Bar(foramen - [0, 0, 12], foramen + [0, 0, 12], FORAMEN_RADIUS, FORAMEN_RADIUS))
         shapes.append(Bar(pillar + [-side * 1.5, 3, -1.5], [side * 1.5, back + 2.5, -3], 2.5, 3.1, (1, 1, 2.3)))
-    shapes += _spinousProcess(size, level, [0, back + 2, -3], random)
+    shapes += _spinousProcess(size, level, np.array([0, back + 2, -3]), random)
     holes.append(_canal(size))
     return shapes, holes
 
 
-def thoracicShapes(size, wear, above, random):
+def thoracicShapes(size: VertebraSize, wear: Degeneration, above: float,
+                   random: np.random.Generator) -> Solid:
     """T1 to T12, without ribs. Parameters and result as ``subaxialShapes``."""
     below = size.height + size.disc
-    shapes: list[object]
+    shapes: list[Shape]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=0.5, lip=random.uniform(0, 1.2),
                    slope=random.uniform(-0.02, 0.08), concavity=random.uniform(0.3, 1.2))]
     shapes += _osteophytes(size, wear, random)
@@ -118,14 +126,15 @@ def thoracicShapes(size, wear, above, random):
         tip = np.array([side * (wide - 5), size.depth / 2 + 16, 3])
         shapes += tube([pillar + [0, 1, 1], tip], [4.6, 4.6], (1, 1, 1.2))
         shapes.append(Bar(pillar + [-side * 1.5, 3, -2], [side * 2, back + 3, -4], 3.2, 3.6, (1, 1, 2.8)))
-    shapes += _spinousProcess(size, "T", [0, back + 2, -5], random)
+    shapes += _spinousProcess(size, "T", np.array([0, back + 2, -5]), random)
     return shapes, [_canal(size)]
 
 
-def lumbarShapes(size, wear, above, random):
+def lumbarShapes(size: VertebraSize, wear: Degeneration, above: float,
+                 random: np.random.Generator) -> Solid:
     """L1 to L5. Parameters and result as ``subaxialShapes``."""
     below = size.height + size.disc
-    shapes: list[object]
+    shapes: list[Shape]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=0.3, lip=random.uniform(0, 1.0),
                    slope=random.uniform(-0.02, 0.04), concavity=random.uniform(0.8, 2.4))]
     shapes += _osteophytes(size, wear, random)
@@ -144,14 +153,15 @@ def lumbarShapes(size, wear, above, random):
         shapes += tube([middle + [side * 2, -3, 2], [side * (size.pillarOffset + 9), size.depth / 2 + 4, 3], tip],
                        [5.0, 3.4, 3.4], (1, 1, 1.5))
         shapes.append(Bar(middle + [-side * 1.5, 3, -3], [side * 2, back + 3, -7], 3.4, 3.8, (1, 1, 2.6)))
-    shapes += _spinousProcess(size, "L", [0, back + 3, -6], random)
+    shapes += _spinousProcess(size, "L", np.array([0, back + 3, -6]), random)
     return shapes, [_canal(size)]
 
 
-def axisShapes(size, atlas, wear, random):
+def axisShapes(size: VertebraSize, atlas: AtlasSize, wear: Degeneration,
+               random: np.random.Generator) -> Solid:
     """C2. Parameters and result as ``subaxialShapes``; ``atlas`` is the ``AtlasSize``."""
     below = size.height / 2 + size.disc + 7
-    shapes: list[object]
+    shapes: list[Shape]
     shapes = [Body(size.upperWidth, size.lowerWidth, size.depth, size.height, uncus=0.0, lip=random.uniform(2, 3.5),
                    slope=random.uniform(0.02, 0.12), concavity=0.3)]
     base, tip = dens(size, atlas)
@@ -159,7 +169,7 @@ def axisShapes(size, atlas, wear, random):
                    [atlas.densWidth * 0.62, atlas.densWidth * 0.5, atlas.densWidth * 0.53, atlas.densWidth * 0.42],
                    (1, atlas.densDepth / atlas.densWidth, 1))
     back = size.depth / 2 + size.canalDepth
-    holes = []
+    holes: list[Shape] = []
     for side in (-1, 1):
         # Superior facet: a shoulder that slopes down laterally.
         mass = np.array([side * 15.5, 4.5, size.height * 0.22]) + random.normal(0, 0.4, 3)
@@ -169,34 +179,35 @@ def axisShapes(size, atlas, wear, random):
         lower = -below - pillar[2] + random.uniform(0.6, 1.0)
         shapes.append(_pillar(pillar, 6, 5.2, 5, min(lower + 3.0, -6.0), FACET_SLOPE))
         wide = size.transverseWidth / 2 * random.normal(1, 0.02)
-        tip = [side * (wide - 2), 7, -6]
+        tip = np.array([side * (wide - 2), 7, -6])
         shapes += tube([mass + [0, 0, -3], [side * (wide - 4), 4, -4], tip], [3.2, 2.2, 2.2])
         shapes += tube([pillar, tip], [3.2, 2.0])
         foramen = np.array([side * 20.5, 5.5, -2])
         holes.append(Bar(foramen + [-side * 2, 1, -10], foramen + [side * 3, 0, 6], 2.4, 2.4))
         shapes.append(Bar(pillar + [-side * 1, 2, 2], [side * 2, back + 3, -4], 3.2, 3.6, (1, 1, 1.9)))
-    shapes += _spinousProcess(size, "C2", [0, back + 3, -5], random)
+    shapes += _spinousProcess(size, "C2", np.array([0, back + 3, -5]), random)
     shapes += _osteophytes(size, wear, random)
     holes.append(_canal(size))
     return shapes, holes
 
 
-def foramenOffset(size):
+def foramenOffset(size: VertebraSize) -> float:
     """From the midline to the middle of a transverse foramen, C3 to C7, mm."""
     return size.upperWidth / 2 + 4.2
 
 
-def dens(size, atlas):
+def dens(size: VertebraSize, atlas: AtlasSize) -> tuple[Array, Array]:
     """Base and tip of the dens in C2's frame, each of shape (3,), mm."""
     base = np.array([0, -0.5, size.height / 2])
     return base, base + [0, 1.0, atlas.densHeight]
 
 
-def atlasShapes(atlas, random):
+def atlasShapes(atlas: AtlasSize, random: np.random.Generator) -> Solid:
     """C1. :return: (shapes, holes) as ``subaxialShapes``."""
     front, back = -atlas.depth / 2, atlas.depth / 2
     mass = np.array([atlas.massOffset, -5.0, 0.0])
-    shapes, holes = [], []
+    shapes: list[Shape] = []
+    holes: list[Shape] = []
     archHeight = random.uniform(1.6, 2.1)
     thickness = 3.0
     ring = []
@@ -222,23 +233,23 @@ def atlasShapes(atlas, random):
     return shapes, holes
 
 
-def atlasInnerFront(atlas):
+def atlasInnerFront(atlas: AtlasSize) -> float:
     """y of the back of the anterior arch in C1's frame, mm."""
     return -atlas.depth / 2 + 6.0
 
 
-def canalMiddle(size):
+def canalMiddle(size: VertebraSize) -> Array:
     """Middle of the vertebral foramen in the local frame, shape (3,), mm."""
     return np.array([0, size.depth / 2 + size.canalDepth / 2, 0])
 
 
-def _canal(size):
+def _canal(size: VertebraSize) -> Bar:
     middle = canalMiddle(size)
     radius = size.canalDepth / 2 - 0.3
     return Bar(middle - [0, 0, 8], middle + [0, 0, 8], radius, radius, (size.canalWidth / size.canalDepth, 1, 1))
 
 
-def _pillar(middle, halfWidth, halfDepth, upper, lower, slope):
+def _pillar(middle: Array, halfWidth: float, halfDepth: float, upper: float, lower: float, slope: float) -> Blob:
     """Articular pillar: a block between two facets that descend towards posterior."""
     centre = middle + [0, 0, (upper + lower) / 2]
     # A superellipsoid falls short of its corners: 6 % more height brings the facets to their places.
@@ -246,7 +257,7 @@ def _pillar(middle, halfWidth, halfDepth, upper, lower, slope):
     return Blob(centre, axes, 2)
 
 
-def _spinousProcess(size, level, root, random):
+def _spinousProcess(size: VertebraSize, level: str, root: Array, random: np.random.Generator) -> list[Bar]:
     drop = np.tan(np.radians(size.spinousDrop))
     # A stream of its own: all else of the phantoms stays as it was. The tips of bifid processes are often far apart and
     # differ in length (Duray et al. 1999, J Forensic Sci 44(5):937-944).
@@ -269,7 +280,7 @@ def _spinousProcess(size, level, root, random):
     return tube([root, middle, end - [0, 3, 0]], thick, (1, 1, 1.9))
 
 
-def _osteophytes(size, wear, random):
+def _osteophytes(size: VertebraSize, wear: Degeneration, random: np.random.Generator) -> list[Blob]:
     """Beaks at the front and back margins of the endplates, towards the discs."""
     shapes = []
     if wear.osteophyte < 0.7:

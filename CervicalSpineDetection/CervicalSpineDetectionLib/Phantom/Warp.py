@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
+
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 COARSE_MM = 8.0
 
@@ -24,14 +27,14 @@ class Posture:
     :param elastic: mm, standard deviation of the smooth local change.
     """
 
-    flexion: np.ndarray
-    lateralBend: np.ndarray
-    twist: np.ndarray
-    scale: np.ndarray
+    flexion: Array
+    lateralBend: Array
+    twist: Array
+    scale: Array
     elastic: float
 
 
-def randomPosture(random):
+def randomPosture(random: np.random.Generator) -> Posture:
     """A posture as necks are held in CT scanners, from neutral to strongly flexed, extended or turned."""
     return Posture(
         flexion=random.normal(0, [0.22, 0.16, 0.07, 0.04]),
@@ -42,7 +45,8 @@ def randomPosture(random):
     )
 
 
-def warpLabels(labels, spacing, pivot, posture, shape, random, part=(slice(None),) * 3):
+def warpLabels(labels: Array, spacing: float, pivot: Array, posture: Posture, shape: tuple[int, int, int],
+               random: np.random.Generator, part: Sequence[slice] = (slice(None),) * 3) -> Array:
     """Sample a label volume as the posture holds it.
 
     :param labels: uint8, shape (x, y, z) along LPS, isotropic.
@@ -70,7 +74,7 @@ def warpLabels(labels, spacing, pivot, posture, shape, random, part=(slice(None)
     return functional.grid_sample(volume, grid, mode="nearest", align_corners=True)[0, 0].byte().numpy()
 
 
-def _straighten(points, posture):
+def _straighten(points: Array, posture: Posture) -> Array:
     """Coordinates of points (mm, about the neck's middle) in the straight source anatomy.
 
     The neck's axis is the curve that starts in the middle and follows the turned cranio-caudal direction; each point
@@ -93,7 +97,7 @@ def _straighten(points, posture):
     return local
 
 
-def _frames(heights, posture):
+def _frames(heights: Array, posture: Posture) -> Array:
     """Rotation matrices, shape (n, 3, 3), columns the turned x, y, z axes at each height."""
     u = heights / 80
     # Beyond the neck the head and the chest turn no further.
@@ -102,7 +106,7 @@ def _frames(heights, posture):
         posture.flexion, posture.lateralBend, posture.twist))
     one, zero = np.ones_like(u), np.zeros_like(u)
 
-    def matrix(rows):
+    def matrix(rows: Sequence[Sequence[Array]]) -> Array:
         return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
     cx, sx, cy, sy, cz, sz = (f(a) for a in (flexion, lateral, twist) for f in (np.cos, np.sin))
@@ -112,7 +116,7 @@ def _frames(heights, posture):
     return aboutX @ aboutY @ aboutZ
 
 
-def _smoothNoise(shape, amplitude, random):
+def _smoothNoise(shape: Sequence[int], amplitude: float, random: np.random.Generator) -> Array:
     small = torch.from_numpy(random.normal(0, amplitude, (1, 3, *(max(2, n // 4) for n in shape)))).float()
     noise = functional.interpolate(small, size=tuple(shape), mode="trilinear", align_corners=True)
     return noise[0].movedim(0, -1).numpy()

@@ -12,10 +12,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Phantom import SoftTissue, Tissues
+from CervicalSpineDetectionLib.Phantom.Flesh import FLESH, mixFlesh
 from CervicalSpineDetectionLib.Phantom.Morphometry import MEAN_SIZES, AtlasSize, Degeneration, Individual
 from CervicalSpineDetectionLib.Phantom.Shapes import Canvas, Frame, rotation, smoothTube
 from CervicalSpineDetectionLib.Phantom.Spine import Spine
-from CervicalSpineDetectionLib.Phantom.Torso import FLESH, Torso
+from CervicalSpineDetectionLib.Phantom.Torso import Torso
+from CervicalSpineDetectionLib.Phantom.TorsoBones import fillBones
+from CervicalSpineDetectionLib.Phantom.TorsoOrgans import fillOrgans
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraCentres
 
@@ -199,12 +202,12 @@ def withTrunk(anatomy, random, middle, height):
     SoftTissue.fillSlices(canvas, outline, Tissues.SKIN, 0.0, (Tissues.AIR,))
     SoftTissue.fillSlices(canvas, outline, Tissues.FAT, skin, (Tissues.AIR, Tissues.SKIN))
     SoftTissue.fillSlices(canvas, outline, Tissues.SOFT_TISSUE, soft, (Tissues.AIR, Tissues.SKIN, Tissues.FAT))
-    SoftTissue.mixFlesh(canvas, random)
-    torso.fillSoft(canvas, random)
+    mixFlesh(canvas, random)
+    fillOrgans(torso, canvas, random)
     canvas.fill(smoothTube([spine.canal(level) for level in SPINE_LEVELS[1:]], 8.5, (1.3, 1, 1)), Tissues.SPINAL_CANAL,
                 over=FLESH)
     solid = (*range(Tissues.FIRST_VERTEBRA, Tissues.LAST_VERTEBRA + 1), Tissues.DISC, Tissues.BONE)
-    torso.fillBones(canvas, random, solid, FIRST_MADE_RIB)
+    fillBones(torso, canvas, random, solid, FIRST_MADE_RIB)
     top = corner[2] + (tissues.shape[2] - 1) * spacing
     centres = {level: centre for level, centre in anatomy.centres.items() if corner[2] < centre[2] < top}
     return Tissues.TissueMap(_imageOf(tissues, spacing, corner), centres)

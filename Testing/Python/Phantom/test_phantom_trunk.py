@@ -8,7 +8,8 @@ from CervicalSpineDetectionLib.Phantom import Tissues
 from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
 from CervicalSpineDetectionLib.Phantom.Morphometry import MEAN_SIZES, randomIndividual
 from CervicalSpineDetectionLib.Phantom.Spine import randomSpine
-from CervicalSpineDetectionLib.Phantom.Torso import RIB_DROP, Torso
+from CervicalSpineDetectionLib.Phantom.Torso import Torso
+from CervicalSpineDetectionLib.Phantom.TorsoBones import RIB_DROP, ribs
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
 TRUNK = SPINE_LEVELS[7:]
@@ -111,7 +112,7 @@ def test_eachThoracicVertebraBearsAPairOfRibs():
     random = np.random.default_rng(3)
     made = spine(3)
     torso = Torso(made, random)
-    bones, _ = torso._ribs(random, 1)
+    bones, _ = ribs(torso, random, 1)
     starts = np.array([bone.start for bone in bones])
     for number in range(1, len(RIB_DROP) + 1):
         size = made.sizes[f"T{number}"]
