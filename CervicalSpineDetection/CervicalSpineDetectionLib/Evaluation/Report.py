@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,7 @@ def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Any], negatives: Sequ
     figures["intervals"] = {name: limits for name, limits in intervals(cases, summary).items()
                             if name not in ("cases", "levels")}
     figures["reliability"] = reliability(cases)
-    figures["slices"] = {variant: sliceFigures([statistics[variant] for statistics in slices])
-                         for variant in (slices[0] if slices else ())}
+    figures["slices"] = sliceFigures(slices) if slices else {}
     figures["negatives"] = negativeFigures(negatives)
     figures["perCase"] = [caseFigures(case) for case in cases]
     return figures
@@ -52,14 +52,23 @@ def caseFigures(case: CaseScore) -> dict[str, Any]:
     )}, "allLevelsRight": case.isRight(VERSE_RADIUS_MM), "falseLevels": case.falseLevels}
 
 
-def sliceFigures(statistics: Sequence[Any]) -> dict[str, Any]:
-    """Average precision and its intervals."""
-    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import averagePrecision
+def sliceFigures(slices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Average precision of each variant, with intervals for the main ones.
+
+    :param slices: as for ``figuresOf``, not empty.
+    """
+    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import VARIANTS, averagePrecision
 
     def means(drawn):
         return {name: value for name, value in averagePrecision(drawn).items() if name.startswith("mAP")}
 
-    return {**averagePrecision(statistics), "intervals": intervals(statistics, means, SLICE_RESAMPLES)}
+    figures = {}
+    for variant in slices[0]:
+        statistics = [case[variant] for case in slices]
+        figures[variant] = averagePrecision(statistics)
+        if variant in VARIANTS:
+            figures[variant]["intervals"] = intervals(statistics, means, SLICE_RESAMPLES)
+    return figures
 
 
 def negativeFigures(negatives: Sequence[Any]) -> dict[str, Any]:
@@ -164,12 +173,18 @@ def table(figures: Mapping[str, Any]) -> list[str]:
         edge, limits = figures["edges"][side], figures["intervals"].get("edgeErrorMedian")
         row(f"edge error {side}, median (bias {edge['bias']:+.1f})", edge["medianAbsolute"], limits and limits[i],
             millimetres)
-    for variant, name in (("detector", "slices, detector"), ("afterFusion", "slices, after fusion")):
-        for key in ("mAP50", "mAP50-95") if variant in figures["slices"] else ():
-            entry = figures["slices"][variant]
-            row(f"{key}, {name}", entry[key], entry["intervals"][key], fraction)
+    for variant, entry in figures["slices"].items():
+        for key in ("mAP50", "mAP50-95"):
+            row(f"{key}, slices, {_variantText(variant)}", entry[key], entry.get("intervals", {}).get(key), fraction)
     return lines + _classLines(figures["slices"]) + _reliabilityLines(figures["reliability"]) + _negativeLines(
         figures["negatives"])
+
+
+def _variantText(variant):
+    area = re.search(r"[0-9]+", variant)
+    if area:
+        return f"truth from {area[0]} mm2"
+    return "after fusion" if variant == "afterFusion" else variant
 
 
 def _classLines(slices):

@@ -5,6 +5,10 @@ suppression; a box stands for every class it scores above ``MINIMUM_SCORE``, as 
 and parts of slices that the detector leaves out for speed have none and their true boxes count as missed.
 "afterFusion": the boxes of the vertebrae the level chain named, each of one class, its settled level, scored by the
 box's best class score times the level's confidence.
+
+A third set shows how far the figures hang on where a person would stop drawing: the detector's boxes against truth
+without those vertebrae of which a slice shows less than 40 or 80 mm2. A box on one that was left out is neither a hit
+nor false, as in COCO's evaluation, where such truth is ignored.
 """
 
 from __future__ import annotations
@@ -27,11 +31,13 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_N
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import importUltralytics
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2, boxesInSlice, middlesOf
 
 MINIMUM_SCORE = 0.01
 IOU_THRESHOLDS = torch.linspace(0.5, 0.95, 10)
 VARIANTS = ("detector", "afterFusion")
+# Of a vertebra in a slice, mm2; "detector" itself draws from ``MINIMUM_AREA_MM2`` on.
+LARGER_AREAS_MM2 = (40, 80)
 
 
 @dataclass(frozen=True)
@@ -75,21 +81,35 @@ def scoreSlices(image: sitk.Image, labels: sitk.Image, detector: Any) -> dict[st
     :param image: sitk CT.
     :param labels: sitk label map of it, codes as in ``Levels.SPINE_LEVELS``, any grid.
     :param detector: a ``Detector.SliceDetector``.
-    :return: name of the variant -> SliceStatistics.
+    :return: name of the variant -> SliceStatistics; besides ``VARIANTS`` those of ``areaVariant``.
     """
     volume, slices, _ = slicesFor(image, detector)
     detections = detector.detect(slices)
-    truth = trueBoxes(labels, volume)
-    return {"detector": matched([detectorBoxes(d) for d in detections], truth),
-            "afterFusion": matched(fusedBoxes(detections, volume), truth)}
+    truth, *larger = trueBoxes(labels, volume, (MINIMUM_AREA_MM2, *LARGER_AREAS_MM2))
+    found = [detectorBoxes(d) for d in detections]
+    statistics = {"detector": matched(found, truth), "afterFusion": matched(fusedBoxes(detections, volume), truth)}
+    for area, boxes in zip(LARGER_AREAS_MM2, larger, strict=True):
+        leftOut = [[box for box in all_ if box not in kept] for all_, kept in zip(truth, boxes, strict=True)]
+        statistics[areaVariant(area)] = matched(found, boxes, leftOut)
+    return statistics
 
 
-def trueBoxes(labels: sitk.Image, volume: SagittalVolume):
-    """Boxes of a label map on the slices of a SagittalVolume, see ``Truth.SliceBoxes.boxesInSlice``."""
+def areaVariant(area: float) -> str:
+    """Name of the variant whose truth leaves out what shows less than so many mm2."""
+    return f"detector{area}mm2"
+
+
+def trueBoxes(labels: sitk.Image, volume: SagittalVolume,
+              minimumAreas: Sequence[float]) -> list[list[list[tuple[Any, ...]]]]:
+    """Boxes of a label map on the slices of a SagittalVolume, see ``Truth.SliceBoxes.boxesInSlice``.
+
+    :return: for each area a list of boxes for each slice.
+    """
     levels = resampleLabels(labels, volume)
     xs = volume.origin[0] + np.arange(len(levels)) * volume.sliceSpacing
     middles = middlesOf(levels, xs, volume.pixelSize)
-    return [boxesInSlice(level, x, middles, volume.pixelSize) for level, x in zip(levels, xs, strict=True)]
+    return [[boxesInSlice(level, x, middles, volume.pixelSize, area) for level, x in zip(levels, xs, strict=True)]
+            for area in minimumAreas]
 
 
 def detectorBoxes(detections: SliceDetections) -> Array:
@@ -113,14 +133,19 @@ def fusedBoxes(detections: Sequence[SliceDetections], volume: SagittalVolume) ->
     return [np.array(row, float).reshape(-1, 6) for row in rows]
 
 
-def matched(predictions: Sequence[Array], truth: Sequence[Sequence[Any]]) -> SliceStatistics:
+def matched(predictions: Sequence[Array], truth: Sequence[Sequence[Any]],
+            leftOut: Sequence[Sequence[Any]] | None = None) -> SliceStatistics:
     """Match boxes slice by slice as ultralytics' validator does.
 
     :param predictions: one array (n, 6) a slice: corners, score, class.
     :param truth: one list a slice of (class, firstColumn, firstRow, lastColumn, lastRow).
+    :param leftOut: the same of true boxes that need not be found, and may be.
     :return: SliceStatistics.
     """
     importUltralytics()
+    if leftOut is not None:
+        predictions = [_without(found, boxes, ignored)
+                       for found, boxes, ignored in zip(predictions, truth, leftOut, strict=True)]
     from ultralytics.engine.validator import BaseValidator
     from ultralytics.utils.metrics import box_iou
 
@@ -138,6 +163,19 @@ def matched(predictions: Sequence[Array], truth: Sequence[Sequence[Any]]) -> Sli
     all_ = np.concatenate(predictions)
     return SliceStatistics(np.concatenate(correct), all_[:, 4], all_[:, 5].astype(int),
                            np.array([box[0] for boxes in truth for box in boxes], int))
+
+
+def _without(found: Array, truth: Sequence[Any], leftOut: Sequence[Any]) -> Array:
+    """Predictions without those that stand for a box that was left out: of its class, nearest to it, and near it."""
+    if not leftOut or not len(found):
+        return found
+    from ultralytics.utils.metrics import box_iou
+
+    boxes = torch.tensor([*leftOut, *truth], dtype=torch.float32)
+    iou = box_iou(boxes[:, 1:], torch.from_numpy(found[:, :4]).float()).numpy()
+    iou[boxes[:, 0].numpy()[:, None] != found[:, 5]] = 0
+    nearest = iou.argmax(axis=0)
+    return found[(nearest >= len(leftOut)) | (iou.max(axis=0) < float(IOU_THRESHOLDS[0]))]
 
 
 def averagePrecision(statistics: Sequence[SliceStatistics]) -> dict[str, Any]:

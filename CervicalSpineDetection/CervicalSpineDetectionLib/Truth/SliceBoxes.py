@@ -24,13 +24,15 @@ MAXIMUM_RUN_GAP_MM = 4
 AXIS_BODY_FRACTION = 0.52
 
 
-def boxesInSlice(labels: Array, sliceX: float, middles: Mapping[int, float], pixelSize: float) -> list[tuple[Any, ...]]:
+def boxesInSlice(labels: Array, sliceX: float, middles: Mapping[int, float], pixelSize: float,
+                 minimumArea: float = MINIMUM_AREA_MM2) -> list[tuple[Any, ...]]:
     """Boxes of one sagittal slice.
 
     :param labels: uint8, shape (rows, columns), codes as in ``Levels.SPINE_LEVELS``; rows run down, columns run back.
     :param sliceX: LPS x of the slice in mm.
     :param middles: level code -> LPS x of the canal's middle in mm, see ``middlesOf``.
     :param pixelSize: mm.
+    :param minimumArea: mm2; of a vertebra of which the slice shows less nobody would draw a box.
     :return: list of (class, firstColumn, firstRow, lastColumn, lastRow), pixel edges; classes as in
         ``Detector.CLASS_NAMES``: the level or ``BELOW_CLASS``, and ``BODY_CLASS`` for a vertebral body, or the anterior
         arch of the atlas, which stands where its body would be.
@@ -38,7 +40,7 @@ def boxesInSlice(labels: Array, sliceX: float, middles: Mapping[int, float], pix
     boxes = []
     for code in np.unique(labels[(labels > 0) & (labels <= len(SPINE_LEVELS))]):
         mask = labels == code
-        if mask.sum() * pixelSize**2 < MINIMUM_AREA_MM2:
+        if mask.sum() * pixelSize**2 < minimumArea:
             continue
         boxes.append((min(int(code) - 1, BELOW_CLASS), *_extent(mask)))
         if abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:

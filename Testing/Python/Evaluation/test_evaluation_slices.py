@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from oracleDetector import OracleDetector, sliceDetections
 
 from CervicalSpineDetectionLib.Evaluation.SliceMetrics import (
@@ -64,6 +65,32 @@ def test_aBoxStandsForEveryClassItScores():
     rows = detectorBoxes(detections)
     assert sorted(map(tuple, rows[:, 4:])) == [(0.2, 3), (0.9, 2), (0.9, BODY_CLASS)]
     assert (rows[:2, :4] == [10, 10, 40, 30]).all()
+
+
+def test_aBoxOnTruthThatIsLeftOutIsNeitherAHitNorFalse():
+    sliver = (2, 60, 10, 64, 16)
+    onIt, elsewhere = [60, 10, 64, 17, 0.95, 2], [80, 10, 84, 16, 0.95, 2]
+    hit = [10, 10, 40, 30, 0.9, 2]
+    for extra, left in ((onIt, 1), (elsewhere, 2), ([*onIt[:5], 3], 2)):
+        result = matched([predictions(hit, extra)], [TRUTH[1]], [[sliver]])
+        assert len(result.scores) == left and result.correct[:, 0].sum() == 1
+    # Without the word that it is left out, it is false.
+    assert len(matched([predictions(hit, onIt)], [TRUTH[1]]).scores) == 2
+
+
+def test_truthFromALargerAreaLeavesOutTheLateralPartsAndNothingElse(neck):
+    image, labels = neck
+    voxels = sitk.GetArrayFromImage(labels)
+    for code in range(1, 8):
+        bottom = 155 - 18 * code
+        voxels[bottom : bottom + 5, 22:28, 4:10] = code  # 30 mm2 a slice, at the right side of every vertebra
+    thin = sitk.GetImageFromArray(voxels)
+    thin.CopyInformation(labels)
+    statistics = scoreSlices(image, thin, OracleDetector(image, thin))
+    counts = {name: len(entry.trueClasses) for name, entry in statistics.items()}
+    assert counts["detector"] > counts["detector40mm2"] >= counts["detector80mm2"] > 0
+    # What finds every box is as good whatever is left out.
+    assert averagePrecision([statistics["detector40mm2"]])["mAP50"] == pytest.approx(0.995, abs=0.006)
 
 
 class Shifted(OracleDetector):
