@@ -26,8 +26,9 @@ cervical-spine evaluate --windows --unlabelled cts/*.nii.gz --views 30 -o output
 def addArguments(parser):
     parser.add_argument("--cases", metavar="DIR",
                         help="folder of label maps NAME_labels.nii.gz (1 to 7 for C1 to C7, 8 to 19 for T1 to T12, "
-                             "20 to 24 for L1 to L5) beside their CTs NAME.nii.gz, or of JSON files with reference "
-                             "boxes")
+                             "20 to 24 for L1 to L5) beside their CTs NAME.nii.gz, of JSON files with reference "
+                             "boxes, or of centroids NAME_ctd.json beside CTs NAME.nii.gz or NAME_ct.nii.gz, as VerSe "
+                             "and TPTBox write them (a folder of VerSe with rawdata and derivatives does, too)")
     parser.add_argument("--phantoms", type=int, default=0, metavar="N", help="evaluate on N fresh phantoms")
     parser.add_argument("--region", default="neck", choices=REGIONS,
                         help="of the phantoms; in chest, abdomen and pelvis every cervical level found is false")

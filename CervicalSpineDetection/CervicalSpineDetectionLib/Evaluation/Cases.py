@@ -15,6 +15,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Evaluation.CentroidCases import (
+    CENTROIDS_SUFFIX,
+    caseName,
+    centroidFiles,
+    centroidReferences,
+    ctOfCentroids,
+)
 from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
@@ -51,20 +58,25 @@ def casesIn(folder: str | Path) -> Iterator[Case]:
     NAME.json: {"case", "image", "vertebrae": {level: {"min", "max", "centre"}}}, LPS mm, the image named relative to
     the folder's parent. Or NAME_labels.nii.gz, a label map (1 to 7 for C1 to C7, 8 to 19 for T1 to T12,
     20 to 24 for L1 to L5, as VerSe numbers them; 25 to 28 are not looked at) beside its CT NAME.nii.gz; NRRD and
-    MetaImage files do as well.
+    MetaImage files do as well. Or centroids, see ``CentroidCases``; where a case has a label map too, that one counts.
 
     :return: yields Case.
     :raises InputError: no such files, or one that can't be used.
     """
     folder = Path(folder)
-    boxes, maps = _filesIn(folder)
-    if not boxes and not maps:
-        raise InputError(f"{folder} holds no JSON files with reference boxes and no label maps "
-                         f"NAME{LABELS_SUFFIX}.nii.gz; give the folder that does.")
+    boxes, maps, centroids = _filesIn(folder)
+    if not boxes and not maps and not centroids:
+        raise InputError(f"{folder} holds no JSON files with reference boxes, no label maps "
+                         f"NAME{LABELS_SUFFIX}.nii.gz and no centroids NAME{CENTROIDS_SUFFIX}; give the folder that "
+                         "does.")
     for path in boxes:
         yield _boxCase(path)
     for path in maps:
         yield _labelCase(path)
+    for path in centroids:
+        image = readImage(ctOfCentroids(path))
+        references, slivers = centroidReferences(path, image)
+        yield Case(caseName(path), image, references, slivers=slivers)
 
 
 def countCases(folder: str | Path) -> int:
@@ -73,9 +85,11 @@ def countCases(folder: str | Path) -> int:
 
 
 def _filesIn(folder):
-    """JSON files with boxes, label maps."""
-    return (sorted(folder.glob("*.json")), sorted(
-        path for path in folder.glob(f"*{LABELS_SUFFIX}.*") if path.name.lower().endswith(IMAGE_SUFFIXES)))
+    """JSON files with boxes, label maps, JSON files with centroids."""
+    maps = sorted(path for path in folder.glob(f"*{LABELS_SUFFIX}.*") if path.name.lower().endswith(IMAGE_SUFFIXES))
+    labelled = {path.name[: path.name.rindex(LABELS_SUFFIX)] for path in maps}
+    boxes = sorted(path for path in folder.glob("*.json") if not path.name.endswith(CENTROIDS_SUFFIX))
+    return boxes, maps, [path for path in centroidFiles(folder) if caseName(path) not in labelled]
 
 
 def _boxCase(path):

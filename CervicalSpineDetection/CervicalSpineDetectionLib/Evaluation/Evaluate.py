@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -65,4 +66,5 @@ def _levelText(score):
     if not score.found:
         return f"{score.level} missed"
     taken = "" if score.nearest in (score.level, None) else f" (at {score.nearest})"
-    return f"{score.level} {score.centreError:.1f}mm {score.iou:.2f}{taken}"
+    overlap = "" if math.isnan(score.iou) else f" {score.iou:.2f}"
+    return f"{score.level} {score.centreError:.1f}mm{overlap}{taken}"

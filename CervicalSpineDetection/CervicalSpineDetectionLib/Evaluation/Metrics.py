@@ -24,11 +24,11 @@ class Reference:
     """What a reader marked.
 
     :param centre: shape (3,) LPS mm, or None where the body is out of view.
-    :param bounds: Bounds of the whole vertebra in view.
+    :param bounds: Bounds of the whole vertebra in view, or None where only the centre was marked.
     """
 
     centre: np.ndarray | None
-    bounds: Bounds
+    bounds: Bounds | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class LevelScore:
     :param hasCentre: the reference has a centre; else the level counts for box and edges only.
     :param nearest: level of the reference centre that is nearest to the found one; None where nothing was found.
     :param centreError: mm; nan where nothing was found or the reference has no centre.
-    :param edgeErrors: shape (6,) mm, found minus reference, of ``SIDES``; nan where nothing was found.
+    :param iou: 0 where nothing was found; nan where the reference has no box.
+    :param edgeErrors: shape (6,) mm, found minus reference, of ``SIDES``; nan where nothing was found, or no box.
     :param uncertain: the name was flagged.
     """
 
@@ -107,18 +108,25 @@ def scoreCase(case: str, vertebrae: Sequence[Vertebra], references: Mapping[str,
         hasCentre = reference.centre is not None
         vertebra = found.get(Level(level))
         if vertebra is None:
-            scores.append(LevelScore(case, level, False, 0.0, hasCentre, None, np.nan, 0.0, np.full(6, np.nan)))
+            scores.append(LevelScore(case, level, False, 0.0, hasCentre, None, np.nan,
+                                     np.nan if reference.bounds is None else 0.0, np.full(6, np.nan)))
             continue
         distances = {other: float(np.linalg.norm(vertebra.centre - centre)) for other, centre in centres.items()}
-        edges = np.concatenate([vertebra.bounds.minimum - reference.bounds.minimum,
-                                vertebra.bounds.maximum - reference.bounds.maximum])
+        iou, edges = _boxErrors(vertebra.bounds, reference.bounds)
         nearest = min(distances, key=lambda other: distances[other], default=None)
-        scores.append(LevelScore(
-            case, level, True, vertebra.confidence, hasCentre, nearest, distances.get(level, np.nan),
-            boxIou(vertebra.bounds, reference.bounds), edges, vertebra.uncertain))
+        scores.append(LevelScore(case, level, True, vertebra.confidence, hasCentre, nearest,
+                                 distances.get(level, np.nan), iou, edges, vertebra.uncertain))
     false = sorted(found.keys() - references.keys() - set(slivers))
     return CaseScore(case, scores, {level: found[level].confidence for level in false},
                      frozenset(level for level in false if found[level].uncertain))
+
+
+def _boxErrors(found: Bounds, reference: Bounds | None) -> tuple[float, Array]:
+    """IoU, edge errors; nan where the reference has no box."""
+    if reference is None:
+        return np.nan, np.full(6, np.nan)
+    return boxIou(found, reference), np.concatenate([found.minimum - reference.minimum,
+                                                     found.maximum - reference.maximum])
 
 
 def boxIou(first: Bounds, second: Bounds) -> float:
@@ -138,7 +146,8 @@ def summary(cases: Sequence[CaseScore]) -> dict[str, Any]:
     counts = np.array([case._counts for case in cases]).reshape(-1, 3)
     found, hasCentre, hit20, hit8 = table[:, :4].T.astype(bool)
     errors = table[found & hasCentre, 4]
-    edges = table[found, 6:]
+    hasBox = ~np.isnan(table[:, 5])
+    edges = table[found & hasBox, 6:]
     return {
         "cases": len(cases),
         "levels": len(table),
@@ -150,7 +159,7 @@ def summary(cases: Sequence[CaseScore]) -> dict[str, Any]:
         "allLevelsRightPerScan8mm": _mean(counts[:, 2]),
         "centreErrorMedian": _quantile(errors, 0.5),
         "centreError95": _quantile(errors, 0.95),
-        "meanIou": _mean(table[:, 5]),
+        "meanIou": _mean(table[hasBox, 5]),
         "edgeErrorMedian": _median(np.abs(edges)),
         "edgeBias": _median(edges),
     }

@@ -95,7 +95,7 @@ def _draw(axes, view, shown):
     corners = []
     for level, reference in shown.references.items():
         colour = COLOURS.get(level, "#909090")
-        edges = _box(axes, reference.bounds, axis, colour, "--")
+        edges = _box(axes, reference.bounds, axis, colour, "--") if reference.bounds else []
         corners += edges if level in COLOURS else []
         if reference.centre is not None:
             axes.plot(reference.centre[axis], reference.centre[2], "+", color=colour, markersize=6)

@@ -89,7 +89,7 @@ def badness(case: CaseScore) -> tuple[int, int, float]:
     """Sort key, worst first: levels wrong at 20 mm, at 8 mm, then overlap."""
     wrong = [sum(not score.isHit(radius) for score in case.levels if score.hasCentre)
              for radius in (VERSE_RADIUS_MM, STRICT_RADIUS_MM)]
-    overlap = sum(score.iou for score in case.levels) / max(len(case.levels), 1)
+    overlap = sum(score.iou for score in case.levels if not math.isnan(score.iou)) / max(len(case.levels), 1)
     return (-(wrong[0] + len(case.falseLevels)), -wrong[1], overlap)
 
 

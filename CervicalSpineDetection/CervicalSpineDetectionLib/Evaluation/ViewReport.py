@@ -36,6 +36,8 @@ def namedCts(folder: str | None, unlabelled: Sequence[str], detector: SliceDetec
     :param unlabelled: paths of CTs; those whose whole view leaves a doubt are passed over.
     """
     for case in casesIn(folder) if folder else ():
+        if any(reference.bounds is None for reference in case.references.values()):
+            raise InputError(f"{case.name} has centers only; views are cut by boxes: give label maps or boxes.")
         yield case.name, case.image, knownLevels(case.references)
     for path in unlabelled:
         image = readImage(path)

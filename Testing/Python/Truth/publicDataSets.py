@@ -55,7 +55,7 @@ def writeCentroids(path, labels, axes):
     stored = sitk.DICOMOrient(labels, axes)
     entries = [{"direction": list(axes)}]
     for code in np.unique(sitk.GetArrayViewFromImage(labels))[1:]:
-        point = bodyCentre(int(code))
+        point = bodyCentre(min(int(code), LEVELS))
         index = stored.TransformPhysicalPointToContinuousIndex([float(x) for x in point])
         entries.append({"label": int(code), **dict(zip("XYZ", np.round(index, 1), strict=True))})
     path.write_text(json.dumps(entries), encoding="utf-8")
