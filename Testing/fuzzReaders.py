@@ -55,7 +55,12 @@ def seeds() -> dict[str, list[bytes]]:
             made["slice.dcm"].append((dicom.inSyntax(writeSeries(folder / syntax), syntax) / "001.dcm").read_bytes())
         packed = writeSeries(folder / "rle", change=lambda _, dataset: dataset.compress(pydicom.uid.RLELossless))
         made["packed.dcm"] = [(packed / "001.dcm").read_bytes(), *_jpegs(folder)]
-        made["frames.dcm"] = [writeFrames(folder / "frames" / "frames.dcm").read_bytes()]
+        frames = writeFrames(folder / "frames" / "frames.dcm")
+        made["frames.dcm"] = [frames.read_bytes()]
+        dataset = pydicom.dcmread(frames)
+        dataset.compress(pydicom.uid.RLELossless)
+        dataset.save_as(frames)
+        made["frames.dcm"].append(frames.read_bytes())
     return made
 
 
@@ -75,13 +80,17 @@ class Target:
 
     def __init__(self, kind: str, folder: Path) -> None:
         from CervicalSpineDetectionLib.Errors import InputError
+        from CervicalSpineDetectionLib.Imaging import DicomFrames, DicomPixels
+        from CervicalSpineDetectionLib.Imaging.Decoders import Decoders
         from CervicalSpineDetectionLib.Imaging.DicomHeader import readDicomHeader
-        from CervicalSpineDetectionLib.Imaging.DicomPixels import readSlices
         from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
 
         self.refusal, self.path = InputError, folder / kind
         self.isSlice, self.isFrames = kind in ("slice.dcm", "packed.dcm"), kind == "frames.dcm"
-        self.readHeader, self.readSlices, self.read = readDicomHeader, readSlices, readImageWithWarnings
+        self.readHeader, self.readSlices, self.read = readDicomHeader, DicomPixels.readSlices, readImageWithWarnings
+        # To start them for every file would take most of the time.
+        decoders = Decoders()
+        DicomFrames.Decoders = DicomPixels.Decoders = lambda: contextlib.nullcontext(decoders)
 
     def __call__(self, data: bytes) -> None:
         """:raises Exception: a fault."""

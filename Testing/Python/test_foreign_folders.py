@@ -79,7 +79,7 @@ def test_everyChildIsStartedSafely():
                if STARTS.search(path.read_text(encoding="utf-8"))}
     for name in started:
         text = (LIBRARY / name).read_text(encoding="utf-8")
-        assert "startingSafely()" in text or "cwd=SAFE_FOLDER" in text, name
+        assert any(safe in text for safe in ("startingSafely()", "startModule(", "cwd=SAFE_FOLDER")), name
 
 
 # A network that is built from a file runs what the file says.

@@ -1,21 +1,20 @@
-"""Compressed pixels of a DICOM slice, by the decoders of GDCM.
+"""Compressed pixels of DICOM, by the decoders of GDCM.
 
 GDCM hangs, crashes or fills gaps with what its memory held before when a file misleads it. So the compressed data are
-checked here, as far as they tell their size and their end, and handed to it in a file of nothing but them and what it
-needs to know.
+checked here, as far as they tell their size and their end, and handed to it, in a process of its own, in a file of
+nothing but them and what it needs to know.
 """
 
 from __future__ import annotations
 
 import struct
-import tempfile
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pydicom.uid
-import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.Decoders import PROCESSES, Decoders
 from CervicalSpineDetectionLib.Imaging.DicomElements import MAGIC, PREAMBLE_BYTES, UNDEFINED_LENGTH
 from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, damagedDicom
 from CervicalSpineDetectionLib.Imaging.OpenFile import fileSize, openPlain
@@ -37,8 +36,8 @@ JPEG_2000_SIZE = b"\xff\x4f\xff\x51"
 RLE_HEADER = struct.Struct("<16I")
 
 
-def decodedPixels(header: DicomHeader) -> Array:
-    """:return: stored values, shape (rows, columns).
+def decodedPixels(header: DicomHeader, decoders: Decoders) -> Array:
+    """:return: stored values, shape (rows, columns), or (frames, rows, columns) of several frames.
 
     :raises InputError: damaged, or compressed in a way that isn't read.
     """
@@ -46,26 +45,25 @@ def decodedPixels(header: DicomHeader) -> Array:
                             "compressed in a way that can't be read; export it again, uncompressed.")
     if header.syntax not in (RLE, *JPEG, *JPEG_2000) or header.pixelBytes != UNDEFINED_LENGTH:
         raise unreadable
-    data = _fragments(header)
-    if not _isWhole(header, data):
-        raise damagedDicom(header.path)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "slice.dcm"
-        path.write_bytes(_bareFile(header, data))
-        reader = sitk.ImageFileReader()
-        reader.SetImageIO("GDCMImageIO")
-        reader.SetFileName(str(path))
-        try:
-            pixels = sitk.GetArrayFromImage(reader.Execute())
-        except RuntimeError as error:
-            raise unreadable from error
-    if pixels.size != header.rows * header.columns:
+
+    def decode(data: bytes) -> Array | None:
+        if not _isWhole(header, data):
+            raise damagedDicom(header.path)
+        return decoders.decode(_bareFile(header, data), header.rows * header.columns)
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        frames = [values for values in pool.map(decode, _frames(header)) if values is not None]
+    if len(frames) != header.frames:
         raise unreadable
-    return np.asarray(pixels.reshape(header.rows, header.columns))
+    pixels = np.stack(frames).reshape(header.frames, header.rows, header.columns)
+    return pixels if header.frames > 1 else pixels[0]
 
 
-def _fragments(header: DicomHeader) -> bytes:
-    """The compressed data, which may be cut into pieces. The first item tells where they are, and is left out."""
+def _frames(header: DicomHeader) -> list[bytes]:
+    """The compressed data of each frame, which may be cut into pieces (PS3.5 A.4).
+
+    The first item tells where those of each frame begin; it is empty where there is one frame, or one piece a frame.
+    """
     parts: list[bytes] = []
     with openPlain(header.path) as file:
         left = min(fileSize(file) - header.pixelOffset, MAXIMUM_BYTES)
@@ -74,12 +72,26 @@ def _fragments(header: DicomHeader) -> bytes:
             start = file.read(8)
             length = int.from_bytes(start[4:], "little")
             if start[:4] == DELIMITER and len(parts) > 1:
-                return b"".join(parts[1:])
+                return _gathered(header, *parts)
             if start[:4] != ITEM or length > left:
                 break
             parts.append(file.read(length))
             left -= 8 + length
     raise damagedDicom(header.path)
+
+
+def _gathered(header: DicomHeader, table: bytes, *pieces: bytes) -> list[bytes]:
+    """:param table: the first item."""
+    if header.frames == 1:
+        return [b"".join(pieces)]
+    if len(pieces) == header.frames:
+        return list(pieces)
+    places = np.cumsum([0, *(8 + len(piece) for piece in pieces)]).tolist()
+    starts = np.frombuffer(table, "<u4").tolist() if len(table) == 4 * header.frames else []
+    if starts[:1] != [0] or sorted(set(starts)) != starts or not set(starts) <= set(places[:-1]):
+        raise damagedDicom(header.path)
+    ends = [*map(places.index, starts[1:]), len(pieces)]
+    return [b"".join(pieces[places.index(start) : end]) for start, end in zip(starts, ends, strict=True)]
 
 
 def _isWhole(header: DicomHeader, data: bytes) -> bool:

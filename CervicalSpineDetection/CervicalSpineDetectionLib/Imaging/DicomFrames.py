@@ -6,15 +6,14 @@ import dataclasses
 import warnings
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.Decoders import Decoders
 from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, readDataset
-from CervicalSpineDetectionLib.Imaging.DicomPixels import plainPixels, storedValues, toHu
+from CervicalSpineDetectionLib.Imaging.DicomPixels import pixelsOf, toHu
 from CervicalSpineDetectionLib.Imaging.DicomStack import MINIMUM_SLICES, Stack, stackOf
 from CervicalSpineDetectionLib.Imaging.ImageHeader import MAXIMUM_VOXELS
-from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # Functional group -> what of it places a frame and gives its values in HU.
 GROUPS = ("PlanePosition", "PlaneOrientation", "PixelMeasures", "PixelValueTransformation")
@@ -25,7 +24,7 @@ def readFrames(header: DicomHeader) -> tuple[Stack, sitk.Image]:
 
     :raises InputError: damaged, or compressed in a way that isn't read, or frames that are no even stack.
     """
-    unusable = InputError(f"The multi-frame DICOM file {header.path.name} is damaged, compressed or lacks the place of "
+    unusable = InputError(f"The multi-frame DICOM file {header.path.name} is damaged or lacks the place of "
                           "its frames; convert it to one file a slice, NRRD or NIfTI (3D Slicer can).")
     if header.rows * header.columns * header.frames > MAXIMUM_VOXELS:
         raise InputError(f"The multi-frame DICOM file {header.path.name} states more voxels than any CT; cut the CT to "
@@ -35,14 +34,15 @@ def readFrames(header: DicomHeader) -> tuple[Stack, sitk.Image]:
             warnings.simplefilter("ignore")
             frames = _frames(header)
             usable = len(frames) == header.frames >= MINIMUM_SLICES and all(frame.statesGeometry for frame in frames)
-            pixels = _pixels(header) if usable else np.empty(0)
     except OSError:
         raise
-    # pydicom raises whatever a damaged file makes happen, and its decoders what they like.
+    # pydicom raises whatever a damaged file makes happen.
     except Exception:
         raise unusable from None
-    if not usable or pixels.shape != (header.frames, header.rows, header.columns):
+    if not usable:
         raise unusable
+    with Decoders() as decoders:
+        pixels = pixelsOf(header, decoders)
     stack = stackOf(frames)
     voxels = np.empty((len(stack.slices), *pixels.shape[1:]), np.float32)
     for out, frame in zip(voxels, stack.slices, strict=True):
@@ -64,10 +64,3 @@ def _frames(header: DicomHeader) -> list[DicomHeader]:
             spacing=tuple(map(float, measures.PixelSpacing)), slope=float(rescale.RescaleSlope),
             intercept=float(rescale.RescaleIntercept)))
     return frames
-
-
-def _pixels(header: DicomHeader) -> Array:
-    """Shape (frames, rows, columns)."""
-    if header.isPlain:
-        return storedValues(header, plainPixels(header))
-    return np.asarray(pydicom.dcmread(header.path).pixel_array)

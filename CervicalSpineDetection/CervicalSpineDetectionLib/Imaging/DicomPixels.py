@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.Decoders import Decoders
 from CervicalSpineDetectionLib.Imaging.DicomCompressed import decodedPixels
 from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, damagedDicom, plainContent
 from CervicalSpineDetectionLib.Imaging.ImageHeader import MAXIMUM_VOXELS
@@ -41,17 +43,18 @@ def readSlices(slices: Sequence[DicomHeader]) -> sitk.Image:
         raise InputError(f"The DICOM series has {columns} x {rows} x {len(slices)} voxels, more than any CT; export "
                          "the neck alone.")
     _checkRescale(slices)
-    try:
-        return _imageOf(slices, np.int16)
-    except _NoInt16:
-        return _imageOf(slices, np.float32)
+    with Decoders() as decoders:
+        try:
+            return _imageOf(slices, np.int16, decoders)
+        except _NoInt16:
+            return _imageOf(slices, np.float32, decoders)
 
 
 class _NoInt16(Exception):
     """A slice holds a value that is no whole number, or too large for 16 bits."""
 
 
-def _imageOf(slices: Sequence[DicomHeader], kind: type[np.generic]) -> sitk.Image:
+def _imageOf(slices: Sequence[DicomHeader], kind: type[np.generic], decoders: Decoders) -> sitk.Image:
     """:raises _NoInt16: ``kind`` is int16, and it can't hold all values."""
     rows, columns = slices[0].rows, slices[0].columns
     image = sitk.Image((columns, rows, len(slices)), sitk.sitkInt16 if kind is np.int16 else sitk.sitkFloat32)
@@ -60,7 +63,7 @@ def _imageOf(slices: Sequence[DicomHeader], kind: type[np.generic]) -> sitk.Imag
         for first in range(0, len(slices), SLAB_SLICES):
             part = slices[first : first + SLAB_SLICES]
             slab = np.empty((len(part), rows, columns), kind)
-            typical += pool.map(_readSlice, part, slab)
+            typical += pool.map(partial(_readSlice, decoders), part, slab)
             image[:, :, first : first + len(part)] = sitk.GetImageFromArray(slab)
     _checkJumps(slices, np.array(typical))
     return image
@@ -86,31 +89,34 @@ def _checkJumps(slices: Sequence[DicomHeader], typical: Array) -> None:
                          "with it: the header of some slices is wrong; export the original CT.")
 
 
-def _readSlice(header: DicomHeader, out: Array) -> float:
+def _readSlice(decoders: Decoders, header: DicomHeader, out: Array) -> float:
     """:param out: shape (rows, columns), int16 or float32; is filled with HU. :return: a typical value."""
     if out.dtype == np.int16:
-        out[:] = _wholeHu(header)
+        out[:] = _wholeHu(header, decoders)
     else:
-        toHu(_pixels(header), header.slope, header.intercept, out)
+        toHu(pixelsOf(header, decoders), header.slope, header.intercept, out)
     return float(np.median(out[::8, ::8]))
 
 
-def _wholeHu(header: DicomHeader) -> Array:
+def _wholeHu(header: DicomHeader, decoders: Decoders) -> Array:
     """HU as whole numbers, any type. :raises _NoInt16: int16 can't hold them."""
     intercept = header.intercept or 0.0
     if header.slope not in (None, 1.0) or not float(intercept).is_integer():
         raise _NoInt16
-    values = _pixels(header)
+    values = pixelsOf(header, decoders)
     limits = np.iinfo(np.int16)
     if not limits.min <= values.min() + intercept <= values.max() + intercept <= limits.max:
         raise _NoInt16
     return np.asarray(values + np.int32(intercept))
 
 
-def _pixels(header: DicomHeader) -> Array:
-    """:return: stored values, shape (rows, columns)."""
+def pixelsOf(header: DicomHeader, decoders: Decoders) -> Array:
+    """:return: stored values, shape (rows, columns), or (frames, rows, columns) of several frames.
+
+    :raises InputError: fewer than the header states, damaged, or in a kind that isn't read.
+    """
     pixelType(header)
-    return storedValues(header, plainPixels(header)) if header.isPlain else decodedPixels(header)
+    return storedValues(header, plainPixels(header)) if header.isPlain else decodedPixels(header, decoders)
 
 
 def toHu(values: Array, slope: float | None, intercept: float | None, out: Array) -> None:

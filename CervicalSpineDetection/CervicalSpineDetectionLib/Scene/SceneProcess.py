@@ -16,7 +16,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.SafeChildren import SAFE_FOLDER, safeEnvironment
+from CervicalSpineDetectionLib.SafeChildren import startModule
 from CervicalSpineDetectionLib.Scene.NrrdWriter import PackedCt
 from CervicalSpineDetectionLib.Scene.SceneBundle import packScene
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
@@ -39,14 +39,8 @@ class SceneProcess:
         self._parts = tempfile.TemporaryDirectory()
         # Where this process has them already, it needs no other.
         if f"{PROGRAM}.SceneFiles" not in sys.modules and importlib.util.find_spec("slicer"):
-            environment = safeEnvironment()
-            path = [str(SAFE_FOLDER), *filter(None, [environment.get("PYTHONPATH")])]
             with contextlib.suppress(OSError):
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", PROGRAM], cwd=SAFE_FOLDER,
-                    env={**environment, "PYTHONPATH": os.pathsep.join(path)}, stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))
+                self._process = startModule(PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def __enter__(self) -> SceneProcess:
         return self

@@ -16,6 +16,8 @@ PAGE = Path(__file__).resolve().parents[3] / "Resources" / "Documentation" / "Re
     ("ImageChecks", "SPACING_RANGE_MM", ((0.05, 15.0), "0.05 to 15 mm")),
     ("ImageChecks", "DIRECTION_TOLERANCE", (1e-3, "1e-3 off right angles")),
     ("OpenFile", "MAXIMUM_HEADER_BYTES", (1 << 20, "headers above 1 MB")),
+    ("Decoders", "SECONDS", (8.0, "512 x 512, 8 s")),
+    ("__main__", "MEMORY_BYTES", (4 << 30, "4 GB of memory")),
     ("DicomSeries", "MAXIMUM_FILES", (20_000, "20,000 files")),
     ("DicomSeries", "MAXIMUM_DEPTH", (6, "6 folders deep")),
     ("DicomPixels", "MAXIMUM_SIDE", (8192, "8192 pixels along a side")),

@@ -1,0 +1,148 @@
+"""Compressed pictures are decoded in processes that may die or hang; what they say is counted."""
+
+import sys
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from pydicom.uid import RLELossless
+from test_dicom_files import EXPECTED, writeJpegSlice
+from test_files_dicom import SLICES, refusal, storedValues, writeFrames, writeSeries
+
+from CervicalSpineDetectionLib.Imaging import Decoders
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+
+SAYS = "import sys; out = sys.stdout.buffer; "
+# What a process does with a picture -> its program.
+CHILDREN = {
+    "cannot start": "raise SystemExit(1)",
+    "crashes": SAYS + "out.write(b'ready'); out.flush(); sys.stdin.readline(); import os; os.abort()",
+    "hangs": SAYS + "out.write(b'ready'); out.flush(); import time; time.sleep(600)",
+    "ends within the values": SAYS + "out.write(b'ready<u2' + bytes(9))",
+    "says something else": SAYS + "out.write(b'ready<O8' + bytes(999))",
+    "gives up": SAYS + "out.write(b'ready---'); out.flush(); sys.stdin.read()",
+}
+
+
+def packedSeries(folder):
+    return writeSeries(folder, change=lambda _, dataset: dataset.compress(RLELossless))
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """The processes that were started; called with a program, that one is started instead of the right one."""
+    started, original = [], Decoders.startModule
+
+    def start(module, *arguments, **pipes):
+        started.append(original(module, *arguments, **pipes))
+        return started[-1]
+
+    def startOther(program):
+        def other(module, *arguments, **pipes):
+            import subprocess
+
+            started.append(subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL, **pipes))
+            return started[-1]
+
+        monkeypatch.setattr(Decoders, "startModule", other)
+
+    monkeypatch.setattr(Decoders, "startModule", start)
+    startOther.started = started
+    return startOther
+
+
+@pytest.mark.shows("Hostile", "compressed pixels that crash or hold up GDCM",
+                   "decoded in processes of their own, of bounded time and memory; refused")
+@pytest.mark.parametrize("case", CHILDREN)
+def test_aPictureThatEndsOrHoldsUpItsDecoderCostsItselfOnly(tmp_path, monkeypatch, children, case):
+    monkeypatch.setattr(Decoders, "SECONDS", 0.5)
+    children(CHILDREN[case])
+
+    assert "compressed in a way that can't be read" in refusal(packedSeries(tmp_path / "ct"))
+    assert children.started and all(child.returncode is not None for child in children.started)
+
+
+@pytest.mark.shows("Hostile", "compressed pixels that crash or hold up GDCM")
+def test_noPictureIsDecodedInThisProcess(tmp_path, monkeypatch, children):
+    def refuse(*_):
+        raise AssertionError("GDCM was called")
+
+    folder = packedSeries(tmp_path / "ct")
+    for name in ("ImageFileReader", "ImageSeriesReader", "ReadImage"):
+        monkeypatch.setattr(sitk, name, refuse)
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(readImage(folder)), EXPECTED)
+    assert 1 <= len(children.started) <= Decoders.PROCESSES
+    assert all(child.returncode is not None for child in children.started)
+
+
+def test_whatIsNotCompressedNeedsNoProcess(tmp_path, children):
+    readImage(writeSeries(tmp_path / "ct"))
+
+    assert not children.started
+
+
+def test_aDecoderThatEndedIsFollowedByAnother(tmp_path):
+    path = tmp_path / "slice.dcm"
+    writeJpegSlice(path, np.arange(80, dtype=np.uint16).reshape(10, 8), "JPEG2000")
+    with Decoders.Decoders() as decoders:
+        first = decoders.decode(path.read_bytes(), 80)
+        assert decoders.decode(path.read_bytes(), 79) is None and decoders.decode(b"no DICOM", 80) is None
+        (child,) = (decoder._process for decoder in decoders._started)
+        child.kill()
+        child.wait()
+        assert decoders.decode(path.read_bytes(), 80) is None
+        again = decoders.decode(path.read_bytes(), 80)
+
+    assert first.tolist() == again.tolist() == list(range(80))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_theMemoryOfADecoderIsBounded():
+    import resource
+    import subprocess
+
+    from CervicalSpineDetectionLib.Imaging import __main__ as program
+    from CervicalSpineDetectionLib.SafeChildren import startModule
+
+    child = startModule(Decoders.PROGRAM, "none", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert child.stdout.read(len(Decoders.READY)) == Decoders.READY
+        assert resource.prlimit(child.pid, resource.RLIMIT_AS)[0] == program.MEMORY_BYTES
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def inPieces(dataset, table):
+    """The data of each frame in two pieces, which only a table tells apart."""
+    frames = list(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=SLICES))
+    pieces, starts, place = [], [], 0
+    for frame in frames:
+        starts.append(place)
+        for piece in (frame[:64], frame[64:]):
+            pieces.append(b"\xfe\xff\x00\xe0" + len(piece).to_bytes(4, "little") + piece)
+            place += len(pieces[-1])
+    told = b"".join(start.to_bytes(4, "little") for start in starts) if table else b""
+    dataset.PixelData = b"\xfe\xff\x00\xe0" + len(told).to_bytes(4, "little") + told + b"".join(pieces)
+    return dataset
+
+
+def changedFrames(path, change=lambda dataset: dataset):
+    dataset = pydicom.dcmread(writeFrames(path))
+    dataset.compress(RLELossless)
+    change(dataset).save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("change", [lambda dataset: dataset, lambda dataset: inPieces(dataset, True)],
+                         ids=["a piece each", "two pieces each"])
+def test_compressedFramesAreReadEachFromItsPieces(tmp_path, change):
+    read = readImage(changedFrames(tmp_path / "frames.dcm", change))
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), [storedValues(k) - 1024.0 - k for k in range(SLICES)])
+
+
+def test_framesInPiecesThatNothingTellsApartAreRefused(tmp_path):
+    assert "damaged" in refusal(changedFrames(tmp_path / "frames.dcm", lambda dataset: inPieces(dataset, False)))
