@@ -49,7 +49,7 @@ def detectionStages(path, weights, device, repeats, precision="auto"):
         "stages": {stage: statistics.median(lap[stage] for lap in laps[1:]) for stage in laps[0]},
         "result": result, "slices": (len(slices), *slices.shape[2:]), "flops": counter.get_total_flops(),
         "voxels": image.GetSize(), "voxelBytes": image.GetSizeOfPixelComponent(),
-        "gpuMemory": cuda if detector.device.type == "cuda" else None,
+        "gpuMemory": cuda if detector.network.device == "cuda" else None,
     }
 
 
@@ -64,7 +64,7 @@ def predictSeconds(path, weights, device, repeats, batch, size=None):
     pictures = list(np.ascontiguousarray(slices.transpose(0, 2, 3, 1)))
     size = size or -(-max(pictures[0].shape[:2]) // STRIDE) * STRIDE
     model = plainModel(weights)
-    chosen = str(detector.device)
+    chosen = str(detector.network.torchDevice)
 
     def run():
         for start in range(0, len(pictures), batch):

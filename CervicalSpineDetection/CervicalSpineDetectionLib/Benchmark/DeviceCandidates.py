@@ -70,7 +70,7 @@ def _networks(weights, device, pictures, repeats):
 
 @torch.inference_mode()
 def _networkSeconds(weights, device, pictures, precision, layout, batch, repeats):
-    network = loadDetector(weights, device, precision=precision)._network.to(memory_format=layout)
+    network = loadDetector(weights, device, precision=precision).network.module.to(memory_format=layout)
     given = [part.to(device, PRECISIONS[precision], memory_format=layout) / 255 for part in pictures.split(batch)]
 
     def run():
@@ -84,7 +84,7 @@ def _networkSeconds(weights, device, pictures, precision, layout, batch, repeats
 @torch.inference_mode()
 def _graphSeconds(weights, device, pictures, repeats):
     """Batches of one size, the last one filled up, replayed from a recording."""
-    network = loadDetector(weights, device, precision="half")._network
+    network = loadDetector(weights, device, precision="half").network.module
     filled = torch.cat([pictures, pictures[: -len(pictures) % BATCH]])
     given = [part.to(device, torch.half, memory_format=torch.channels_last) / 255 for part in filled.split(BATCH)]
     place = given[0].clone(memory_format=torch.channels_last)
@@ -109,8 +109,8 @@ def _graphSeconds(weights, device, pictures, repeats):
 @torch.inference_mode()
 def _selections(detector, pictures, repeats):
     """From what the network says of all slices, on the device, to the boxes in main memory."""
-    given = pictures.to(detector.device, memory_format=torch.channels_last).float() / 255
-    said = torch.cat([detector._network(part)[0] for part in given.split(BATCH)])
+    given = pictures.to(detector.network.torchDevice, memory_format=torch.channels_last).float() / 255
+    said = torch.cat([detector.network.module(part)[0] for part in given.split(BATCH)])
 
     def onProcessor():
         for prediction in said.float().cpu().transpose(1, 2).numpy():

@@ -83,7 +83,7 @@ def detections(paths, weights, device, precision):
 
     detector = loadDetector(weights, device, precision=precision)
     results = [detectVertebrae(readImage(path), detector) for path in paths]
-    memory = torch.cuda.max_memory_reserved() / 2**20 if detector.device.type == "cuda" else None
+    memory = torch.cuda.max_memory_reserved() / 2**20 if detector.network.device == "cuda" else None
     return {"results": results, "precision": detector.model["precision"], "gpuMemory": memory}
 
 

@@ -58,7 +58,7 @@ def run(arguments):
 
     from CervicalSpineDetectionLib.Benchmark.Measure import measure, measureWithChecks
     from CervicalSpineDetectionLib.Benchmark.Report import picture, table
-    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import chooseDevice
+    from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import chooseDevice
 
     devices = arguments.devices or ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:

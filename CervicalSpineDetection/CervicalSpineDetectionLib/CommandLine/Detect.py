@@ -52,13 +52,13 @@ def _run(arguments, sceneProcess, started):
     print("Reading", arguments.input, flush=True)
     try:
         with quietLibraries():
-            read = readCt(arguments.input)
+            read, detector = readCt(arguments.input, lambda: loadNetwork(arguments))
             ensureWritable(arguments.output)
         readSeconds = time.perf_counter() - started
         with lockedFolder(arguments.output):
             if not arguments.no_scene:
                 sceneProcess.packCt(read.image, arguments.output)
-            result = detect(read.image, arguments)
+            result = detect(read.image, arguments, detector)
             result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
                                          timings={"read": readSeconds, **result.timings})
             print("Writing the results", flush=True)
@@ -87,31 +87,42 @@ def jsonFile(arguments):
     return Path(arguments.output) / "vertebrae.json"
 
 
-def readCt(path):
-    """ReadResult. Torch is loaded beside it, but no sooner than most bad input is told.
+def readCt(path, load):
+    """Read, and load the network beside it, but no sooner than most bad input is told.
 
+    :param load: called without arguments, gives the detector.
+    :return: (ReadResult, detector or None where it is not loaded yet).
     :raises InputError: see ``ReadImage.readImageWithWarnings``.
     """
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
 
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(readImageWithWarnings, path)
+        detector = None
         if not wait([reading], TOLD_SOON_SECONDS).done:
-            # What is wrong with it is told when it is used.
-            with contextlib.suppress(ImportError):
-                import torch  # noqa: F401
-        return reading.result()
+            # What is wrong with it is told when it is loaded again.
+            with contextlib.suppress(Exception):
+                detector = load()
+        return reading.result(), detector
 
 
-def detect(image, arguments):
-    """DetectionResult of an image."""
-    print("Loading the network", flush=True)
-    with quietLibraries():
-        from CervicalSpineDetectionLib.Pipeline import detectVertebrae
-        from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+def loadNetwork(arguments):
+    """The detector that is asked for, and what else a detection imports."""
+    from CervicalSpineDetectionLib import Pipeline  # noqa: F401
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
-        detector = loadDetector(arguments.weights, arguments.device, arguments.batch,
-                                precision=arguments.precision)
+    return loadDetector(arguments.weights, arguments.device, arguments.batch, precision=arguments.precision,
+                        forOneCt=True)
+
+
+def detect(image, arguments, detector=None):
+    """DetectionResult of an image. :param detector: None for one that is yet to be loaded."""
+    if detector is None:
+        print("Loading the network", flush=True)
+        with quietLibraries():
+            detector = loadNetwork(arguments)
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+
     return detectVertebrae(image, detector, ProgressDisplay("slices"))
 
 

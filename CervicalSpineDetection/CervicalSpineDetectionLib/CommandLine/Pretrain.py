@@ -59,7 +59,7 @@ def run(arguments):
 
 
 def _train(arguments, initial):
-    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import chooseDevice
+    from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import chooseDevice
     from CervicalSpineDetectionLib.Training.PoolTraining import PoolPlan, poolOf, trainOnPool
     from CervicalSpineDetectionLib.Training.Sources import PhantomSource, SurfaceSource
     from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers

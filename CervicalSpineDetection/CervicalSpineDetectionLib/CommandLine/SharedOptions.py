@@ -3,7 +3,7 @@
 import argparse
 import re
 
-# As YoloDetector.chooseDevice takes them; not imported from there, for torch takes seconds to load.
+# As TorchNetwork.chooseDevice takes them; not imported from there, for torch takes seconds to load.
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 DEVICE_HELP = "auto (the GPU if there is one), cpu, cuda, cuda:1 (the second GPU), mps; default auto"
 # Of phantoms, as Phantom.Phantom.makePhantom takes them.

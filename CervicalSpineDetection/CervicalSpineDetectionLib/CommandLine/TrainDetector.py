@@ -52,7 +52,7 @@ def run(arguments):
         checkInstallName(arguments.name or Path(arguments.output).resolve().name)
     initial = findWeights(arguments.initial) if arguments.initial else None
     print("Loading the data set", flush=True)
-    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import chooseDevice
+    from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import chooseDevice
     from CervicalSpineDetectionLib.Training.Train import train
 
     arguments.device = str(chooseDevice(arguments.device))

@@ -15,6 +15,10 @@ SCALES = {
 }
 
 
+class WrongWeights(ValueError):
+    """Weights of another network."""
+
+
 def yolov5Layers(architecture: str, classCount: int) -> dict[str, Any]:
     """Description of a network that ultralytics' ``DetectionModel`` takes.
 

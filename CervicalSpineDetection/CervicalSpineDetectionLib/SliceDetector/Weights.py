@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.TensorFile import checkTensorFile
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 DEFAULT_WEIGHTS = "cervical-yolov5n"
 # Networks that ultralytics ships. A name is no path: its yaml file says which code is run.
@@ -124,15 +127,14 @@ def _read(path: Path, maximum: int) -> bytes:
     return path.read_bytes()
 
 
-def loadWeights(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def loadArrays(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read weights after checking them against their card.
 
     :param path: safetensors file.
-    :return: (card, state dict of float32 tensors).
+    :return: (card, name -> array: float32, or whole numbers).
     :raises InputError: the file is damaged or not the one the card describes.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load
 
     card = readCard(path)
     name = Path(path).name
@@ -144,15 +146,42 @@ def loadWeights(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise InputError(f"{name} is not the file its model card describes (SHA-256 differs); copy both again.")
     try:
         checkTensorFile(data)
-        tensors = load(data)
+        arrays = _arraysIn(data)
     except (SafetensorError, ValueError):
         raise InputError(f"{name} is no safetensors file; use weights that this program trained.") from None
     # Such networks would find nothing, or a vertebra everywhere, and not say why.
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+    if not all(np.isfinite(array).all() for array in arrays.values()):
         raise InputError(f"{name} holds numbers that are not finite; train or copy the weights again.")
-    if any(tensor.ndim > 1 and tensor.numel() and not tensor.any() for tensor in tensors.values()):
+    if any(array.ndim > 1 and array.size and not array.any() for array in arrays.values()):
         raise InputError(f"{name} holds layers of zeros, which see nothing; train or copy the weights again.")
-    return card, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    return card, arrays
+
+
+def _arraysIn(data: bytes) -> dict[str, Array]:
+    try:
+        from safetensors.numpy import load
+
+        arrays = load(data)
+    except KeyError:
+        # bfloat16, which numpy does not know.
+        from safetensors.torch import load as loadTensors
+
+        arrays = {name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+                  for name, tensor in loadTensors(data).items()}
+    return {name: array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else array.dtype)
+            for name, array in arrays.items()}
+
+
+def loadWeights(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same as torch's tensors.
+
+    :return: (card, state dict of float32 tensors).
+    :raises InputError: see ``loadArrays``.
+    """
+    import torch
+
+    card, arrays = loadArrays(path)
+    return card, {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def saveWeights(path: str | Path, stateDict: Mapping[str, Any], card: Mapping[str, Any]) -> None:

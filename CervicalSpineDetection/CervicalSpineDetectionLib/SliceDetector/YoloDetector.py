@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
 from CervicalSpineDetectionLib.SliceDetector.BoxSelection import bestBoxes
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     BODY_CLASS,
@@ -19,10 +19,9 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
     classIndices,
 )
 from CervicalSpineDetectionLib.SliceDetector.GpuMemory import isGpuMemory
-from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, choosePrecision
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import firstLook, holdsSpine, spineRegion
-from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision, detectionModel
-from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, loadWeights
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 STRIDE = 32  # pixels; the network halves the picture five times
@@ -30,21 +29,29 @@ NOTHING = SliceDetections(np.zeros((0, 4), np.float32), np.zeros((0, BODY_CLASS)
                           np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
-def chooseDevice(device: str = "auto") -> torch.device:
-    """torch device for "auto" (cuda, then mps, then cpu) or a name.
+class Network(Protocol):
+    """What runs the network: torch or ONNX Runtime.
 
-    :raises InputError: the named device is not there.
+    ``device`` is "cpu", "cuda" or "mps", ``precision`` a key of ``Precision.PRECISIONS``.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device == "auto":
-        device = next(name for name, there in available.items() if there)
-    if not available.get(device.split(":")[0], False):
-        raise InputError(f"Device {device} is not available on this computer; use auto or cpu.")
-    return torch.device(device)
+
+    device: str
+    precision: str
+
+    def predict(self, pictures: Array) -> Array:
+        """:param pictures: uint8, shape (n, 3, rows, columns), rows and columns multiples of ``STRIDE``.
+        :return: float32, shape (n, boxes, 4 + classes): middle and size in pixels, scores of the weights' classes.
+        :raises RuntimeError: see ``GpuMemory``.
+        """
+        ...
+
+    def makeRoom(self) -> None:
+        """Give up memory of the device that is held for later."""
+        ...
 
 
 def loadDetector(weights: str | Path | None = None, device: str = "auto", batchSize: int = 16, everySlice: bool = False,
-                 precision: str = "auto") -> YoloDetector:
+                 precision: str = "auto", forOneCt: bool = False) -> YoloDetector:
     """A detector from weights on disk.
 
     :param weights: path of a safetensors file, name of shipped weights, or None for the default.
@@ -52,10 +59,13 @@ def loadDetector(weights: str | Path | None = None, device: str = "auto", batchS
     :param batchSize: slices at a time; halved by itself where memory is short.
     :param everySlice: see ``YoloDetector``.
     :param precision: "single" for the same boxes on every processor, else see ``Precision.choosePrecision``.
+    :param forOneCt: with little work ahead, so that a detector that is there soon is better than a faster one: ONNX
+        Runtime on the processor, where it is installed and no graphics card is to be used.
     :raises InputError: no such weights, device or precision, or weights for another network.
     """
     path = findWeights(weights)
-    card, state = loadWeights(path)
+    soon = forOneCt and OnnxNetwork.canRun(device, precision)
+    card, state = loadArrays(path) if soon else loadWeights(path)
     try:
         classIndices(card["classes"])
         known = card["plane"] == "sagittal"
@@ -63,44 +73,51 @@ def loadDetector(weights: str | Path | None = None, device: str = "auto", batchS
         known = False
     if not known:
         raise InputError(f"{path.name} was trained for other classes or another plane; use weights of this program.")
+    try:
+        if soon:
+            network: Network = OnnxNetwork.OnnxNetwork(card["architecture"], len(card["classes"]), state)
+        else:
+            network = _torchNetwork(card, state, device, precision)
+    except WrongWeights:
+        raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
+                         "again.") from None
+    return YoloDetector(network, card, batchSize, everySlice)
+
+
+def _torchNetwork(card: dict[str, Any], state: dict[str, Any], device: str, precision: str) -> Network:
+    from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import TorchNetwork, chooseDevice
+    from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
+
     model = detectionModel(card["architecture"], len(card["classes"]))
     try:
         model.load_state_dict(state)
     except RuntimeError:
-        raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
-                         "again.") from None
-    return YoloDetector(model, card, chooseDevice(device), batchSize, everySlice, precision)
+        raise WrongWeights from None
+    return TorchNetwork(model, chooseDevice(device), precision)
 
 
 class YoloDetector:
     """See ``Detector.SliceDetector``.
 
-    :param model: ultralytics detection network with its weights.
+    :param network: see ``Network``.
     :param card: model card with "classes", "pixelSize", "sliceSpacing", "window", "name", "sha256".
-    :param device: torch device.
     :param everySlice: look at the whole of every slice, for pictures that are not the slices of one scan in order, and
         for boxes far beside the spine (ribs); else only where the spine can be, see ``SliceChoice``.
-    :param precision: see ``Precision.choosePrecision``.
     """
 
-    def __init__(self, model: Any, card: dict[str, Any], device: torch.device, batchSize: int = 16,
-                 everySlice: bool = False, precision: str = "auto"):
+    def __init__(self, network: Network, card: dict[str, Any], batchSize: int = 16, everySlice: bool = False) -> None:
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
         self._classes = classIndices(card["classes"])
-        self.device = device
+        self.network: Any = network
         self.batchSize = batchSize
         self.everySlice = everySlice
-        precision = choosePrecision(precision, device)
-        self._type = PRECISIONS[precision]
         self.model = {
             "name": card["name"], "sha256": card.get("sha256", ""), "pixelSize": self.pixelSize,
-            "sliceSpacing": self.sliceSpacing, "window": list(self.window), "device": device.type,
-            "precision": precision, "levelModel": dict(card.get("levelModel") or {}),
+            "sliceSpacing": self.sliceSpacing, "window": list(self.window), "device": network.device,
+            "precision": network.precision, "levelModel": dict(card.get("levelModel") or {}),
         }
-        network = model.eval().requires_grad_(False).fuse(verbose=False)
-        self._network = decodeInSinglePrecision(network.to(device, self._type, memory_format=torch.channels_last))
 
     def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
@@ -122,26 +139,23 @@ class YoloDetector:
 
     def _look(self, pictures: Array, done: int, total: int, progress: ProgressCallback | None) -> list[SliceDetections]:
         """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""
-        tensor = torch.from_numpy(pictures)
         found: list[SliceDetections] = []
         while len(found) < len(pictures):
-            batch = tensor[len(found) : len(found) + self.batchSize]
+            batch = pictures[len(found) : len(found) + self.batchSize]
             try:
-                found += self._detectBatch(batch)
+                found += self._detectBatch(np.ascontiguousarray(batch))
             except RuntimeError as error:
                 if self.batchSize == 1 or not isGpuMemory(error):
                     raise
                 self.batchSize //= 2
-                torch.cuda.empty_cache()
+                self.network.makeRoom()
                 continue
             if progress:
                 progress("Detecting", done + len(found), total)
         return found
 
-    @torch.inference_mode()
-    def _detectBatch(self, batch: torch.Tensor) -> list[SliceDetections]:
-        pictures = batch.to(self.device, self._type, memory_format=torch.channels_last) / 255
-        predictions = self._network(pictures)[0].float().cpu().transpose(1, 2).numpy()
+    def _detectBatch(self, batch: Array) -> list[SliceDetections]:
+        predictions = self.network.predict(batch)
         scores = np.zeros((*predictions.shape[:2], len(CLASS_NAMES)), np.float32)
         scores[..., self._classes] = predictions[..., 4:]
         return [bestBoxes(boxes[:, :2], boxes[:, 2:4], own) for boxes, own in zip(predictions, scores, strict=True)]

@@ -21,9 +21,10 @@ def describeDevice(detector):
     """Where the detector runs, for the user."""
     import torch
 
-    if detector.device.type == "cuda":
-        return torch.cuda.get_device_name(detector.device)
-    return f"CPU, {torch.get_num_threads()} threads" if detector.device.type == "cpu" else str(detector.device)
+    device = detector.network.torchDevice
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import torch
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES, SliceDetections
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import SpineRegion, firstLook, holdsSpine, spineRegion
+from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import TorchNetwork
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector
 
 CARD = {"name": "test", "sha256": "", "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200, 1000],
@@ -43,7 +44,7 @@ class BrightnessNetwork(torch.nn.Module):
 
 def detector(everySlice=False):
     network = BrightnessNetwork()
-    return YoloDetector(network, CARD, torch.device("cpu"), everySlice=everySlice), network
+    return YoloDetector(TorchNetwork(network, torch.device("cpu")), CARD, everySlice=everySlice), network
 
 
 def test_theMiddleIsLookedAtFirst():

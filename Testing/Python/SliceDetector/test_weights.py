@@ -6,8 +6,9 @@ import torch
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector import Weights
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import chooseDevice
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
-from CervicalSpineDetectionLib.SliceDetector.YoloDetector import chooseDevice, loadDetector
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
 CARD = {"name": "test", "architecture": "yolov5n", "classes": list(CLASS_NAMES), "plane": "sagittal", "pixelSize": 1.0,
         "sliceSpacing": 2.0, "window": [-200, 1000]}

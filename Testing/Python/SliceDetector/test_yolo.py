@@ -9,6 +9,7 @@ import torch
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.SliceDetector.Precision import choosePrecision
+from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import TorchNetwork
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision, detectionModel
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector
 
@@ -48,7 +49,7 @@ class FakeNetwork:
 
 
 def detector(network, batchSize=32):
-    return YoloDetector(network, CARD, torch.device("cpu"), batchSize, everySlice=True)
+    return YoloDetector(TorchNetwork(network, torch.device("cpu")), CARD, batchSize, everySlice=True)
 
 
 def test_boxesComeAsCornersWithTheScoresOfAllLevels():
@@ -158,7 +159,7 @@ def test_weightsWithoutTheClassBelowStillRunAndNeverSayIt():
 
     boxes = (50, 40, 20, 10, {C3: 0.7, BODY: 0.1}), (50, 80, 20, 10, {BODY: 0.8})
     new = detector(FakeNetwork(*boxes)).detect(np.zeros((1, 3, 96, 64), np.uint8))[0]
-    found = YoloDetector(OldNetwork(*boxes), old, torch.device("cpu"), everySlice=True).detect(
+    found = YoloDetector(TorchNetwork(OldNetwork(*boxes), torch.device("cpu")), old, everySlice=True).detect(
         np.zeros((1, 3, 96, 64), np.uint8))[0]
     assert found.scores.shape == (1, 12) and found.scores[0, BELOW] == 0
     for name in ("boxes", "scores", "bodyBoxes", "bodyScores"):
