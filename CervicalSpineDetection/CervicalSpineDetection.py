@@ -1,5 +1,7 @@
 """What Slicer knows of the module: its description, its sample data, and by their names its widget, logic and test."""
 
+from __future__ import annotations
+
 import os
 
 import slicer
@@ -23,7 +25,7 @@ class CervicalSpineDetection(ScriptedLoadableModule):
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
     """
 
-    def __init__(self, parent):
+    def __init__(self, parent: slicer.qSlicerScriptedLoadableModule) -> None:
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Cervical Spine Detection")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
@@ -48,7 +50,7 @@ SAMPLE_NAME = "Cervical spine phantom"
 SAMPLE_SEED = 17
 
 
-def registerSampleData():
+def registerSampleData() -> None:
     """Add the phantom to Slicer's Sample Data module."""
     import SampleData
 
@@ -63,7 +65,7 @@ def registerSampleData():
     )
 
 
-def makeSample(source=None):
+def makeSample(source: str | None = None) -> slicer.vtkMRMLScalarVolumeNode | None:
     """A made neck CT, without a download.
 
     :param source: given by the Sample Data module, not needed.

@@ -12,7 +12,7 @@ class InputError(ValueError):
     It may quote names and values of files, and goes to terminals, tables and pages: nothing in it is obeyed there.
     """
 
-    def __init__(self, message: str = ""):
+    def __init__(self, message: str = "") -> None:
         text = printable(str(message), kept="\n\t")
         super().__init__(text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}...")
 
@@ -29,3 +29,15 @@ def isShortOfMemory(error: BaseException) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+# torch's own error has a type; those of the libraries below it (cuBLAS, cuDNN, the driver) are told by their text.
+NO_GPU_MEMORY = ("out of memory", "ALLOC_FAILED", "MEMORY_ALLOCATION")
+
+
+def isGpuMemory(error: BaseException) -> bool:
+    """:param error: what a detection raised. :return: True where the graphics card had not enough memory."""
+    # By name: the worker's server need not know torch.
+    if type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in NO_GPU_MEMORY)

@@ -18,10 +18,8 @@ from scipy import ndimage
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, doubted, fuse
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
-from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
-from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
-from CervicalSpineDetectionLib.Imaging.TurnedImage import middleOf, turnedImage
+from CervicalSpineDetectionLib.Imaging.Resampling import middleOf, resampleSagittal, turnedImage
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     CLEAR_SCORE,
     ProgressCallback,
@@ -82,7 +80,7 @@ class Examination:
     """:param image: CT in HU. :param confirmed: what a person settled, LPS mm of the CT."""
 
     def __init__(self, image: sitk.Image, detector: SliceDetector, confirmed: Sequence[Vertebra] = (),
-                 progress: ProgressCallback | None = None):
+                 progress: ProgressCallback | None = None) -> None:
         self._image, self._detector, self._confirmed, self._progress = image, detector, confirmed, progress
         self._model = LevelModel.fromCard(detector.model)
         self._timings = {"resample": 0.0, "network": 0.0, "fusion": 0.0, "levels": 0.0}

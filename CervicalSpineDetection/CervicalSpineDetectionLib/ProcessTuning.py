@@ -10,7 +10,7 @@ KEPT_BYTES = 2**29
 MAPPED_BYTES = 2**25  # the most that mallopt takes
 
 
-def tuneProcess():
+def tuneProcess() -> None:
     """Make threads wait asleep and freed memory stay at hand. To be called before torch is imported; else half of it
     is lost. Not for an application of other people.
     """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+from CervicalSpineDetectionLib.Results.ResultTable import writeCsv
 from CervicalSpineDetectionLib.Scene.SceneProcess import SceneProcess
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Terminal import quietLibraries

@@ -19,7 +19,7 @@ class LastingStream(io.TextIOBase):
     :param stream: text stream, or None.
     """
 
-    def __init__(self, stream: Any):
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     @property

@@ -40,7 +40,7 @@ class ProgressDisplay:
     :param lines: about so many lines where the stream is no terminal.
     """
 
-    def __init__(self, unit: str, stream: TextIO | None = None, lines: int = 4):
+    def __init__(self, unit: str, stream: TextIO | None = None, lines: int = 4) -> None:
         self._unit, self._stream, self._lines = unit, stream or sys.stdout, lines
         self._started = time.perf_counter()
         self._bar: Any = None

@@ -26,11 +26,11 @@ __version__ = "0.1.0"
 _PUBLIC = {"detectVertebrae": "Api", "readImage": "Imaging.ReadImage", "toDataFrame": "Results.ResultTable"}
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *_PUBLIC]

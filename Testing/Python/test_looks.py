@@ -7,7 +7,7 @@ from goldenResults import GOLDEN
 
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.Imaging.TurnedImage import middleOf, turnedImage
+from CervicalSpineDetectionLib.Imaging.Resampling import middleOf, turnedImage
 from CervicalSpineDetectionLib.Looks import Look, _glimpses, slicesOf
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector

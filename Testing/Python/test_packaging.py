@@ -47,6 +47,7 @@ EXTRAS = {
     "CommandLine": ["slicer", "cohort", "completion"],
     "Results": ["dicom", "cohort"],
     "Scene": ["slicer"],
+    "SliceDetector": ["slicer"],
 }
 
 
@@ -58,7 +59,7 @@ def librarySources(*folders):
 def importedModules(path, fileScopeOnly=False):
     """Dotted names a file imports.
 
-    :param fileScopeOnly: leave out what is imported only when a function runs.
+    :param fileScopeOnly: leave out what is imported only when a function runs, or for types only.
     """
     return _importsIn(ast.parse(path.read_text(encoding="utf-8")), fileScopeOnly)
 
@@ -70,16 +71,21 @@ def _importsIn(node, fileScopeOnly):
             modules.update(alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             modules.update(f"{child.module}.{alias.name}" for alias in child.names)
-        elif not (fileScopeOnly and isinstance(child, ast.FunctionDef)):
+        elif not (fileScopeOnly and (isinstance(child, ast.FunctionDef) or _isForTypesOnly(child))):
             modules |= _importsIn(child, fileScopeOnly)
     return modules
+
+
+def _isForTypesOnly(node):
+    """``if TYPE_CHECKING:``, which no running program enters."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def topLevelNames(path):
     """Names a file defines."""
     body = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
     defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assigned = (name for node in body if isinstance(node, ast.Assign) for name in ast.walk(node))
+    assigned = (name for node in body if isinstance(node, ast.Assign | ast.AnnAssign) for name in ast.walk(node))
     return defined | {name.id for name in assigned if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
 
 

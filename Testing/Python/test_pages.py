@@ -118,6 +118,15 @@ def test_readmeIsShort():
     assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
 
 
+def test_theTestsThatPagesNameAreThere():
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "Testing").rglob("*.py")}
+    defined = set(re.findall(r"^def (test_\w+)", "\n".join(sources.values()), re.MULTILINE))
+    for page in (REPOSITORY / "Testing").glob("*.md"):
+        named = re.findall(r"`(test_\w+)(\.py)?`", page.read_text(encoding="utf-8"))
+        assert {f"{name}.py" for name, isFile in named if isFile} <= sources.keys(), page.name
+        assert {name for name, isFile in named if not isFile} <= defined, page.name
+
+
 def test_theSiteBuildsWithoutAWarning(tmp_path):
     if not importlib.util.find_spec("mkdocs"):
         pytest.skip('needs MkDocs: pip install ".[docs]"')

@@ -13,7 +13,7 @@ import CervicalSpineDetectionLib
 from CervicalSpineDetectionLib import Api, detectVertebrae, readImage, toDataFrame
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
-from CervicalSpineDetectionLib.Results.ResultCsv import COLUMNS, writeCsv
+from CervicalSpineDetectionLib.Results.ResultTable import COLUMNS, writeCsv
 
 
 @pytest.fixture

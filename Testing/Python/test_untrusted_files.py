@@ -27,8 +27,8 @@ from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging import ImageHeader
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import fromJson, readJson, toJson, writeJson
+from CervicalSpineDetectionLib.Results.ResultTable import writeCsv
 from CervicalSpineDetectionLib.Scene import SceneBundle
 from CervicalSpineDetectionLib.Scene.SceneBundle import unpackBundle
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, readCard, saveWeights

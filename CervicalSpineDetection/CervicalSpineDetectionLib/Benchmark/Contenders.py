@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,11 +20,15 @@ from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, 
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
 
+if TYPE_CHECKING:
+    from ultralytics import YOLO
+
 BATCH = 32
 DEFAULT_SIZE = 640  # ultralytics' own
 
 
-def detectionStages(path, weights, device, repeats, precision="auto"):
+def detectionStages(path: str | Path, weights: str | Path | None, device: str, repeats: int,
+                    precision: str = "auto") -> dict[str, Any]:
     """Median seconds of each stage of a warm detection.
 
     :param path: CT.
@@ -53,7 +58,8 @@ def detectionStages(path, weights, device, repeats, precision="auto"):
     }
 
 
-def predictSeconds(path, weights, device, repeats, batch, size=None):
+def predictSeconds(path: str | Path, weights: str | Path | None, device: str, repeats: int, batch: int,
+                   size: int | None = None) -> float:
     """Median seconds of ultralytics' ``predict``, with its own settings, over all slices of the volume.
 
     :param batch: slices a call; 1 is the loop that a user would write.
@@ -66,7 +72,7 @@ def predictSeconds(path, weights, device, repeats, batch, size=None):
     model = plainModel(weights)
     chosen = str(detector.network.torchDevice)
 
-    def run():
+    def run() -> None:
         for start in range(0, len(pictures), batch):
             model.predict(pictures[start : start + batch], imgsz=size, device=chosen, verbose=False)
 
@@ -75,7 +81,7 @@ def predictSeconds(path, weights, device, repeats, batch, size=None):
     return medianSeconds(run, repeats)
 
 
-def plainModel(weights):
+def plainModel(weights: str | Path | None) -> YOLO:
     """The weights as ultralytics' own ``YOLO`` object."""
     card, state = loadWeights(findWeights(weights))
     threads = torch.get_num_threads()

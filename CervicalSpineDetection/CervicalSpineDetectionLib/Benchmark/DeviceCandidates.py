@@ -5,6 +5,11 @@ Runs in a process of its own, see ``Processes.inFreshProcess``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -13,15 +18,17 @@ import torch.nn.functional as functional
 from CervicalSpineDetectionLib.Benchmark.Processes import medianSeconds
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
-from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.BoxSelection import SAME_VERTEBRA_IOU, SCORE_THRESHOLD, bestBoxes
 from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, fastestPrecision
-from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, YoloDetector, loadDetector
 
 BATCH = 16
 
+Way: TypeAlias = tuple[str, Callable[[], float]]  # its name, and what gives its seconds or another figure
 
-def candidates(path, weights, device, repeats):
+
+def candidates(path: str | Path, weights: str | Path | None, device: str, repeats: int) -> dict[str, float | str]:
     """Median seconds of each way, over all slices of a CT, whole.
 
     :return: dict: way -> seconds, or a text where it does not work; "resampling, grid_sample, HU" is the most that
@@ -40,7 +47,7 @@ def candidates(path, weights, device, repeats):
     return found
 
 
-def _tryAll(found, ways):
+def _tryAll(found: dict[str, float | str], ways: Iterable[Way]) -> None:
     """:param ways: (name, function) pairs; a function gives seconds or another figure."""
     for name, measure in ways:
         try:
@@ -49,31 +56,31 @@ def _tryAll(found, ways):
             found[name] = f"does not work: {type(error).__name__}: {error}"[:200]
 
 
-def _sync(device):
+def _sync(device: str) -> None:
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize()
 
 
-def _networks(weights, device, pictures, repeats):
+def _networks(weights: str | Path | None, device: str, pictures: torch.Tensor, repeats: int) -> Iterator[Way]:
     """The network alone, pictures on the device already. Processors are many times slower in what they lack."""
     onCard = torch.device(device).type != "cpu"
     for precision in PRECISIONS if onCard else dict.fromkeys(("single", fastestPrecision(torch.device(device)))):
         for layout, layoutFormat in (("channels last", torch.channels_last), ("contiguous", torch.contiguous_format)):
             for batch in (BATCH, len(pictures)):
                 yield (f"network, {precision}, {layout}, {batch} slices at a time",
-                       lambda p=precision, f=layoutFormat, b=batch: _networkSeconds(
-                           weights, device, pictures, p, f, b, repeats))
+                       partial(_networkSeconds, weights, device, pictures, precision, layoutFormat, batch, repeats))
     if torch.device(device).type == "cuda":
         yield (f"network, half, channels last, {BATCH} slices at a time, CUDA graph",
                lambda: _graphSeconds(weights, device, pictures, repeats))
 
 
 @torch.inference_mode()
-def _networkSeconds(weights, device, pictures, precision, layout, batch, repeats):
+def _networkSeconds(weights: str | Path | None, device: str, pictures: torch.Tensor, precision: str,
+                    layout: torch.memory_format, batch: int, repeats: int) -> float:
     network = loadDetector(weights, device, precision=precision).network.module.to(memory_format=layout)
     given = [part.to(device, PRECISIONS[precision], memory_format=layout) / 255 for part in pictures.split(batch)]
 
-    def run():
+    def run() -> None:
         for part in given:
             network(part)
         _sync(device)
@@ -82,7 +89,7 @@ def _networkSeconds(weights, device, pictures, precision, layout, batch, repeats
 
 
 @torch.inference_mode()
-def _graphSeconds(weights, device, pictures, repeats):
+def _graphSeconds(weights: str | Path | None, device: str, pictures: torch.Tensor, repeats: int) -> float:
     """Batches of one size, the last one filled up, replayed from a recording."""
     network = loadDetector(weights, device, precision="half").network.module
     filled = torch.cat([pictures, pictures[: -len(pictures) % BATCH]])
@@ -97,7 +104,7 @@ def _graphSeconds(weights, device, pictures, repeats):
     with torch.cuda.graph(graph):
         network(place)
 
-    def run():
+    def run() -> None:
         for part in given:
             place.copy_(part)
             graph.replay()
@@ -107,16 +114,16 @@ def _graphSeconds(weights, device, pictures, repeats):
 
 
 @torch.inference_mode()
-def _selections(detector, pictures, repeats):
+def _selections(detector: YoloDetector, pictures: torch.Tensor, repeats: int) -> Iterator[Way]:
     """From what the network says of all slices, on the device, to the boxes in main memory."""
     given = pictures.to(detector.network.torchDevice, memory_format=torch.channels_last).float() / 255
     said = torch.cat([detector.network.module(part)[0] for part in given.split(BATCH)])
 
-    def onProcessor():
+    def onProcessor() -> None:
         for prediction in said.float().cpu().transpose(1, 2).numpy():
             bestBoxes(prediction[:, :2], prediction[:, 2:4], prediction[:, 4:])
 
-    def onDevice():
+    def onDevice() -> None:
         from torchvision.ops import batched_nms
 
         score = said[:, 4:].amax(dim=1)
@@ -130,7 +137,7 @@ def _selections(detector, pictures, repeats):
     yield "boxes chosen on the device, torchvision", lambda: medianSeconds(onDevice, repeats)
 
 
-def _resamplings(image, volume, device, repeats):
+def _resamplings(image: sitk.Image, volume: SagittalVolume, device: str, repeats: int) -> Iterator[Way]:
     """From the CT in main memory to sagittal voxels: in main memory by SimpleITK, on the device by torch."""
     onDevice = torch.from_numpy(sitk.GetArrayFromImage(image))
     corner = np.array([volume.toLps(np.array(index)) for index in np.ndindex(2, 2, 2)])
@@ -138,7 +145,7 @@ def _resamplings(image, volume, device, repeats):
     affine = np.stack([steps[4] - steps[0], steps[2] - steps[0], steps[1] - steps[0], steps[0]], axis=1)
     factors = [max(1, int(volume.pixelSize / spacing + 1e-3)) for spacing in image.GetSpacing()]
 
-    def byTorch():
+    def byTorch() -> torch.Tensor:
         voxels = onDevice.to(device).float()[None, None]
         if max(factors) > 1:
             voxels = functional.avg_pool3d(voxels, factors[::-1])
@@ -153,7 +160,7 @@ def _resamplings(image, volume, device, repeats):
         _sync(device)
         return sampled
 
-    def difference():
+    def difference() -> float:
         return float(np.abs(byTorch().cpu().numpy() - volume.voxels)[volume.inside].max())
 
     yield "resampling, SimpleITK", lambda: medianSeconds(

@@ -5,12 +5,16 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing
 import statistics
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
 from CervicalSpineDetectionLib.Benchmark.SameResult import BOX_MM, CENTRE_MM, CONFIDENCE, apart
-from CervicalSpineDetectionLib.Benchmark.SampleCt import writeSampleCt
+from CervicalSpineDetectionLib.Benchmark.SampleCts import writeSampleCt
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 # Phantom seed -> grid: the benchmark's, and a coarse one.
 CTS = {17: ((512, 512, 300), (0.5, 0.5, 1.0)), 3: ((256, 256, 120), (0.9, 0.9, 2.5))}
@@ -18,6 +22,9 @@ CTS = {17: ((512, 512, 300), (0.5, 0.5, 1.0)), 3: ((256, 256, 120), (0.9, 0.9, 2
 MOST_GPU_MB = 1024
 # Memory that torch holds after the second detection and after the last may differ by one of its pieces.
 GROWTH_MB = 20
+
+
+AddCheck: TypeAlias = Callable[[str, bool | None, str], None]  # the parts of a Check
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Check:
         return f"{ {True: 'passed', False: 'FAILED', None: 'not run'}[self.passed]:8} {self.name}: {self.text}"
 
 
-def check(device, weights, folder, tell):
+def check(device: str, weights: str | Path | None, folder: Path,
+          tell: Callable[[Check], None]) -> tuple[list[dict[str, Any]], Path]:
     """All checks of a device.
 
     :param device: torch's name. :param weights: see ``YoloDetector.loadDetector``.
@@ -41,8 +49,8 @@ def check(device, weights, folder, tell):
     """
     done = []
 
-    def add(*parts):
-        done.append(Check(*parts))
+    def add(name: str, passed: bool | None, text: str) -> None:
+        done.append(Check(name, passed, text))
         tell(done[-1])
 
     paths = makeCts(folder)
@@ -61,7 +69,7 @@ def check(device, weights, folder, tell):
     return [asdict(one) for one in done], paths[0]
 
 
-def makeCts(folder):
+def makeCts(folder: Path) -> list[Path]:
     """Phantoms, made side by side. :return: list of Path."""
     paths = [folder / f"phantom{seed}.nii" for seed in CTS]
     with concurrent.futures.ProcessPoolExecutor(len(CTS), multiprocessing.get_context("spawn")) as pool:
@@ -70,7 +78,7 @@ def makeCts(folder):
     return paths
 
 
-def detections(paths, weights, device, precision):
+def detections(paths: Sequence[Path], weights: str | Path | None, device: str, precision: str) -> dict[str, Any]:
     """In a process of its own.
 
     :return: dict: "results" (list of DetectionResult), "precision" (name of the one used), "gpuMemory" (MB or None).
@@ -87,14 +95,14 @@ def detections(paths, weights, device, precision):
     return {"results": results, "precision": detector.model["precision"], "gpuMemory": memory}
 
 
-def _compare(add, name, expected, found):
+def _compare(add: AddCheck, name: str, expected: Iterable[DetectionResult], found: Iterable[DetectionResult]) -> None:
     for (seed, (size, _)), one, other in zip(CTS.items(), expected, found, strict=True):
         distance = apart(one, other)
         add(f"{name}, phantom {seed} of {' x '.join(map(str, size))}", distance.same and bool(one.vertebrae),
             f"{len(other.vertebrae)} vertebrae, {distance} (allowed: {CENTRE_MM} mm, {BOX_MM} mm, {CONFIDENCE})")
 
 
-def _checkMemory(add, path, weights, expected):
+def _checkMemory(add: AddCheck, path: Path, weights: str | Path | None, expected: DetectionResult) -> None:
     from CervicalSpineDetectionLib.Benchmark.GraphicsMemory import scarce, workerWithoutMemory
     from CervicalSpineDetectionLib.Worker.Server import NO_GPU_MEMORY, ON_CPU_INSTEAD
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -19,7 +22,7 @@ COPY_BYTES = 2**28
 RUNS = 20
 
 
-def machine(device, precisions):
+def machine(device: str, precisions: Iterable[str]) -> dict[str, Any]:
     """Measured on this machine now, best of ``RUNS``.
 
     :param precisions: names, see ``SliceDetector.Precision``.
@@ -33,30 +36,30 @@ def machine(device, precisions):
 
 
 @torch.inference_mode()
-def _convolutionRate(channels, side, device, kind, sync):
+def _convolutionRate(channels: int, side: int, device: str, kind: torch.dtype, sync: Callable[[], None]) -> float:
     pictures = torch.randn(CONVOLUTION_BATCH, channels, side, side, device=device, dtype=kind)
     pictures = pictures.to(memory_format=torch.channels_last)
     kernels = torch.randn(channels, channels, 3, 3, device=device, dtype=kind).to(memory_format=torch.channels_last)
 
-    def run():
+    def run() -> None:
         functional.conv2d(pictures, kernels, padding=1)
         sync()
 
     return 2 * CONVOLUTION_BATCH * channels**2 * 9 * side**2 / bestSeconds(run, RUNS)
 
 
-def _copyRate(device, sync):
+def _copyRate(device: str, sync: Callable[[], None]) -> float:
     source = torch.ones(COPY_BYTES // 4, device=device)
     target = torch.empty_like(source)
 
-    def run():
+    def run() -> None:
         target.copy_(source)
         sync()
 
     return 2 * COPY_BYTES / bestSeconds(run, RUNS)
 
 
-def networkCost(architecture, rows, columns):
+def networkCost(architecture: str, rows: int, columns: int) -> dict[str, float]:
     """Of our network, for one whole slice.
 
     :return: dict: "flops", "parameters".
@@ -68,7 +71,8 @@ def networkCost(architecture, rows, columns):
     return {"flops": counter.get_total_flops(), "parameters": sum(p.numel() for p in model.parameters())}
 
 
-def floors(rates, precision, flops, parameters, slices, voxels, voxelBytes):
+def floors(rates: Mapping[str, Any], precision: str, flops: float, parameters: float, slices: Sequence[int],
+           voxels: Sequence[int], voxelBytes: int) -> dict[str, float]:
     """Seconds that each stage needs at least; stages that hardly compute or need not move anything have none.
 
     :param rates: what ``machine`` gives.

@@ -6,13 +6,16 @@ All functions here run in a process of their own, see ``Processes.inFreshProcess
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
 
+from CervicalSpineDetectionLib.Errors import isGpuMemory
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
-from CervicalSpineDetectionLib.SliceDetector.GpuMemory import isGpuMemory
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Worker.WorkerClient import Failed, Finished, WorkerClient
 
 # More than any CT has: all slices at once.
@@ -24,8 +27,10 @@ LEFT_FOR_WORKER = 64 * 2**20
 GRAIN = 2 * 2**20  # the card gives its memory in such pieces
 WORKER_SECONDS = 120
 
+Outcome: TypeAlias = tuple[DetectionResult | None, str]  # and a text for the user
 
-def ballast(left):
+
+def ballast(left: int) -> torch.Tensor:
     """Take all of the card's memory.
 
     :param left: bytes that stay free.
@@ -36,7 +41,7 @@ def ballast(left):
     return torch.empty(max(free - left, 0) // GRAIN * GRAIN, dtype=torch.uint8, device="cuda")
 
 
-def scarce(path, weights, laps=10):
+def scarce(path: str | Path, weights: str | Path | None, laps: int = 10) -> dict[str, Any]:
     """Detections with all slices at once: with enough memory, then with ever less.
 
     :return: dict: "expected" (DetectionResult), "needed" (MB beside the weights), "reserved" (MB held after each of
@@ -67,7 +72,7 @@ def scarce(path, weights, laps=10):
     return {"expected": expected, "needed": needed / 2**20, "reserved": reserved, "runs": runs}
 
 
-def workerWithoutMemory(path, weights):
+def workerWithoutMemory(path: str | Path, weights: str | Path | None) -> dict[str, Outcome]:
     """The worker process while this one holds the card's memory, and after that.
 
     :return: dict: what came of a detection on "auto" and on "cuda" without memory, and on "auto" with it again, each a
@@ -88,7 +93,7 @@ def workerWithoutMemory(path, weights):
     return outcomes
 
 
-def _outcome(client):
+def _outcome(client: WorkerClient) -> Outcome:
     deadline = time.monotonic() + WORKER_SECONDS
     while time.monotonic() < deadline:
         for event in client.poll():

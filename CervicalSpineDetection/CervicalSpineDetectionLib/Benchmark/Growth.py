@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -9,12 +13,13 @@ from CervicalSpineDetectionLib.Benchmark.Processes import medianSeconds
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 SIZES = (0.25, 0.5, 1.0)
 SCANS = (1, 2, 4)
 
 
-def growth(path, weights, device, repeats):
+def growth(path: str | Path, weights: str | Path | None, device: str, repeats: int) -> list[dict[str, Any]]:
     """Median seconds of detections in variants of a CT; see ``variants``.
 
     :return: list of dict: "kind" ("slices", "matrix" or "scans"), "size" (number), "seconds".
@@ -23,7 +28,7 @@ def growth(path, weights, device, repeats):
     detectVertebrae(image, detector)
     rows = []
     for kind, size, scans in variants(image):
-        def run(scans=scans):
+        def run(scans: Sequence[sitk.Image] = scans) -> None:
             for scan in scans:
                 detectVertebrae(scan, detector)
 
@@ -31,7 +36,7 @@ def growth(path, weights, device, repeats):
     return rows
 
 
-def variants(image):
+def variants(image: sitk.Image) -> Iterator[tuple[str, int, list[sitk.Image]]]:
     """Variants of a CT, one at a time in memory.
 
     :return: yields (kind, size, list of images): "slices": the uppermost part of the axial slices; "matrix": the same
@@ -48,7 +53,7 @@ def variants(image):
         yield "scans", count, [image] * count
 
 
-def withMatrix(image, matrix):
+def withMatrix(image: sitk.Image, matrix: Array) -> sitk.Image:
     """The same field of view on another axial matrix (shape (2,)), linear."""
     size = np.array([*matrix, image.GetSize()[2]], int)
     scale = np.array(image.GetSize()) / size

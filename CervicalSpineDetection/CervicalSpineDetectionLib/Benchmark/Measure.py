@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -15,13 +17,14 @@ from CervicalSpineDetectionLib.Benchmark.DeviceChecks import check
 from CervicalSpineDetectionLib.Benchmark.Growth import growth
 from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
 from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures
-from CervicalSpineDetectionLib.Benchmark.SampleCt import writeSampleCt
+from CervicalSpineDetectionLib.Benchmark.SampleCts import writeSampleCt
 from CervicalSpineDetectionLib.Benchmark.SceneStages import sceneStages
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
 
-def measure(ct, weights, card, devices, repeats, temporary):
+def measure(ct: str | Path | None, weights: str | Path | None, card: Mapping[str, Any], devices: Sequence[str],
+            repeats: int, temporary: Path) -> dict[str, Any]:
     """All figures of benchmark.json.
 
     :param ct: path of the CT, None for a phantom.
@@ -29,8 +32,8 @@ def measure(ct, weights, card, devices, repeats, temporary):
     :param devices: names. :param repeats: medians of so many runs.
     :param temporary: Path of a folder for the sample CT.
     """
-    figures = {"machine": machineDescription(), "weights": f"{card['name']} {card['sha256'][:12]}",
-               "repeats": repeats}
+    figures: dict[str, Any] = {"machine": machineDescription(), "repeats": repeats,
+                               "weights": f"{card['name']} {card['sha256'][:12]}"}
     path, source = ct, "given"
     # Steps of a device: see ``measureDevice``; before and after them the CT and its growth.
     tell = _Steps(2 + len(devices) * (7 + len(NnUNet.PLANS)))
@@ -55,18 +58,19 @@ def measure(ct, weights, card, devices, repeats, temporary):
 class _Steps:
     """Progress over steps of unequal length: each is named when it begins."""
 
-    def __init__(self, total):
+    def __init__(self, total: int) -> None:
         self._progress, self._done, self._total = ProgressDisplay("steps", lines=total), -1, total
 
-    def __call__(self, step):
+    def __call__(self, step: str) -> None:
         self._done += 1
         self._progress(step, min(self._done, self._total - 1), self._total)
 
-    def finish(self):
+    def finish(self) -> None:
         self._progress("Done", self._total, self._total)
 
 
-def measureDevice(path, weights, card, device, repeats, extent, tell):
+def measureDevice(path: str | Path, weights: str | Path | None, card: Mapping[str, Any], device: str, repeats: int,
+                  extent: Sequence[float], tell: Callable[[str], None]) -> dict[str, Any]:
     """Figures of one device, see ``Benchmark.Report.deviceFigures``."""
     tell(f"Our detection on {device}")
     ours = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats)
@@ -90,14 +94,15 @@ def measureDevice(path, weights, card, device, repeats, extent, tell):
     return deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent)
 
 
-def measureWithChecks(weights, card, devices, repeats, temporary):
+def measureWithChecks(weights: str | Path | None, card: Mapping[str, Any], devices: Sequence[str], repeats: int,
+                      temporary: Path) -> dict[str, Any]:
     """Figures of ``benchmark --checks``: the last device against the CPU, and the stages of each device.
 
     :param devices: names, the one to be checked last. :param temporary: Path of a folder for the CTs.
     :return: as ``measure``, with "checks" (list of dict, see ``DeviceChecks.Check``) and "candidates" (way -> seconds).
     """
-    figures = {"machine": machineDescription(), "weights": f"{card['name']} {card['sha256'][:12]}",
-               "repeats": repeats}
+    figures: dict[str, Any] = {"machine": machineDescription(), "repeats": repeats,
+                               "weights": f"{card['name']} {card['sha256'][:12]}"}
     figures["checks"], path = check(devices[-1], weights, temporary, lambda one: print(one, flush=True))
     image = readImage(path)
     figures["ct"] = {"size": list(image.GetSize()), "spacing": list(image.GetSpacing()),
@@ -112,7 +117,8 @@ def measureWithChecks(weights, card, devices, repeats, temporary):
     return figures
 
 
-def measureStages(path, weights, card, device, repeats, extent):
+def measureStages(path: str | Path, weights: str | Path | None, card: Mapping[str, Any], device: str, repeats: int,
+                  extent: Sequence[float]) -> dict[str, Any]:
     """Our detection on one device beside the floor of the machine, without other programs and without Slicer."""
     print(f"Our detection on {device}", flush=True)
     ours = inFreshProcess(Contenders.detectionStages, path, weights, device, repeats)
@@ -122,7 +128,7 @@ def measureStages(path, weights, card, device, repeats, extent):
     return deviceFigures(ours, None, {}, rates, cost, {}, {}, extent)
 
 
-def machineDescription():
+def machineDescription() -> dict[str, Any]:
     """What the figures hold for."""
     name = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
@@ -137,6 +143,6 @@ def machineDescription():
     }
 
 
-def loadAverage():
+def loadAverage() -> float:
     """Processes that wanted to run in the last minute; more than the cores, and the figures are too high."""
     return psutil.getloadavg()[0]

@@ -5,8 +5,10 @@ Isensee et al. 2021, nnU-Net, Nature Methods 18:203-211; Wasserthal et al. 2023,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from torch import nn
 from CervicalSpineDetectionLib.Benchmark.Processes import medianSeconds
 
 FEATURES = (32, 64, 128, 256, 320, 320)  # of nnU-Net's 3d_fullres plans: two convolutions a stage
+Steps: TypeAlias = tuple[int, int, int]  # along x, y, z
 CLASSES = 25  # about what each of the five networks tells apart
 
 
@@ -36,7 +39,7 @@ PLANS = {"nnunet1.5mm": Plan(1.5, (128, 128, 128), 5), "nnunet3mm": Plan(3.0, (1
 STEP = 0.8
 
 
-def patchCount(extent, plan, step=STEP):
+def patchCount(extent: Sequence[float], plan: Plan, step: float = STEP) -> int:
     """Patches of nnU-Net's sliding window over a field of view.
 
     :param extent: shape (3,), mm.
@@ -56,7 +59,7 @@ class PlainUNet(nn.Module):
     :param features: of each stage.
     """
 
-    def __init__(self, patch, features=FEATURES, classes=CLASSES):
+    def __init__(self, patch: Sequence[int], features: Sequence[int] = FEATURES, classes: int = CLASSES) -> None:
         super().__init__()
         steps = strides(patch, len(features))
         self.encoder = nn.ModuleList(
@@ -67,7 +70,7 @@ class PlainUNet(nn.Module):
         self.decoder = nn.ModuleList(nn.Sequential(_block(2 * m, m), _block(m, m)) for _, m, _ in pairs)
         self.head = nn.Conv3d(features[0], classes, 1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         skips = []
         for stage in self.encoder:
             x = stage(x)
@@ -77,26 +80,31 @@ class PlainUNet(nn.Module):
         return self.head(x)
 
 
-def strides(patch, stages):
+def strides(patch: Sequence[int], stages: int) -> list[Steps]:
     """Of each stage: the first keeps the resolution, the others halve each axis that then has 4 voxels or more.
 
-    :return: list of (x, y, z).
+    :return: one a stage.
     """
-    steps: list[tuple[int, ...]] = [(1, 1, 1)]
-    size = list(patch)
+    steps: list[Steps] = [(1, 1, 1)]
+    x, y, z = patch
     for _ in range(stages - 1):
-        steps.append(tuple(2 if n % 2 == 0 and n >= 8 else 1 for n in size))
-        size = [n // step for n, step in zip(size, steps[-1], strict=True)]
+        steps.append((_halving(x), _halving(y), _halving(z)))
+        x, y, z = (n // step for n, step in zip((x, y, z), steps[-1], strict=True))
     return steps
 
 
-def _block(inputs, outputs, stride=1):
+def _halving(voxels: int) -> int:
+    return 2 if voxels % 2 == 0 and voxels >= 8 else 1
+
+
+def _block(inputs: int, outputs: int, stride: int | Steps = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, 1), nn.InstanceNorm3d(outputs, affine=True),
                          nn.LeakyReLU(0.01, inplace=True))
 
 
 @torch.inference_mode()
-def secondsPerPatch(patch, device, repeats, features=FEATURES):
+def secondsPerPatch(patch: Sequence[int], device: str, repeats: int,
+                    features: Sequence[int] = FEATURES) -> tuple[float, float | None]:
     """Median seconds of one forward pass, in half precision on CUDA as nnU-Net does.
 
     :return: (seconds, GPU memory in MB or None).
@@ -105,7 +113,7 @@ def secondsPerPatch(patch, device, repeats, features=FEATURES):
     picture = torch.randn(1, 1, *patch, device=device)
     cuda = torch.device(device).type == "cuda"
 
-    def run():
+    def run() -> None:
         with torch.autocast("cuda", enabled=cuda):
             network(picture)
         if cuda:

@@ -6,29 +6,30 @@ import concurrent.futures
 import multiprocessing
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 
 STATUS = Path("/proc/self/status")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Generic[Result]):
     """:param value: what the function returned. :param peakMemory: MB, most that its process held at a time."""
 
-    value: Any
+    value: Result
     peakMemory: float
 
 
-def inFreshProcess(function, *arguments):
+def inFreshProcess(function: Callable[..., Result], *arguments: Any) -> Measured[Result]:
     """Run a function in a process of its own.
 
     :param function: importable by name; arguments and result are pickled.
-    :return: Measured.
     """
     # A forked process would inherit the memory and the threads of this one.
     context = multiprocessing.get_context("spawn")
@@ -36,12 +37,12 @@ def inFreshProcess(function, *arguments):
         return pool.submit(_measured, function, arguments).result()
 
 
-def _measured(function, arguments):
+def _measured(function: Callable[..., Result], arguments: Sequence[Any]) -> Measured[Result]:
     tuneProcess()
     return Measured(function(*arguments), peakMemory())
 
 
-def peakMemory():
+def peakMemory() -> float:
     """MB, most that this process held at a time."""
     if STATUS.exists():
         # Not getrusage: on Linux its maximum starts from that of the process that started this one.
@@ -53,7 +54,7 @@ def peakMemory():
     return getattr(memory, "peak_wset", memory.rss) / 2**20
 
 
-def medianSeconds(function, repeats, warmUp=True):
+def medianSeconds(function: Callable[[], object], repeats: int, warmUp: bool = True) -> float:
     """Median wall time of a call.
 
     :param warmUp: one call more before, not timed.
@@ -63,12 +64,12 @@ def medianSeconds(function, repeats, warmUp=True):
     return statistics.median(_seconds(function) for _ in range(repeats))
 
 
-def bestSeconds(function, repeats):
+def bestSeconds(function: Callable[[], object], repeats: int) -> float:
     """Shortest wall time of a call: what the machine can do, whatever else it did at other times."""
     return min(_seconds(function) for _ in range(repeats))
 
 
-def _seconds(function):
+def _seconds(function: Callable[[], object]) -> float:
     started = time.perf_counter()
     function()
     return time.perf_counter() - started

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from CervicalSpineDetectionLib.Benchmark.Floor import floors
 from CervicalSpineDetectionLib.Benchmark.NnUNet import PLANS, STEP, patchCount
+from CervicalSpineDetectionLib.Benchmark.Processes import Measured
 
 STAGES = ("read", "handover", "resample", "network", "fusion", "levels", "nodes", "picture")
 # What a user waits for after the click: the CT is in the scene already.
@@ -23,7 +28,10 @@ CONTENDERS = {
 }
 
 
-def deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent):
+def deviceFigures(ours: Measured[dict[str, Any]], single: Measured[dict[str, Any]] | None, scene: Mapping[str, float],
+                  rates: Mapping[str, Any], cost: Mapping[str, float], predicts: Mapping[str, Measured[float]],
+                  patches: Mapping[str, Measured[tuple[float, float | None]]],
+                  extent: Sequence[float]) -> dict[str, Any]:
     """All figures of one device.
 
     :param ours: Measured of ``Contenders.detectionStages``.
@@ -48,12 +56,12 @@ def deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent):
         }
     for name, measured in predicts.items():
         contenders[name] = _contender(measured.value, measured.peakMemory, detection, stages["network"])
-    for name, measured in patches.items():
-        seconds, gpuMemory = measured.value
+    for name, patch in patches.items():
+        seconds, gpuMemory = patch.value
         plan = PLANS[name]
         count = patchCount(extent, plan)
         contenders[name] = {
-            **_contender(seconds * count * plan.models, measured.peakMemory, detection, stages["network"]),
+            **_contender(seconds * count * plan.models, patch.peakMemory, detection, stages["network"]),
             "secondsPerPatch": seconds, "patches": count, "models": plan.models, "step": STEP, "gpuMemory": gpuMemory,
             "patchesAtStep0.5": patchCount(extent, plan, 0.5), "randomWeights": True,
         }
@@ -74,22 +82,23 @@ def deviceFigures(ours, single, scene, rates, cost, predicts, patches, extent):
     }
 
 
-def _detection(stages):
+def _detection(stages: Mapping[str, float]) -> float:
     return sum(stages[stage] for stage in DETECTION)
 
 
-def _floor(rates, precision, ours, cost):
+def _floor(rates: Mapping[str, Any], precision: str, ours: Mapping[str, Any],
+           cost: Mapping[str, float]) -> dict[str, Any]:
     stages = floors(rates, precision, ours["flops"], cost["parameters"], ours["slices"], ours["voxels"],
                     ours["voxelBytes"])
     return {"stages": stages, "click": sum(stages.get(stage, 0.0) for stage in CLICK)}
 
 
-def _contender(seconds, peakMemory, detection, network):
+def _contender(seconds: float, peakMemory: float, detection: float, network: float) -> dict[str, float]:
     return {"seconds": seconds, "overDetection": seconds / detection, "overNetwork": seconds / network,
             "peakMemory": peakMemory}
 
 
-def table(figures):
+def table(figures: Mapping[str, Any]) -> list[str]:
     """Lines for people."""
     machine, ct = figures["machine"], figures["ct"]
     lines = [
@@ -114,16 +123,16 @@ def table(figures):
     return lines
 
 
-def growthCurves(rows):
+def growthCurves(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Sequence[float], Sequence[float], float]]:
     """:return: kind -> (sizes, seconds, slope of the straight line through their logarithms)."""
-    curves = {}
+    curves: dict[str, tuple[Sequence[float], Sequence[float], float]] = {}
     for kind in dict.fromkeys(row["kind"] for row in rows):
         sizes, seconds = zip(*((row["size"], row["seconds"]) for row in rows if row["kind"] == kind), strict=True)
         curves[kind] = sizes, seconds, float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
     return curves
 
 
-def _deviceLines(device, entry):
+def _deviceLines(device: str, entry: Mapping[str, Any]) -> list[str]:
     ours, network, rates = entry["ours"], entry["network"], entry["machine"]
     precision, inSingle = entry["precision"], entry["floorInSinglePrecision"]
     flops = {name: f"{rate / 1e9:.0f} GFLOP/s" for name, rate in rates["convolutionFlops"].items()}
@@ -139,7 +148,7 @@ def _deviceLines(device, entry):
         + ("" if precision == "single" else f" {'limit in single precision':>26}"),
     ]
 
-    def against(seconds, floor, ratio, single):
+    def against(seconds: float, floor: float, ratio: float, single: float) -> str:
         return f"{seconds:>8.3f} {floor:>8.3f} {ratio:>7.1f}" + ("" if single == floor else f" {single:>26.3f}")
 
     for stage in STAGES:
@@ -167,7 +176,7 @@ def _deviceLines(device, entry):
     return lines
 
 
-def picture(path, figures):
+def picture(path: str | Path, figures: Mapping[str, Any]) -> None:
     """Stages, contenders and growth.
 
     :param path: PNG.
@@ -195,8 +204,8 @@ def picture(path, figures):
     for axes in (stageAxes, contenderAxes):
         axes.legend(fontsize=8)
     labels = {"slices": "axial slices", "matrix": "matrix (pixels along a side)", "scans": "scans"}
-    for kind, (sizes, seconds, slope) in growthCurves(figures["growth"]).items():
-        growthAxes.loglog(sizes, seconds, "o-", label=f"{labels[kind]}, slope {slope:.2f}")
+    for kind, (sizes, taken, slope) in growthCurves(figures["growth"]).items():
+        growthAxes.loglog(sizes, taken, "o-", label=f"{labels[kind]}, slope {slope:.2f}")
     if not figures["growth"]:
         growthAxes.set_axis_off()
     growthAxes.set(xlabel="number", ylabel="seconds", title=f"growth of the detection ({figures['growthDevice']})")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Terminal import canDraw, quietLibraries
 from CervicalSpineDetectionLib.Worker.WorkerClient import Failed, Finished, WorkerClient
 
 
-def sceneStages(path, weights, device, result, repeats):
+def sceneStages(path: str | Path, weights: str | Path | None, device: str, result: DetectionResult,
+                repeats: int) -> dict[str, float]:
     """Median seconds of what comes before and after a detection for a CT in Slicer's scene.
 
     :param result: DetectionResult.
@@ -27,7 +30,7 @@ def sceneStages(path, weights, device, result, repeats):
                 **(nodesAndPicture(path, result, repeats) if canDraw() else {})}
 
 
-def handoverSeconds(path, weights, device, repeats):
+def handoverSeconds(path: str | Path, weights: str | Path | None, device: str, repeats: int) -> float:
     """Median seconds from the click to the result, without those of the detection itself: the CT goes from the scene to
     the warm worker process, the result comes back. The panel asks for it every 10 ms, this function every millisecond.
     """
@@ -48,7 +51,7 @@ def handoverSeconds(path, weights, device, repeats):
     return statistics.median(laps[1:])
 
 
-def _awaited(client):
+def _awaited(client: WorkerClient) -> DetectionResult:
     """:return: DetectionResult of the running detection."""
 
     while True:
@@ -60,7 +63,7 @@ def _awaited(client):
         time.sleep(0.001)
 
 
-def nodesAndPicture(path, result, repeats):
+def nodesAndPicture(path: str | Path, result: DetectionResult, repeats: int) -> dict[str, float]:
     """Median seconds to add the nodes to a scene that holds the CT, and for a slice view of 512 x 512 pixels to draw
     itself after that.
 

@@ -11,11 +11,17 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Benchmark import Contenders, Floor
 from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
-from CervicalSpineDetectionLib.Benchmark.WholeInputs import byteCount, writeInputs
+from CervicalSpineDetectionLib.Benchmark.SampleCts import byteCount, writeInputs
 from CervicalSpineDetectionLib.SafeChildren import SAFE_FOLDER, safeEnvironment
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 # What is written -> options of ``detect``.
 OUTPUTS = {"numbers": ("--no-scene", "--no-preview"), "and preview": ("--no-scene",), "all": ()}
@@ -32,8 +38,11 @@ else:
 print(time.perf_counter() - started)
 """
 
+Lap: TypeAlias = dict[str, float | None]  # seconds of each figure; None where this system does not tell them
 
-def measureWhole(weights, card, slices, repeats, folder):
+
+def measureWhole(weights: str | Path | None, card: Mapping[str, Any], slices: int, repeats: int,
+                 folder: Path) -> dict[str, Any]:
     """All figures of whole.json, of the CPU.
 
     :param weights: see ``YoloDetector.loadDetector``. :param card: their card. :param slices: of the CT.
@@ -43,7 +52,8 @@ def measureWhole(weights, card, slices, repeats, folder):
     """
     print("Making the CT", flush=True)
     paths = inFreshProcess(writeInputs, folder, slices).value
-    figures = {"slices": slices, "bytes": {kind: byteCount(path) for kind, path in paths.items()}, "repeats": repeats}
+    figures: dict[str, Any] = {"slices": slices, "repeats": repeats,
+                               "bytes": {kind: byteCount(path) for kind, path in paths.items()}}
     print("Cold", flush=True)
     figures["cold"] = {kind: _cold(path, weights, repeats, folder) for kind, path in paths.items()}
     print("Warm", flush=True)
@@ -59,7 +69,7 @@ def measureWhole(weights, card, slices, repeats, folder):
     return figures
 
 
-def _cold(path, weights, repeats, folder):
+def _cold(path: str | Path, weights: str | Path | None, repeats: int, folder: Path) -> dict[str, Any]:
     """Outputs in turn, so that other work on the computer falls on all of them."""
     runs, alone = {output: [] for output in OUTPUTS}, []
     for _ in range(repeats):
@@ -72,7 +82,7 @@ def _cold(path, weights, repeats, folder):
     return {"SimpleITK alone": reading, **{output: _summary(laps, reading) for output, laps in runs.items()}}
 
 
-def _command(path, weights, output, options):
+def _command(path: str | Path, weights: str | Path | None, output: Path, options: Iterable[str]) -> Lap:
     """One run of ``detect``: dict: "seconds", "processor" (seconds of all its processes, None on Windows), stages."""
     command = [sys.executable, "-m", "CervicalSpineDetectionLib", "detect", str(path), "--output", str(output),
                "--device", "cpu", *options, *(["--weights", str(weights)] if weights else [])]
@@ -85,14 +95,14 @@ def _command(path, weights, output, options):
             "imports and files": seconds - sum(stages.values())}
 
 
-def _summary(laps, alone):
+def _summary(laps: Sequence[Lap], alone: float) -> Lap:
     """Medians of each figure, and "overReading": how many times SimpleITK's reading alone."""
     medians = {figure: None if laps[0][figure] is None else statistics.median(lap[figure] for lap in laps)
                for figure in laps[0]}
     return {**medians, "overReading": medians["seconds"] / alone}
 
 
-def warmStages(path, weights, repeats, folder):
+def warmStages(path: str | Path, weights: str | Path | None, repeats: int, folder: Path) -> dict[str, float]:
     """In a process of its own: median seconds of each stage, the first lap left out."""
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
     from CervicalSpineDetectionLib.Pipeline import detectVertebrae
@@ -113,13 +123,13 @@ def warmStages(path, weights, repeats, folder):
     return {stage: statistics.median(lap[stage] for lap in laps[1:]) for stage in laps[0]}
 
 
-def _writers(folder, image, result):
+def _writers(folder: Path, image: sitk.Image, result: DetectionResult) -> Iterator[tuple[str, Callable[[], None]]]:
     """(name, function) of each file."""
     from CervicalSpineDetectionLib.Results.PreviewPicture import writePreview
-    from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
     from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+    from CervicalSpineDetectionLib.Results.ResultTable import writeCsv
 
-    def writeNumbers():
+    def writeNumbers() -> None:
         writeJson(folder / "a.json", result)
         writeCsv(folder / "a.csv", result)
 
@@ -133,7 +143,7 @@ def _writers(folder, image, result):
     yield "scene", lambda: writeScene(folder / "a.mrb", image, result, "CT")
 
 
-def wholeTable(figures):
+def wholeTable(figures: Mapping[str, Any]) -> list[str]:
     """Lines for people."""
     lines = [f"512 x 512 x {figures['slices']} voxels, medians of {figures['repeats']}", "",
              f"{'cold':<34} {'seconds':>8} {'processor':>10} {'/ reading':>10}  stages"]

@@ -14,12 +14,16 @@ import signal
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 
 # A scan that ends its process (memory, a crash in a library) is tried once more.
+Item = TypeVar("Item")  # a scan, as a rule
 ALLOWED_DEATHS = 1
 # Read by torch and numpy, ITK, VTK, and Mesa's OpenGL without a graphics card.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
@@ -35,11 +39,11 @@ class ScanFailed(RuntimeError):
     """What ended or held up the process that worked on a scan, for the user."""
 
 
-def inProcesses(task, scans, workers, secondsEach, prepare=None):
+def inProcesses(task: Callable[[Item], object], scans: Iterable[Item], workers: int, secondsEach: float,
+                prepare: Callable[[], object] | None = None) -> Iterator[tuple[Item, Any]]:
     """Run a task on every scan.
 
-    :param task: called with a Scan; module-level function or partial of one.
-    :param scans: iterable of Scan.
+    :param task: called with a scan; module-level function or partial of one.
     :param workers: number of processes, which share this computer's cores.
     :param secondsEach: a scan that takes longer is given up.
     :param prepare: called without arguments in each process before its first scan.
@@ -75,12 +79,12 @@ def inProcesses(task, scans, workers, secondsEach, prepare=None):
             process.end()
 
 
-def threadsEach(workers):
+def threadsEach(workers: int) -> int:
     """Threads for each of several processes: together as many as there are cores, for more only wait for each other."""
     return max(1, coreCount() // workers)
 
 
-def coreCount():
+def coreCount() -> int:
     """Cores that this process may use: of a container, as many as its quota holds."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(OSError, ValueError):
@@ -92,19 +96,19 @@ def coreCount():
 class _Ended:
     """A process that ended before it answered. :param tooLate: it was ended for taking too long."""
 
-    def __init__(self, tooLate, seconds):
+    def __init__(self, tooLate: bool, seconds: float) -> None:
         self.tooLate, self._seconds = tooLate, seconds
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.tooLate:
             return f"Not done after {self._seconds:.0f} s, given up; see --time-limit."
         return "The process that worked on this scan ended twice (too little memory, or a file that crashes a library)."
 
 
-class _ScanProcess:
+class _ScanProcess(Generic[Item]):
     """See ``inProcesses``. :param threads: for its libraries."""
 
-    def __init__(self, task, prepare, threads):
+    def __init__(self, task: Callable[[Item], object], prepare: Callable[[], object], threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, task, prepare), daemon=True)
@@ -115,11 +119,11 @@ class _ScanProcess:
             raise InputError(f"No process can be started for the scans ({error.strerror or error}); use fewer "
                              "--workers, or close other programs.") from error
         theirs.close()
-        self.scan = None
+        self.scan: Item | None = None
         self._hasStarted = False
         self._seconds = self.deadline = 0.0
 
-    def begin(self, scan, seconds):
+    def begin(self, scan: Item, seconds: float) -> None:
         """:param seconds: see ``inProcesses``, from now on, or from when the process has started."""
         self.scan, self._seconds = scan, seconds
         self.deadline = time.monotonic() + (seconds if self._hasStarted else START_SECONDS)
@@ -128,11 +132,11 @@ class _ScanProcess:
             self._connection.send(scan)
 
     @property
-    def channel(self):
+    def channel(self) -> Connection:
         """Ready when there is an answer, or the process ended."""
         return self._connection
 
-    def answer(self):
+    def answer(self) -> tuple[Item, Any]:
         """:return: (scan, what the task returned or raised, ``STARTED`` or ``_Ended``)."""
         try:
             if self._connection.poll():
@@ -143,7 +147,7 @@ class _ScanProcess:
         self.end()
         return self._take(ended)
 
-    def _take(self, answer):
+    def _take(self, answer: Any) -> tuple[Item, Any]:
         scan = self.scan
         if answer == STARTED:
             self._hasStarted = True
@@ -152,14 +156,14 @@ class _ScanProcess:
             self.scan = None
         return scan, answer
 
-    def end(self):
+    def end(self) -> None:
         """At once: what it was at is under its temporary name."""
         self._process.kill()
         self._process.join()
         self._connection.close()
 
 
-def _nextOf(processes):
+def _nextOf(processes: Sequence[_ScanProcess[Item]]) -> list[_ScanProcess[Item]]:
     """Wait. :return: busy processes that answered, ended or are too late."""
     busy = [process for process in processes if process.scan]
     soonest = min(process.deadline for process in busy)
@@ -168,7 +172,7 @@ def _nextOf(processes):
 
 
 @contextlib.contextmanager
-def _variables(values):
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
     """Environment variables that a child begins with; what the user set stays."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
@@ -179,7 +183,7 @@ def _variables(values):
             del os.environ[name]
 
 
-def _work(connection, task, prepare):
+def _work(connection: Connection, task: Callable[[Item], object], prepare: Callable[[], object]) -> None:
     """A process from its first scan to its last."""
     # Ctrl+C reaches all processes of a terminal; the parent decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -198,7 +202,7 @@ def _work(connection, task, prepare):
         connection.send(answer)
 
 
-def _failureOf(prepare):
+def _failureOf(prepare: Callable[[], object]) -> InputError | None:
     try:
         prepare()
     except InputError as error:
@@ -208,7 +212,7 @@ def _failureOf(prepare):
     return None
 
 
-def _endWithParent():
+def _endWithParent() -> None:
     """However the parent ends."""
     multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)

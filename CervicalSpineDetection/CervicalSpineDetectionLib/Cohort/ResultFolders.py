@@ -39,7 +39,7 @@ class Outcome:
     result: DetectionResult | None = None
 
 
-def process(scan: Scan, folder: Path, analyse: Callable[[Scan, Path], None]):
+def process(scan: Scan, folder: Path, analyse: Callable[[Scan, Path], None]) -> Outcome:
     """Make the result folder of a scan, unless it is there. Bad scans get one too, with the reason.
 
     :param scan: Scan.
@@ -98,7 +98,7 @@ def _reasonIn(path: Path) -> str:
     return reason if isinstance(reason, str) else f"{FAILURE_FILE} is damaged; run again with --retry-failed."
 
 
-def _withoutPlaces(text, scan):
+def _withoutPlaces(text: str, scan: Scan) -> str:
     """A sentence without the scan's place on the disk, whose names may be a patient's."""
     text = _asShown(text).replace(_asShown(scan.path), "the scan").replace(_asShown(scan.path.parent), "its folder")
     try:
@@ -110,6 +110,6 @@ def _withoutPlaces(text, scan):
     return text[:1].upper() + text[1:]
 
 
-def _asShown(text):
+def _asShown(text: str | Path) -> str:
     """A path or sentence as it stands in a reason: printable, without double spaces and line ends."""
     return " ".join(printable(str(text), kept="\n\t").split())

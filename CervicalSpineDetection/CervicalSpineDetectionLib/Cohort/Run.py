@@ -23,8 +23,8 @@ from CervicalSpineDetectionLib.Cohort.Summary import writeSummary
 from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.ResultFiles import writeFiles
-from CervicalSpineDetectionLib.Results.ResultCsv import csvCell
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
+from CervicalSpineDetectionLib.Results.ResultTable import csvCell
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 

@@ -6,12 +6,13 @@ import hashlib
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom, readDicomHeader
+from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, isDicom, readDicomHeader
 from CervicalSpineDetectionLib.Imaging.DicomSeries import SCOUT, joinedSlices, withoutScouts
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 
@@ -48,7 +49,7 @@ def findScans(root: Path, pattern: str = "*", without: Path | None = None) -> li
     :raises InputError: a folder can't be read.
     """
     root = Path(root).resolve()
-    seen = {_identity(Path(without))} if without and Path(without).is_dir() else set()
+    seen = {_identity(without)} if without and Path(without).is_dir() else set()
     scans, places = [], defaultdict(list)
     for folder, subFolders, names in os.walk(root, onerror=_refuse, followlinks=True):
         if _identity(folder) in seen:
@@ -65,18 +66,18 @@ def findScans(root: Path, pattern: str = "*", without: Path | None = None) -> li
     return _joinedParts(scans, [parts for key, parts in places.items() if key[1] == "CT" and len(parts) > 1], root)
 
 
-def _identity(folder):
+def _identity(folder: str | Path) -> tuple[int, int]:
     """The same for all paths and links that lead to a folder."""
     status = os.stat(folder)
     return status.st_dev, status.st_ino
 
 
-def _refuse(error):
+def _refuse(error: OSError) -> None:
     """What lies in such a folder must not be missing without a word."""
     raise InputError(f"{error.filename} can't be read ({error.strerror}); correct the permissions.") from error
 
 
-def _imageScan(path, root):
+def _imageScan(path: Path, root: Path) -> Scan:
     stem = path.name[: -len(next(end for end in sorted(IMAGE_SUFFIXES, key=len, reverse=True)
                                  if path.name.lower().endswith(end)))]
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:LONGEST_NAME] or "image"
@@ -85,7 +86,7 @@ def _imageScan(path, root):
     return Scan(f"{stem}-{_digest(path.relative_to(root).as_posix(), size)}", path)
 
 
-def _dicomScans(paths, root):
+def _dicomScans(paths: Iterable[Path], root: Path) -> list[tuple[Scan, tuple[str, str]]]:
     """:return: list of (Scan, its series UID and modality), one a CT or other series of a folder."""
     series, damaged = defaultdict(list), []
     for path in paths:
@@ -108,24 +109,24 @@ def _dicomScans(paths, root):
     return sorted(scans, key=lambda scan: scan[0].path)
 
 
-def _mayBeDicom(path):
+def _mayBeDicom(path: Path) -> bool:
     try:
         return path.is_symlink() and not path.exists() or path.is_file() and isDicom(path)
     except OSError:  # nobody knows; reading it will tell why
         return True
 
 
-def _dicomScan(uid, headers, root):
+def _dicomScan(uid: str, headers: list[DicomHeader], root: Path) -> Scan:
     slices, _ = withoutScouts(headers)
     digest = _digest(slices[0].path.parent.relative_to(root).as_posix(), uid, len(headers))
     return Scan(f"dicom-{digest}", slices[0].path, _reasonToLeaveOut(slices))
 
 
-def _damagedScan(path, root):
+def _damagedScan(path: Path, root: Path) -> Scan:
     return Scan(f"dicom-{_digest(path.parent.relative_to(root).as_posix(), path.name, 1)}", path)
 
 
-def _joinedParts(scans, split, root):
+def _joinedParts(scans: list[Scan], split: Iterable[list[Scan]], root: Path) -> list[Scan]:
     """Series whose slices lie in several folders as one scan each: the folder that holds them all, where it holds no
     other CT. Copies of a series are scans of their own.
 
@@ -143,7 +144,7 @@ def _joinedParts(scans, split, root):
     return scans
 
 
-def _areCopies(folders):
+def _areCopies(folders: Iterable[Path]) -> bool:
     """Whether the same slice lies in more than one folder."""
     seen = set()
     for folder in folders:
@@ -154,7 +155,7 @@ def _areCopies(folders):
     return False
 
 
-def _slicesOf(folder):
+def _slicesOf(folder: Path) -> Iterator[str]:
     """UIDs."""
     for path in sorted(folder.iterdir()):
         with suppress(InputError, OSError):
@@ -162,7 +163,7 @@ def _slicesOf(folder):
                 yield readDicomHeader(path).sopUid
 
 
-def _reasonToLeaveOut(headers):
+def _reasonToLeaveOut(headers: Sequence[DicomHeader]) -> str:
     """A study holds much beside its CT: scouts, structure sets, reports."""
     if headers[0].modality != "CT":
         return f"DICOM of modality {headers[0].modality}, not CT."
@@ -171,5 +172,5 @@ def _reasonToLeaveOut(headers):
     return "Localizer (scout) picture, not a CT volume." if all(SCOUT in one.imageType for one in headers) else ""
 
 
-def _digest(*parts):
+def _digest(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()[:DIGEST_LENGTH]

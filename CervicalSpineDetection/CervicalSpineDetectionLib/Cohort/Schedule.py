@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from CervicalSpineDetectionLib.Cohort.Processes import ALLOWED_DEATHS, ScanFailed, inProcesses
 from CervicalSpineDetectionLib.Errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from CervicalSpineDetectionLib.Cohort.Scans import Scan
 
 CONNECT_TIMEOUT = "15s"
 # So that one file that holds up a library does not cost the night; a neck CT takes a few.
@@ -15,7 +22,9 @@ OPEN_SCHEDULER = ("Warning: {address} is not encrypted and asks nobody for a pas
                   "network of your own.")
 
 
-def outcomes(task, scans, workers=0, scheduler=None, secondsEach=SECONDS_EACH, prepare=None):
+def outcomes(task: Callable[[Scan], object], scans: Sequence[Scan], workers: int = 0, scheduler: str | None = None,
+             secondsEach: float = SECONDS_EACH,
+             prepare: Callable[[], object] | None = None) -> Iterator[tuple[Scan, Any]]:
     """Run a task on every scan.
 
     :param task: called with a Scan; module-level function or partial of one.
@@ -36,7 +45,7 @@ def outcomes(task, scans, workers=0, scheduler=None, secondsEach=SECONDS_EACH, p
             yield scan, task(scan)
 
 
-def _onDask(task, scans, scheduler):
+def _onDask(task: Callable[[Scan], object], scans: Sequence[Scan], scheduler: str) -> Iterator[tuple[Scan, Any]]:
     try:
         import dask
         from distributed import Client
@@ -59,7 +68,7 @@ def _onDask(task, scans, scheduler):
             yield from _gather(client, task, scans)
 
 
-def _gather(client, task, scans):
+def _gather(client: Client, task: Callable[[Scan], object], scans: Sequence[Scan]) -> Iterator[tuple[Scan, Any]]:
     from distributed import KilledWorker, as_completed
 
     futures = client.map(task, scans, pure=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Cohort.Doubt import conflictsOf, doubtOf, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Cohort.ResultFolders import Outcome
-from CervicalSpineDetectionLib.Results.ResultCsv import COLUMNS, csvCell, rowsOf
+from CervicalSpineDetectionLib.Results.ResultTable import COLUMNS, csvCell, rowsOf
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 SCAN_COLUMNS = (
@@ -32,7 +32,7 @@ def writeSummary(folder: Path, outcomes: Sequence[Outcome]) -> None:
            [[outcome.name, *row] for outcome in found for row in rowsOf(outcome.result)])
 
 
-def _scanRow(outcome: Outcome):
+def _scanRow(outcome: Outcome) -> list[object]:
     result = outcome.result
     if result is None:
         return [outcome.name, outcome.status, None, None, "", "", "", None, outcome.reason, "", None]
@@ -50,7 +50,7 @@ def _levels(vertebrae: Iterable[Vertebra]) -> str:
     return " ".join(vertebra.level for vertebra in vertebrae)
 
 
-def _write(path, columns, rows):
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     with atomicFile(path.with_suffix(".csv")) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

@@ -1,8 +1,13 @@
 """Measure how fast a detection is: by stage, against other ways, against the hardware limit, and how it grows."""
 
+from __future__ import annotations
+
+import argparse
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import device as deviceType
@@ -20,7 +25,7 @@ PARENTS = (jsonOption,)
 FAILED = 1
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="DIR",
                         help="folder for benchmark.json and benchmark.png")
     parser.add_argument("--ct", metavar="PATH", help="CT to run on (default: a phantom of 512 x 512 x 300 voxels)")
@@ -40,12 +45,12 @@ def addArguments(parser):
                      "figures, so the load is written down.")
 
 
-def jsonFile(arguments):
+def jsonFile(arguments: argparse.Namespace) -> Path:
     """What --json prints."""
     return Path(arguments.output) / ("whole.json" if arguments.whole else "benchmark.json")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: CT, weights, devices or output folder can't be used."""
     from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
 
@@ -75,7 +80,7 @@ def run(arguments):
     return FAILED if any(check["passed"] is False for check in figures.get("checks", ())) else 0
 
 
-def _whole(arguments, card, output):
+def _whole(arguments: argparse.Namespace, card: Mapping[str, Any], output: Path) -> int:
     from CervicalSpineDetectionLib.Benchmark.Whole import measureWhole, wholeTable
 
     # On the disk of the results: the folder for temporary files may be memory.

@@ -1,5 +1,8 @@
 """Fit how far a network's opinion counts and from which probability on a name is certain, on CTs with known levels."""
 
+from __future__ import annotations
+
+import argparse
 from pathlib import Path
 
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, device
@@ -10,7 +13,7 @@ cervical-spine calibrate --weights runs/mine/mine.safetensors --unlabelled cts/*
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", required=True, metavar="FILE",
                         help="a .safetensors file; its model card gets the parameters")
     parser.add_argument("--cases", metavar="DIR", help="CTs with label maps or reference boxes, as for evaluate")
@@ -22,7 +25,7 @@ def addArguments(parser):
     parser.add_argument("--device", type=device, default="auto", metavar="DEVICE", help=DEVICE_HELP)
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: weights or CTs can't be used, or no view with a known level."""
     if not arguments.cases and not arguments.unlabelled:
         raise InputError("Nothing to calibrate on; give --cases DIR or --unlabelled CT.")

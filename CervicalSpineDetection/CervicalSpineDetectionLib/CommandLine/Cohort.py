@@ -1,5 +1,8 @@
 """Detect the cervical vertebrae of all CTs of a folder tree; run again to go on after a stop."""
 
+from __future__ import annotations
+
+import argparse
 import hashlib
 from functools import partial
 from pathlib import Path
@@ -20,7 +23,7 @@ cervical-spine cohort CTS -o RESULTS --pattern "*_ct.nii.gz" --workers 4 --scene
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="DIR", help="folder tree with DICOM series, NRRD, NIfTI or MetaImage files")
     parser.add_argument("-o", "--output", required=True, metavar="DIR",
                         help="folder for the results; scans done stay done")
@@ -44,7 +47,7 @@ def addArguments(parser):
                      "tells which scan is which. Exit status: 0, or 2 for input that can't be used.")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: no scan, or folder, weights, device or scheduler can't be used."""
     from CervicalSpineDetectionLib.Cohort.Run import SCANS_FOLDER, analyseScan, prepareProcess, runCohort, sameAsBefore
     from CervicalSpineDetectionLib.Cohort.Scans import findScans

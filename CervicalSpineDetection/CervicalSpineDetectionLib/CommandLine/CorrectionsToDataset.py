@@ -1,11 +1,18 @@
 """Make a YOLO data set of vertebrae that a person confirmed or corrected, split by patient."""
 
+from __future__ import annotations
+
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable, newFolder
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import quietLibraries
+
+if TYPE_CHECKING:
+    from CervicalSpineDetectionLib.Scene.SceneCases import SceneCase
 
 RESULT_NAME = "vertebrae.json"
 SCENE_SECONDS = 300
@@ -18,7 +25,7 @@ cervical-spine corrections --cases TABLE.csv --all -o DATASET
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", nargs="*", metavar="PATH",
                         help=f"scene (.mrb, .mrml), {RESULT_NAME} with its CT beside it, or a folder of such")
     parser.add_argument("--cases", metavar="CSV",
@@ -34,7 +41,7 @@ def addArguments(parser):
                      "file counts as one. Pictures are named by random numbers, and no name, ID or path is written.")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: an input can't be used, or the folder is there already."""
     import numpy as np
 
@@ -65,7 +72,7 @@ def run(arguments):
     return 0
 
 
-def casesOfScene(path):
+def casesOfScene(path: str | Path) -> list[SceneCase]:
     """See ``Scene.SceneCases.casesOfScene``. Slicer's readers trust a scene and its volumes; they run in a process of
     their own, which a bad file can end.
 
@@ -79,7 +86,7 @@ def casesOfScene(path):
     return cases
 
 
-def _casesOfScene(path):
+def _casesOfScene(path: str | Path) -> list[SceneCase]:
     try:
         from CervicalSpineDetectionLib.Scene import SceneCases
     except ImportError as error:

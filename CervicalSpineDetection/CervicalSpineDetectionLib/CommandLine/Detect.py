@@ -1,16 +1,29 @@
 """Detect the cervical vertebrae of a CT and write boxes, centers, a Slicer scene and a preview."""
 
+from __future__ import annotations
+
+import argparse
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions, jsonOption, positive, precisionOption
 from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.FolderLock import lockedFolder
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from CervicalSpineDetectionLib.Imaging.ReadImage import ReadResult
+    from CervicalSpineDetectionLib.Scene.SceneProcess import SceneProcess
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector
+    from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 NOTHING_FOUND = 3
 # Missing or unreadable files, headers that contradict each other and too few slices are found in less.
@@ -25,7 +38,7 @@ cervical-spine detect neck.nii.gz -o output/neck --json > neck.json
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="INPUT",
                         help="DICOM folder, one DICOM file of a series, NRRD, NIfTI or MetaImage file")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the results")
@@ -36,7 +49,7 @@ def addArguments(parser):
     parser.epilog = "Exit status: 0 with a result, 2 for input that can't be used, 3 when no vertebra was found."
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: input, weights, device or output folder can't be used."""
     started = time.perf_counter()
     from CervicalSpineDetectionLib.Scene.SceneProcess import SceneProcess
@@ -45,7 +58,7 @@ def run(arguments):
         return _run(arguments, sceneProcess, started)
 
 
-def _run(arguments, sceneProcess, started):
+def _run(arguments: argparse.Namespace, sceneProcess: SceneProcess, started: float) -> int:
     from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 
     findWeights(arguments.weights)
@@ -82,12 +95,12 @@ def _run(arguments, sceneProcess, started):
     return 0 if result.vertebrae else NOTHING_FOUND
 
 
-def jsonFile(arguments):
+def jsonFile(arguments: argparse.Namespace) -> Path:
     """What --json prints."""
     return Path(arguments.output) / "vertebrae.json"
 
 
-def readCt(path, load):
+def readCt(path: str | Path, load: Callable[[], YoloDetector]) -> tuple[ReadResult, YoloDetector | None]:
     """Read, and load the network beside it, but no sooner than most bad input is told.
 
     :param load: called without arguments, gives the detector.
@@ -106,7 +119,7 @@ def readCt(path, load):
         return reading.result(), detector
 
 
-def loadNetwork(arguments):
+def loadNetwork(arguments: argparse.Namespace) -> YoloDetector:
     """The detector that is asked for, and what else a detection imports."""
     from CervicalSpineDetectionLib import Pipeline  # noqa: F401
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -115,7 +128,7 @@ def loadNetwork(arguments):
                         forOneCt=True)
 
 
-def detect(image, arguments, detector=None):
+def detect(image: sitk.Image, arguments: argparse.Namespace, detector: YoloDetector | None = None) -> DetectionResult:
     """DetectionResult of an image. :param detector: None for one that is yet to be loaded."""
     if detector is None:
         print("Loading the network", flush=True)
@@ -126,7 +139,8 @@ def detect(image, arguments, detector=None):
     return detectVertebrae(image, detector, ProgressDisplay("slices"))
 
 
-def write(result, image, arguments, sceneProcess=None):
+def write(result: DetectionResult, image: sitk.Image, arguments: argparse.Namespace,
+          sceneProcess: SceneProcess | None = None) -> list[str]:
     """Write all result files at once.
 
     :return: notes for the user.
@@ -145,7 +159,7 @@ def write(result, image, arguments, sceneProcess=None):
                          "make room or choose another folder.") from error
 
 
-def table(result, axisAligned=False):
+def table(result: DetectionResult, axisAligned: bool = False) -> list[str]:
     """Lines for people, one a level.
 
     :param axisAligned: sizes along the patient axes, else along the curve of the spine.

@@ -1,7 +1,12 @@
 """Compare detections with reference boxes or label maps: levels, centers, boxes, confidences."""
 
+from __future__ import annotations
+
+import argparse
 import os
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import (
@@ -14,6 +19,9 @@ from CervicalSpineDetectionLib.CommandLine.SharedOptions import (
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
+if TYPE_CHECKING:
+    from CervicalSpineDetectionLib.Evaluation.ViewMetrics import NameScore
+
 PARENTS = (detectorOptions, precisionOption, jsonOption)
 
 EXAMPLES = """
@@ -23,7 +31,7 @@ cervical-spine evaluate --windows --unlabelled cts/*.nii.gz --views 30 -o output
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", metavar="DIR",
                         help="folder of label maps NAME_labels.nii.gz (1 to 7 for C1 to C7, 8 to 19 for T1 to T12, "
                              "20 to 24 for L1 to L5) beside their CTs NAME.nii.gz, of JSON files with reference "
@@ -54,12 +62,12 @@ def addArguments(parser):
                         help="processes that make phantoms")
 
 
-def jsonFile(arguments):
+def jsonFile(arguments: argparse.Namespace) -> Path:
     """What --json prints."""
     return Path(arguments.output) / ("views.json" if arguments.windows else "evaluation.json")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: cases, weights, device or output folder can't be used."""
     if arguments.windows:
         return _evaluateWindows(arguments)
@@ -88,9 +96,9 @@ def run(arguments):
     negatives = [evaluateNegative(path, detector)
                  for path in progress.over(arguments.negatives, "CTs without a neck", len(arguments.negatives))]
     if arguments.region in FOREIGN_REGIONS and not arguments.cases:
-        negatives += [falseLevels(case.name, lambda case=case: case.image, detector)
+        negatives += [falseLevels(case.name, partial(getattr, case, "image"), detector)
                       for case in progress.over(cases, "Phantoms without a neck", count)]
-        cases = []
+        cases = iter(())
     scores, slices, pictures = evaluateCases(progress.over(cases, "Evaluating", count), detector, progress.say)
     figures = figuresOf(scores, slices, negatives, detector.model)
     writeReport(output, figures, scores, pictures)
@@ -98,7 +106,7 @@ def run(arguments):
     return 0
 
 
-def _evaluateWindows(arguments):
+def _evaluateWindows(arguments: argparse.Namespace) -> int:
     if not arguments.cases and not arguments.unlabelled:
         raise InputError("Nothing to cut views from; give --cases DIR or --unlabelled CT.")
     output = Path(arguments.output)
@@ -123,7 +131,7 @@ def _evaluateWindows(arguments):
     return 0
 
 
-def _nameText(score):
+def _nameText(score: NameScore) -> str:
     """e.g. "C3", "C3?" flagged, "C3!C4" silently wrong, "C3?C4" wrong and flagged, "C3-" missed."""
     if score.found is None:
         return f"{score.level}-"

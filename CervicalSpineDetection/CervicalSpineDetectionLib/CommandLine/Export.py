@@ -1,11 +1,22 @@
 """Write a result in formats other tools read: label map, bone mask, segmentation, DICOM SEG and SR, centroids."""
 
+from __future__ import annotations
+
+import argparse
 import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.Terminal import quietLibraries
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+    from pydicom import Dataset
+
+    from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 # Format -> (file, what it is).
 FORMATS = {
@@ -28,7 +39,7 @@ cervical-spine export output/neck --ct DICOM_FOLDER -o output/other --formats se
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("result", metavar="RESULT", help="vertebrae.json, or the folder it lies in")
     parser.add_argument("--ct", required=True, metavar="CT", help="the CT it was made from; DICOM for seg and sr")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the files")
@@ -41,7 +52,7 @@ def addArguments(parser):
     parser.epilog = "Formats: " + ". ".join(f"{key} ({name}): {text}" for key, (name, text) in FORMATS.items()) + "."
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
     from CervicalSpineDetectionLib.Results.DicomSourceImages import sourceImages
     from CervicalSpineDetectionLib.Results.LabelMapExport import checkGrid
@@ -73,13 +84,14 @@ def run(arguments):
     return 0
 
 
-def _write(folder, names, result, image, headers, numbering):
+def _write(folder: Path, names: Mapping[str, str], result: DetectionResult, image: sitk.Image,
+           headers: Sequence[Dataset] | None, numbering: str) -> None:
     import SimpleITK as sitk
 
     from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, numberedAsTotalSegmentator
     from CervicalSpineDetectionLib.Results.TerminologyJson import writeTerminology
 
-    def writeLabels(labels, name):
+    def writeLabels(labels: sitk.Image, name: str) -> None:
         numbered = numberedAsTotalSegmentator(labels) if numbering == "totalsegmentator" else labels
         sitk.WriteImage(numbered, str(folder / name), useCompression=True)
 
@@ -112,7 +124,7 @@ def _write(folder, names, result, image, headers, numbering):
 
 
 @contextlib.contextmanager
-def _usableHeaders():
+def _usableHeaders() -> Iterator[None]:
     """highdicom takes over the CT's headers, and raises whatever values that are not DICOM make happen."""
     try:
         yield
@@ -121,7 +133,7 @@ def _usableHeaders():
                          "original CT.") from error
 
 
-def _wanted(text):
+def _wanted(text: str) -> dict[str, str]:
     """Format -> file name. :raises InputError: an unknown format."""
     keys = [key.strip() for key in text.split(",") if key.strip()]
     unknown = [key for key in keys if key not in FORMATS]
@@ -130,7 +142,7 @@ def _wanted(text):
     return {key: FORMATS[key][0] for key in keys}
 
 
-def _checkPackages(wanted):
+def _checkPackages(wanted: Mapping[str, str]) -> None:
     import importlib.util
 
     for keys, package, install in ((NEED_SLICES, "highdicom", "highdicom"),
@@ -140,7 +152,7 @@ def _checkPackages(wanted):
             raise InputError(f"The formats {', '.join(needing)} need the package {package}: pip install {install}")
 
 
-def _readResult(path):
+def _readResult(path: Path) -> DetectionResult:
     from CervicalSpineDetectionLib.Results.ResultJson import readJson
 
     return readJson(path / "vertebrae.json" if path.is_dir() else path)

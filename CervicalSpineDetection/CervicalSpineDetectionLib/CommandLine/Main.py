@@ -1,12 +1,17 @@
 """``cervical-spine``: parse, run a sub command, tell bad input in one line."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import importlib
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from CervicalSpineDetectionLib import Terminal, __version__
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import outputOptions
@@ -35,14 +40,14 @@ INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> None:
         raise InputError(f"{message}; see {self.prog} --help.")
 
 
 class _HelpFormatter(argparse.HelpFormatter):
     """Fills paragraphs, and leaves those whose first line is indented as they are."""
 
-    def _fill_text(self, text, width, indent):
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = [paragraph for paragraph in text.split("\n\n") if paragraph.strip()]
         return "\n\n".join(paragraph.rstrip() if paragraph.lstrip("\n").startswith(" ")
                            else super(_HelpFormatter, self)._fill_text(paragraph, width, indent)
@@ -52,7 +57,8 @@ class _HelpFormatter(argparse.HelpFormatter):
 class _PrintCompletion(argparse.Action):
     """Print what a shell needs to complete the command with the Tab key."""
 
-    def __call__(self, parser, namespace, shell, option_string=None):
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, shell: Any,
+                 option_string: str | None = None) -> None:
         try:
             import shtab
         except ImportError:
@@ -61,7 +67,7 @@ class _PrintCompletion(argparse.Action):
         parser.exit()
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub command.
 
     :param argv: arguments, those of the process if None.
@@ -86,11 +92,11 @@ def main(argv=None):
         return BAD_INPUT
 
 
-def _tell(sentence):
+def _tell(sentence: object) -> None:
     print("cervical-spine:", " ".join(str(sentence).split()), file=sys.stderr)
 
 
-def makeParser():
+def makeParser() -> argparse.ArgumentParser:
     """Parser of all sub commands."""
     parser = _Parser(
         prog="cervical-spine", description="Detect and name the cervical vertebrae of a CT. Research use only.",
@@ -112,7 +118,7 @@ def makeParser():
     return parser
 
 
-def _run(command, arguments):
+def _run(command: ModuleType, arguments: argparse.Namespace) -> int:
     """Run with as much output as was asked for; with --json the result goes to standard output, all else elsewhere."""
     wantsJson = getattr(arguments, "json", False)
     Terminal.showLibraries = arguments.verbose

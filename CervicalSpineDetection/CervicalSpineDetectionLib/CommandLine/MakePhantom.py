@@ -1,5 +1,8 @@
 """Make a random CT of the neck, or of another region, with known vertebrae (a phantom)."""
 
+from __future__ import annotations
+
+import argparse
 from pathlib import Path
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
@@ -15,7 +18,7 @@ cervical-spine phantom -o output/chest.nrrd --region chest --seed 3 --labels out
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="image file, e.g. ct.nii.gz")
     parser.add_argument("--seed", type=int, default=17, help="the same number gives the same phantom")
     parser.add_argument("--region", default="neck", choices=REGIONS,
@@ -25,7 +28,7 @@ def addArguments(parser):
     parser.add_argument("--truth", metavar="FILE", help="also write the true boxes as JSON")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: a file can't be written."""
     for path in filter(None, (arguments.output, arguments.labels)):
         if not path.lower().endswith(IMAGE_SUFFIXES):

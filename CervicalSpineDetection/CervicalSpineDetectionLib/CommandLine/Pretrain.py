@@ -4,6 +4,9 @@ Slices stay in the memory of the GPU and every view of them is new, so that ten 
 network more than a million pictures.
 """
 
+from __future__ import annotations
+
+import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -17,7 +20,7 @@ cervical-spine pretrain --slices taught --minutes 7 --initial cervical-yolov5n -
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slices", metavar="DIR", help="folder of slices of real CTs with boxes")
     parser.add_argument("--teach", nargs="+", metavar="CT",
                         help="fill that folder first: boxes of unlabelled CTs by self-training with --initial")
@@ -38,7 +41,7 @@ def addArguments(parser):
     parser.add_argument("--device", type=device, default="auto", metavar="DEVICE", help=DEVICE_HELP)
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: weights, CTs or device can't be used, or nothing is asked for."""
     if not arguments.output and not arguments.teach:
         raise InputError("Nothing to do; give --output FILE to train, or --teach CT to prepare slices.")
@@ -58,13 +61,13 @@ def run(arguments):
     return 0
 
 
-def _train(arguments, initial):
+def _train(arguments: argparse.Namespace, initial: Path | None) -> None:
     from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import chooseDevice
     from CervicalSpineDetectionLib.Training.PoolTraining import PoolPlan, poolOf, trainOnPool
-    from CervicalSpineDetectionLib.Training.Sources import PhantomSource, SurfaceSource
+    from CervicalSpineDetectionLib.Training.Sources import PhantomSource, SurfaceSource, VolumeSource
     from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers
 
-    sources = [PhantomSource()] * 4
+    sources: list[VolumeSource] = [PhantomSource()] * 4
     if arguments.surfaces:
         sources[-1] = SurfaceSource(arguments.surfaces)
     target = Path(arguments.output)

@@ -11,7 +11,7 @@ REGIONS = ("neck", "cervicothoracic", "chest", "abdomen", "pelvis", "whole")
 STRATA = ("clinical", "routine", "coarse")  # of their resolution
 
 
-def detectorOptions():
+def detectorOptions() -> argparse.ArgumentParser:
     """``--weights`` and ``--device``: which network, and where it runs."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--weights", metavar="FILE_OR_NAME", help="a .safetensors file, or the name of weights")
@@ -19,7 +19,7 @@ def detectorOptions():
     return parser
 
 
-def outputOptions():
+def outputOptions() -> argparse.ArgumentParser:
     """``--quiet`` and ``--verbose``: how much is printed. Every command has them."""
     parser = argparse.ArgumentParser(add_help=False)
     amount = parser.add_mutually_exclusive_group()
@@ -28,7 +28,7 @@ def outputOptions():
     return parser
 
 
-def jsonOption():
+def jsonOption() -> argparse.ArgumentParser:
     """``--json``: the result on standard output, for other programs."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--json", action="store_true",
@@ -36,14 +36,14 @@ def jsonOption():
     return parser
 
 
-def device(text):
+def device(text: str) -> str:
     """Type of an option that names where the network runs."""
     if not DEVICE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"there is no device {text}; use auto, cpu, cuda, cuda:1 or mps")
     return text
 
 
-def precisionOption():
+def precisionOption() -> argparse.ArgumentParser:
     """``--precision``: how exactly the network computes."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--precision", choices=("auto", "single"), default="auto",
@@ -51,7 +51,7 @@ def precisionOption():
     return parser
 
 
-def positive(text):
+def positive(text: str) -> int:
     """Type of an option that takes a whole number from 1 on."""
     number = int(text)
     if number < 1:

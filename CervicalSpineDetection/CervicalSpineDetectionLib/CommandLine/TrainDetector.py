@@ -1,5 +1,8 @@
 """Train the slice detector on data sets, from scratch or from other weights; run again to resume after a stop."""
 
+from __future__ import annotations
+
+import argparse
 import json
 from pathlib import Path
 
@@ -19,7 +22,7 @@ cervical-spine train --dataset corrections --initial cervical-yolov5n -o runs/mi
 """
 
 
-def addArguments(parser):
+def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", "--from", dest="dataset", required=True, nargs="+", metavar="DIR",
                         help="what `cervical-spine dataset`, `import` or `corrections` made")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run")
@@ -39,7 +42,7 @@ def addArguments(parser):
                              "command finds them by their name")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: data set, weights or name can't be used, or the run is finished."""
     for folder in arguments.dataset:
         if not (Path(folder) / "dataset.json").is_file():
@@ -71,7 +74,7 @@ def run(arguments):
     return 0
 
 
-def _compare(arguments, initial, weights):
+def _compare(arguments: argparse.Namespace, initial: Path, weights: Path) -> None:
     """Old and new weights on held-out patients; install the new ones where that was asked and they are better."""
     from CervicalSpineDetectionLib.SliceDetector.Weights import installWeights
     from CervicalSpineDetectionLib.Training.Comparison import compareWeights, isBetter
@@ -100,6 +103,6 @@ def _compare(arguments, initial, weights):
         print(f"The new weights are better on the held-out patients. Use them with --weights {weights}.")
 
 
-def _patients(folder):
+def _patients(folder: Path) -> int:
     """Held out in a data set of corrections; others don't tell."""
     return json.loads((Path(folder) / "dataset.json").read_text(encoding="utf-8")).get("patients", {}).get("val", 0)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
 import numpy as np
 
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+
 RESAMPLES = 2000
+Item = TypeVar("Item")
 SEED = 0
 
 
-def intervals(items, figures, resamples=RESAMPLES, seed=SEED):
+def intervals(items: Sequence[Item], figures: Callable[[list[Item]], Mapping[str, Any]], resamples: int = RESAMPLES,
+              seed: int = SEED) -> dict[str, list[Any]]:
     """95 % percentile bootstrap intervals over scans (Efron and Tibshirani 1993, An Introduction to the Bootstrap).
 
     Scans are drawn, not levels: the levels of one neck go wrong together.
@@ -24,7 +31,7 @@ def intervals(items, figures, resamples=RESAMPLES, seed=SEED):
     return {name: _limits(np.array([draw[name] for draw in drawn], float)).T.tolist() for name in drawn[0]}
 
 
-def _limits(values):
+def _limits(values: Array) -> Array:
     """:param values: shape (resamples, ...). :return: shape (2, ...)."""
     defined = ~np.isnan(values).all(axis=0)
     limits = np.full((2, *values.shape[1:]), np.nan)

@@ -7,9 +7,11 @@ import json
 import multiprocessing
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -27,6 +29,7 @@ from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, checkLevels, readMask, renumbered
@@ -84,7 +87,7 @@ def countCases(folder: str | Path) -> int:
     return sum(map(len, _filesIn(Path(folder))))
 
 
-def _filesIn(folder):
+def _filesIn(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     """JSON files with boxes, label maps, JSON files with centroids."""
     maps = sorted(path for path in folder.glob(f"*{LABELS_SUFFIX}.*") if path.name.lower().endswith(IMAGE_SUFFIXES))
     labelled = {path.name[: path.name.rindex(LABELS_SUFFIX)] for path in maps}
@@ -92,7 +95,7 @@ def _filesIn(folder):
     return boxes, maps, [path for path in centroidFiles(folder) if caseName(path) not in labelled]
 
 
-def _boxCase(path):
+def _boxCase(path: Path) -> Case:
     try:
         case = json.loads(path.read_text(encoding="utf-8"))
         references = {
@@ -106,7 +109,7 @@ def _boxCase(path):
     return Case(name, readImage(image), references)
 
 
-def _labelCase(path):
+def _labelCase(path: Path) -> Case:
     name = path.name[: path.name.rindex(LABELS_SUFFIX)]
     images = [path.with_name(name + suffix) for suffix in IMAGE_SUFFIXES if path.with_name(name + suffix).is_file()]
     if len(images) != 1:
@@ -135,9 +138,10 @@ def alongPatientAxes(labels: sitk.Image) -> sitk.Image:
                          [spacing] * 3, np.eye(3).ravel().tolist(), 0)
 
 
-def referencesOf(labels: sitk.Image):
+def referencesOf(labels: sitk.Image) -> dict[str, Reference]:
     """Level -> Reference of what ``alongPatientAxes`` gives; without centre where no slice shows the body."""
-    references = {vertebra.level: Reference(vertebra.centre, vertebra.bounds) for vertebra in vertebraeOf(labels)}
+    references: dict[str, Reference] = {
+        vertebra.level: Reference(vertebra.centre, vertebra.bounds) for vertebra in vertebraeOf(labels)}
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(labels)
     origin, spacing = np.array(labels.GetOrigin()), labels.GetSpacing()[0]
@@ -181,19 +185,19 @@ def phantomCase(seed: int, region: str = "neck", stratum: str | None = None) -> 
     return Case(name, phantom.ct, references, phantom.fineLabels, frozenset(inView - references.keys()))
 
 
-def _isInView(ct, point):
+def _isInView(ct: sitk.Image, point: Array) -> bool:
     index = ct.TransformPhysicalPointToIndex(point.tolist())
     inside = all(0 <= i < n for i, n in zip(index, ct.GetSize(), strict=True))
     return inside and ct.GetPixel(index) > VOID_HU
 
 
-def _submit(pool, *task):
+def _submit(pool: ProcessPoolExecutor, *task: Any) -> Future[Case]:
     """A pool starts its processes when it needs them."""
     with startingSafely():
         return pool.submit(*task)
 
 
-def _oneThread():
+def _oneThread() -> None:
     import torch
 
     torch.set_num_threads(1)

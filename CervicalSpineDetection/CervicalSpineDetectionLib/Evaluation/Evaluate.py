@@ -5,25 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Evaluation.Metrics import scoreCase
-from CervicalSpineDetectionLib.Evaluation.Pictures import picture
+from CervicalSpineDetectionLib.Evaluation.Cases import Case
+from CervicalSpineDetectionLib.Evaluation.Metrics import CaseScore, LevelScore, scoreCase
+from CervicalSpineDetectionLib.Evaluation.Pictures import CasePicture, picture
 from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
-from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, scoreSlices
+from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, SliceStatistics, scoreSlices
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
-def evaluateCases(cases: Iterable[Any], detector: Any, say: Callable[[str], None] = print):
+def evaluateCases(
+    cases: Iterable[Case], detector: SliceDetector, say: Callable[[str], None] = print,
+) -> tuple[list[CaseScore], list[dict[str, SliceStatistics]], list[CasePicture]]:
     """Detect and score case after case.
 
-    :param cases: iterable of ``Evaluation.Cases.Case``.
     :param say: called with a line for each.
-    :return: (list of CaseScore, list of slice statistics of the cases with a label map, list of CasePicture, worst
-        first).
+    :return: (scores, statistics of the slices of the cases with a label map, pictures with the worst first).
     """
     detector = RememberingDetector(detector)
     scores, slices, pictures = [], [], []
@@ -39,14 +42,15 @@ def evaluateCases(cases: Iterable[Any], detector: Any, say: Callable[[str], None
     return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
 
 
-def evaluateNegative(path: str | Path, detector: Any) -> tuple[str, list[Vertebra] | None]:
+def evaluateNegative(path: str | Path, detector: SliceDetector) -> tuple[str, list[Vertebra] | None]:
     """:return: (name, list of Vertebra found; None where the scan was refused as no CT of use)."""
     if not Path(path).exists():
         raise InputError(f"{path} does not exist; check the path.")
     return falseLevels(Path(path).name, lambda: readImage(path), detector)
 
 
-def falseLevels(name, read, detector):
+def falseLevels(name: str, read: Callable[[], sitk.Image],
+                detector: SliceDetector) -> tuple[str, list[Vertebra] | None]:
     """What is found in a CT without cervical vertebrae.
 
     :param read: gives the sitk CT.
@@ -61,7 +65,7 @@ def falseLevels(name, read, detector):
     return name, vertebrae
 
 
-def _levelText(score):
+def _levelText(score: LevelScore) -> str:
     """e.g. "C3 1.2mm 0.81", with the level it took it for where that is another."""
     if not score.found:
         return f"{score.level} missed"

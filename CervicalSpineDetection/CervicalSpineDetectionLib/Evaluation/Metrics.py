@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -78,7 +78,7 @@ class CaseScore:
         return not self.falseLevels and all(score.isHit(radius) for score in self.levels if score.hasCentre)
 
     @cached_property
-    def _table(self):
+    def _table(self) -> Array:
         """Shape (levels, 12): found, hasCentre, hit at 20 mm, at 8 mm, centre error, IoU, edge errors."""
         return np.array([
             [score.found, score.hasCentre, score.isHit(VERSE_RADIUS_MM), score.isHit(STRICT_RADIUS_MM),
@@ -86,12 +86,12 @@ class CaseScore:
         ], float).reshape(-1, 12)
 
     @cached_property
-    def _counts(self):
+    def _counts(self) -> tuple[int, bool, bool]:
         return len(self.falseLevels), self.isRight(VERSE_RADIUS_MM), self.isRight(STRICT_RADIUS_MM)
 
 
 def scoreCase(case: str, vertebrae: Sequence[Vertebra], references: Mapping[str, Reference],
-              slivers: Sequence[str] = ()) -> CaseScore:
+              slivers: Collection[str] = ()) -> CaseScore:
     """Scores of one case.
 
     :param vertebrae: list of Vertebra found.

@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from CervicalSpineDetectionLib.Evaluation.Cases import Case
+from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
-from CervicalSpineDetectionLib.Imaging.Slices import windowed
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import windowed
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 WINDOW = (-250.0, 1100.0)
 MARGIN_MM = 25
 LABEL_MM = 15
 COLUMNS, ROWS = 3, 3
-COLOURS = {level: tuple(part / 255 for part in level.colour) for level in CERVICAL_LEVELS}  # matplotlib's 0 to 1
+# matplotlib's 0 to 1.
+COLOURS: dict[str, tuple[float, ...]] = {level: tuple(part / 255 for part in level.colour) for level in CERVICAL_LEVELS}
 BACKGROUND = "#101010"
+
+
+# uint8 picture, extent in mm as matplotlib wants it, index of the horizontal LPS axis.
+PictureView: TypeAlias = tuple[Array, tuple[float, float, float, float], int]
 
 
 @dataclass(frozen=True)
 class CasePicture:
     """A case as the contact sheet shows it.
 
-    :param views: two of (uint8 picture, extent in mm as matplotlib wants it, index of the horizontal LPS axis):
-        sagittal and coronal, both along the curve of the spine.
-    :param vertebrae: list of Vertebra found.
-    :param references: level -> Reference.
+    :param views: sagittal and coronal, both along the curve of the spine.
+    :param vertebrae: those that were found.
+    :param references: by level.
     :param remark: what is wrong, empty where nothing is.
     """
 
     name: str
-    views: list
-    vertebrae: list
-    references: dict
+    views: Sequence[PictureView]
+    vertebrae: Sequence[Vertebra]
+    references: Mapping[str, Reference]
     remark: str
 
 
-def picture(case, vertebrae, remark):
-    """Views of a case, cut to the vertebrae.
-
-    :param case: ``Cases.Case``.
-    :param vertebrae: list of Vertebra found.
-    """
+def picture(case: Case, vertebrae: Sequence[Vertebra], remark: str) -> CasePicture:
+    """Views of a case, cut to the vertebrae that were found."""
     volume = resampleSagittal(case.image, 1.0, 2.0)
     grey = windowed(volume, WINDOW)
     slices, rows, columns = grey.shape
@@ -63,12 +72,12 @@ def picture(case, vertebrae, remark):
     return CasePicture(case.name, views, vertebrae, case.references, remark)
 
 
-def pageCount(pictures):
+def pageCount(pictures: int) -> int:
     """How many contact sheets so many pictures fill."""
     return -(-pictures // (COLUMNS * ROWS))
 
 
-def contactSheet(path, pictures):
+def contactSheet(path: Path, pictures: Sequence[CasePicture]) -> None:
     """One page: found boxes solid with level, confidence and centre (dot), reference boxes dashed (centre: plus).
 
     :param path: PNG.
@@ -87,7 +96,7 @@ def contactSheet(path, pictures):
     FigureCanvasAgg(figure).print_png(str(path))
 
 
-def _draw(axes, view, shown):
+def _draw(axes: Axes, view: PictureView, shown: CasePicture) -> None:
     image, extent, axis = view
     axes.imshow(image, cmap="gray", extent=extent, vmin=0, vmax=255, interpolation="bilinear")
     axes.set_facecolor("black")
@@ -112,13 +121,13 @@ def _draw(axes, view, shown):
         axes.set_ylim(lower[1], upper[1])
 
 
-def _box(axes, bounds, axis, colour, style):
+def _box(axes: Axes, bounds: Bounds, axis: int, colour: str | tuple[float, ...], style: str) -> list[Array]:
     first, size = bounds.minimum[[axis, 2]], bounds.size[[axis, 2]]
-    axes.add_patch(Rectangle(first, *size, fill=False, edgecolor=colour, linestyle=style, linewidth=1.1))
+    axes.add_patch(Rectangle(tuple(first), *size, fill=False, edgecolor=colour, linestyle=style, linewidth=1.1))
     return [first, first + size]
 
 
-def reliabilityPlot(path, reliability):
+def reliabilityPlot(path: Path, reliability: Mapping[str, Any]) -> None:
     """Share of right levels over confidence, and how many levels each bin holds.
 
     :param path: PNG.

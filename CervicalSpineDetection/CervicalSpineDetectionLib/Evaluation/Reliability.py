@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from CervicalSpineDetectionLib.Evaluation.Metrics import VERSE_RADIUS_MM
+from CervicalSpineDetectionLib.Evaluation.Metrics import VERSE_RADIUS_MM, CaseScore
 
 BIN_EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 
-def reliability(cases, radius=VERSE_RADIUS_MM):
+def reliability(cases: Sequence[CaseScore], radius: float = VERSE_RADIUS_MM) -> dict[str, Any]:
     """Confidence against truth, over all found levels whose truth is known.
 
     :param cases: list of CaseScore.

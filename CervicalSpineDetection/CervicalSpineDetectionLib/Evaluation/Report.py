@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from CervicalSpineDetectionLib.Evaluation.Bootstrap import RESAMPLES, SEED, inte
 from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, CaseScore, summary
 from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, contactSheet, pageCount, reliabilityPlot
 from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
+from CervicalSpineDetectionLib.Evaluation.SliceMetrics import SliceStatistics
 
 SLICE_RESAMPLES = 200  # average precision takes long
 CSV_FIELDS = ("case", "level", "found", "confidence", "nearest", "centreError", "right20mm", "right8mm", "iou",
@@ -59,7 +60,7 @@ def sliceFigures(slices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     from CervicalSpineDetectionLib.Evaluation.SliceMetrics import VARIANTS, averagePrecision
 
-    def means(drawn):
+    def means(drawn: list[SliceStatistics]) -> dict[str, float]:
         return {name: value for name, value in averagePrecision(drawn).items() if name.startswith("mAP")}
 
     figures = {}
@@ -127,7 +128,7 @@ def writeReport(folder: Path, figures: Mapping[str, Any], cases: Sequence[CaseSc
         (temporary / "evaluation.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _rows(case):
+def _rows(case: CaseScore) -> Iterator[tuple[object, ...]]:
     for score in case.levels:
         numbers = [f"{value:.2f}" if not math.isnan(value) else "" for value in (
             score.confidence, score.centreError, score.iou, *score.edgeErrors)]
@@ -137,7 +138,7 @@ def _rows(case):
         yield (case.case, level, "false level", f"{confidence:.2f}", *[""] * (len(CSV_FIELDS) - 4))
 
 
-def _withoutNan(value):
+def _withoutNan(value: Any) -> Any:
     """JSON knows no NaN: null."""
     if isinstance(value, dict):
         return {name: _withoutNan(entry) for name, entry in value.items()}
@@ -152,7 +153,7 @@ def table(figures: Mapping[str, Any]) -> list[str]:
     lines = [f"{'':<46} {'':>8}   95 % interval, {bootstrap['resamples']} bootstrap resamples of the scans (mAP: "
              f"{bootstrap['sliceResamples']})"]
 
-    def row(name, value, limits, form):
+    def row(name: str, value: float, limits: Sequence[float] | None, form: Callable[[float], str]) -> None:
         text = "" if limits is None or math.isnan(limits[0]) else " to ".join(form(limit) for limit in limits)
         lines.append(f"{name:<46} {'-' if math.isnan(value) else form(value):>8}   {text}".rstrip())
 
@@ -180,14 +181,14 @@ def table(figures: Mapping[str, Any]) -> list[str]:
         figures["negatives"])
 
 
-def _variantText(variant):
+def _variantText(variant: str) -> str:
     area = re.search(r"[0-9]+", variant)
     if area:
         return f"truth from {area[0]} mm2"
     return "after fusion" if variant == "afterFusion" else variant
 
 
-def _classLines(slices):
+def _classLines(slices: Mapping[str, Any] | None) -> list[str]:
     if not slices:
         return []
     lines = ["", f"{'class':<7} {'boxes':>6}   {'detector AP50, 50-95':>21}   {'after fusion AP50, 50-95':>25}"]
@@ -198,7 +199,7 @@ def _classLines(slices):
     return lines
 
 
-def _reliabilityLines(figures):
+def _reliabilityLines(figures: Mapping[str, Any]) -> list[str]:
     lines = ["", f"{'confidence':<13} {'levels':>6} {'mean':>6} {'right':>7}"]
     for entry in figures["bins"]:
         values = "" if not entry["levels"] else f"{entry['meanConfidence']:>6.2f} {entry['right']:>7.1%}"
@@ -208,7 +209,7 @@ def _reliabilityLines(figures):
                     f"{figures['rightUnflagged']} not"]
 
 
-def _negativeLines(figures):
+def _negativeLines(figures: Mapping[str, Any]) -> list[str]:
     if not figures["scans"]:
         return []
     lines = ["", f"scans without cervical levels: {figures['scans']}, refused: {figures['refusedScans']}, "

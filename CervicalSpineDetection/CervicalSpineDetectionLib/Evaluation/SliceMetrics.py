@@ -13,7 +13,7 @@ nor false, as in COCO's evaluation, where such truth is ignored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -27,11 +27,17 @@ from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Pipeline import slicesFor
-from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES, SliceDetections
+from CervicalSpineDetectionLib.SliceDetector.Detector import (
+    BODY_CLASS,
+    CLASS_NAMES,
+    ProgressCallback,
+    SliceDetections,
+    SliceDetector,
+)
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import importUltralytics
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2, boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2, SliceBox, boxesInSlice, middlesOf
 
 MINIMUM_SCORE = 0.01
 IOU_THRESHOLDS = torch.linspace(0.5, 0.95, 10)
@@ -62,20 +68,21 @@ class RememberingDetector:
     The pipeline and ``scoreSlices`` ask for the same ones, and the network takes most of the time.
     """
 
-    def __init__(self, detector):
+    def __init__(self, detector: SliceDetector) -> None:
         self._detector = detector
-        self._slices, self._detections = None, None
+        self._slices: Array | None = None
+        self._detections: list[SliceDetections] = []
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._detector, name)
 
-    def detect(self, slices, progress=None):
+    def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
         if self._slices is None or not np.array_equal(slices, self._slices):
             self._slices, self._detections = slices, self._detector.detect(slices, progress)
         return self._detections
 
 
-def scoreSlices(image: sitk.Image, labels: sitk.Image, detector: Any) -> dict[str, SliceStatistics]:
+def scoreSlices(image: sitk.Image, labels: sitk.Image, detector: SliceDetector) -> dict[str, SliceStatistics]:
     """Both variants on all sagittal slices of one CT.
 
     :param image: sitk CT.
@@ -100,7 +107,7 @@ def areaVariant(area: float) -> str:
 
 
 def trueBoxes(labels: sitk.Image, volume: SagittalVolume,
-              minimumAreas: Sequence[float]) -> list[list[list[tuple[Any, ...]]]]:
+              minimumAreas: Sequence[float]) -> list[list[list[SliceBox]]]:
     """Boxes of a label map on the slices of a SagittalVolume, see ``Truth.SliceBoxes.boxesInSlice``.
 
     :return: for each area a list of boxes for each slice.
@@ -201,5 +208,5 @@ def averagePrecision(statistics: Sequence[SliceStatistics]) -> dict[str, Any]:
     return {"mAP50": _mean(cervical, "AP50"), "mAP50-95": _mean(cervical, "AP50-95"), "perClass": perClass}
 
 
-def _mean(entries, key):
+def _mean(entries: Sequence[Mapping[str, float]], key: str) -> float:
     return float(np.mean([entry[key] for entry in entries])) if entries else float("nan")

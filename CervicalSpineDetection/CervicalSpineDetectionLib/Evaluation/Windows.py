@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -160,7 +161,7 @@ def _plans(levels: Sequence[KnownLevel], random: np.random.Generator) -> list[_P
 
 
 def _box(kind: str, xLow: float = -np.inf, xHigh: float = np.inf, yLow: float = -np.inf, yHigh: float = np.inf,
-         zLow: float = -np.inf, zHigh: float = np.inf, **change) -> _Plan:
+         zLow: float = -np.inf, zHigh: float = np.inf, **change: Any) -> _Plan:
     return _Plan(kind, np.array([xLow, yLow, zLow]), np.array([xHigh, yHigh, zHigh]), **change)
 
 

@@ -55,7 +55,7 @@ class _Mirror:
     :param volume: what is looked at.
     """
 
-    def __init__(self, volume: SagittalVolume):
+    def __init__(self, volume: SagittalVolume) -> None:
         step = np.maximum(np.rint(GRID_MM / volume.spacing).astype(int), 1)
         # Means, for single voxels of thin bone and of noise don't meet their like on the other side.
         self._values = _blockMeans(np.clip(volume.voxels, *HU_RANGE), step)

@@ -102,7 +102,7 @@ class TrackGrid:
     :param sliceCount: slices of the volume.
     """
 
-    def __init__(self, tracks: Iterable[Track], sliceCount: int):
+    def __init__(self, tracks: Iterable[Track], sliceCount: int) -> None:
         self.tracks = list(tracks)
         self.boxes = np.empty((len(self.tracks), sliceCount, 4))
         self.gaps = np.empty((len(self.tracks), sliceCount), int)

@@ -1,4 +1,4 @@
-"""CT of any orientation -> the canonical sagittal grid along the patient's axes."""
+"""CT of any orientation -> the canonical sagittal grid along the patient's axes; the same voxels in another frame."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Frame import Frame
 
 OUTSIDE_HU = -1024  # where the CT has no data
 # No mean of a few whole HU is equal to these, so that rounding never decides.
@@ -98,3 +99,18 @@ def _spineRegion(image: sitk.Image) -> tuple[Array, Array]:
         first[0] = max(first[0], middle - SPINE_HALF_WIDTH_MM)
         last[0] = min(last[0], middle + SPINE_HALF_WIDTH_MM)
     return first, last
+
+
+def middleOf(image: sitk.Image) -> Array:
+    """LPS mm, shape (3,)."""
+    return np.array(image.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in image.GetSize()]))
+
+
+def turnedImage(image: sitk.Image, frame: Frame) -> sitk.Image:
+    """The image with the header that it has in a frame; no voxel changes."""
+    if frame.isCt:
+        return image
+    turned = sitk.Image(image)
+    turned.SetDirection((frame.axes @ np.reshape(image.GetDirection(), (3, 3))).ravel().tolist())
+    turned.SetOrigin(frame.fromCt(np.array(image.GetOrigin())).tolist())
+    return turned

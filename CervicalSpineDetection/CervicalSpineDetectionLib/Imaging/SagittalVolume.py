@@ -1,4 +1,4 @@
-"""The canonical sagittal grid: a CT's voxels along the patient's axes."""
+"""The canonical sagittal grid: a CT's voxels along the patient's axes, and its slices as 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -46,3 +46,24 @@ class SagittalVolume:
         """LPS mm, shape (..., 3), to continuous (slice, row, column) indices, shape (..., 3)."""
         offset = np.asarray(points, float) - self.origin
         return np.stack([offset[..., 0], -offset[..., 2], offset[..., 1]], axis=-1) / self.spacing
+
+
+def windowed(volume: SagittalVolume, window: tuple[float, float]) -> Array:
+    """Clip HU to a window.
+
+    :param window: (lower, upper) HU, mapped to 0 and 255.
+    :return: uint8, shape (slices, rows, columns).
+    """
+    lower, upper = window
+    scaled = (volume.voxels - lower) * (255.0 / (upper - lower))
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def withNeighbours(pictures: Array) -> Array:
+    """2.5D: each slice with its two neighbours as channels, so that a 2D network sees depth.
+
+    :param pictures: shape (slices, rows, columns).
+    :return: shape (slices, 3, rows, columns): previous, own, next slice; the outermost slices repeat themselves.
+    """
+    padded = np.concatenate([pictures[:1], pictures, pictures[-1:]])
+    return np.stack([padded[:-2], padded[1:-1], padded[2:]], axis=1)

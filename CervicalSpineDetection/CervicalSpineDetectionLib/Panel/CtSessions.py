@@ -1,5 +1,9 @@
 """The CTs of a scene, one shown at a time: each keeps its corrections and undo, the others' boxes are hidden."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
@@ -14,12 +18,13 @@ class CtSessions(VTKObservationMixin):
     :param onViewsChange: called without arguments when slice views show other volumes.
     """
 
-    def __init__(self, onSceneChange, onViewsChange):
+    def __init__(self, onSceneChange: Callable[[slicer.vtkMRMLScalarVolumeNode | None], None],
+                 onViewsChange: Callable[[], object]) -> None:
         VTKObservationMixin.__init__(self)
         self._onSceneChange, self._onViewsChange = onSceneChange, onViewsChange
         self._corrections = {}
 
-    def correctionsOf(self, volumeNode):
+    def correctionsOf(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> Corrections | None:
         """:return: ``Scene.Corrections.Corrections``, the same for a CT until it is gone; None for None."""
         self._corrections = {node: each for node, each in self._corrections.items() if not each.isOver}
         if volumeNode is None:
@@ -29,13 +34,13 @@ class CtSessions(VTKObservationMixin):
             self._corrections[volumeNode].observe(lambda: self._onSceneChange(volumeNode))
         return self._corrections[volumeNode]
 
-    def release(self):
+    def release(self) -> None:
         self.leaveViews()
         for corrections in self._corrections.values():
             corrections.release()
         self._corrections = {}
 
-    def watchViews(self):
+    def watchViews(self) -> None:
         """Follow which volumes the slice views of the layout show, until ``leaveViews``."""
         self.leaveViews()
         scene = slicer.mrmlScene
@@ -43,10 +48,10 @@ class CtSessions(VTKObservationMixin):
             node = scene.GetNthNodeByClass(index, "vtkMRMLSliceCompositeNode")
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._onViewsChange())
 
-    def leaveViews(self):
+    def leaveViews(self) -> None:
         self.removeObservers()
 
-    def bringToViews(self, volumeNode):
+    def bringToViews(self, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> bool:
         """Show a CT in the slice views.
 
         :return: whether they showed another one.
@@ -56,7 +61,7 @@ class CtSessions(VTKObservationMixin):
         slicer.util.setSliceViewerLayers(background=volumeNode, fit=True)
         return True
 
-    def showOnly(self, volumeNode):
+    def showOnly(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         """Hide the vertebrae of other CTs, and those of this one too while the views show another volume. Without a CT,
         as when the module is left or the scene is closed, all stays as it is."""
         if volumeNode:

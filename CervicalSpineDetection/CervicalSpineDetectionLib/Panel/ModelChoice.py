@@ -1,14 +1,21 @@
 """The box to choose the network's weights from."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Weights import DEFAULT_WEIGHTS, readCard, userWeightsFolder, weightsFolder
 
+if TYPE_CHECKING:
+    import qt
 
-def weightsFiles(ownFolder=None):
+
+def weightsFiles(ownFolder: str | Path | None = None) -> list[Path]:
     """Weights that can be chosen: shipped ones, the default first, then those that ``train --install`` installed.
 
     :param ownFolder: a further folder to look in, or None.
@@ -25,12 +32,12 @@ class ModelChoice:
     :param onChosen: called with the path of the weights the user chose, str.
     """
 
-    def __init__(self, box, onChosen):
+    def __init__(self, box: qt.QComboBox, onChosen: Callable[[str], None]) -> None:
         self._box = box
         self._paths = []
         box.connect("activated(int)", lambda index: onChosen(str(self._paths[index])))
 
-    def show(self, ownFolder, weights):
+    def show(self, ownFolder: str, weights: str) -> str:
         """:param weights: path of the chosen weights; "" for the default.
         :return: path of what is shown now, str; "" where there are no weights at all.
         """
@@ -45,7 +52,7 @@ class ModelChoice:
         return texts[index] if texts else ""
 
 
-def _description(path):
+def _description(path: Path) -> str:
     try:
         card = readCard(path)
     except InputError as error:

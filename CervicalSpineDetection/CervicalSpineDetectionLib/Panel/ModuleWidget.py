@@ -1,6 +1,10 @@
 """The module's panel: input, detection and its progress, Python packages. The lower half is ``CorrectionPanel``."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
@@ -10,13 +14,22 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Panel.Messages import foundIn, namesAreDoubtful
 from CervicalSpineDetectionLib.Panel.ModuleLogic import (
     IDLE_POLL_MILLISECONDS,
     POLL_MILLISECONDS,
     CervicalSpineDetectionLogic,
 )
-from CervicalSpineDetectionLib.Panel.Packages import Packages, PackagesMissing, slicerIsTooOld
-from CervicalSpineDetectionLib.Panel.ParameterNode import ComputeDevice, GuiConnection
+from CervicalSpineDetectionLib.Panel.Packages import PackagesMissing, slicerIsTooOld
+from CervicalSpineDetectionLib.Panel.PackagesSection import PackagesSection
+from CervicalSpineDetectionLib.Panel.ParameterNode import (
+    CervicalSpineDetectionParameterNode,
+    ComputeDevice,
+    GuiConnection,
+)
+
+if TYPE_CHECKING:
+    from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished, Progress, Ready
 
 WEIGHTS_FOLDER_SETTING = "CervicalSpineDetection/WeightsFolder"
 
@@ -26,18 +39,18 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
     """
 
-    def __init__(self, parent=None) -> None:
+    def __init__(self, parent: qt.QWidget | None = None) -> None:
         """Called when the user opens the module the first time and the widget is initialized."""
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._guiConnection = None
+        self.logic: CervicalSpineDetectionLogic | None = None
+        self._parameterNode: CervicalSpineDetectionParameterNode | None = None
+        self._guiConnection: GuiConnection | None = None
         self._deviceInUse = ""
         # A detection ended while another module was shown.
         self._resultIsNew = False
         # What the last detection was started with.
-        self._detectedIn = None
+        self._detectedIn: slicer.vtkMRMLScalarVolumeNode | None = None
         self._isFirstDetection = False
 
     def setup(self) -> None:
@@ -46,6 +59,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         from CervicalSpineDetectionLib.Panel.CorrectionPanel import CorrectionPanel
         from CervicalSpineDetectionLib.Panel.ModelChoice import ModelChoice
         from CervicalSpineDetectionLib.Panel.ReviewSection import ReviewSection
+        from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished, Progress, Ready
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/CervicalSpineDetection.ui"))
         self.layout.addWidget(uiWidget)
@@ -55,13 +69,17 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.weightsFolderEdit.currentPath = qt.QSettings().value(WEIGHTS_FOLDER_SETTING, "")
 
         self.logic = CervicalSpineDetectionLogic()
-        self.packages = Packages()
+        self.packagesSection = PackagesSection(self.ui)
         self.correctionPanel = CorrectionPanel(self.ui, uiWidget)
         self.reviewSection = ReviewSection(
             self.ui, uiWidget, lambda: self.correctionPanel.corrections,
             lambda: self.correctionPanel.showDetected(isFirst=True))
         self.modelChoice = ModelChoice(self.ui.modelComboBox, self._onModelChosen)
 
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Ready: self._onReady, Progress: self._onProgress, Finished: self._onFinished, Failed: self._onFailed,
+            Cancelled: self._onCancelled,
+        }
         self.pollTimer = qt.QTimer()
         self.pollTimer.connect("timeout()", self._poll)
 
@@ -75,11 +93,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.weightsFolderEdit.connect("currentPathChanged(QString)", self.onWeightsFolderChanged)
         # An emptied edit only says that it is not valid.
         self.ui.weightsFolderEdit.connect("validInputChanged(bool)", self.onWeightsFolderChanged)
-        self.ui.installButton.connect("clicked()", self.onInstallButton)
-        self.ui.installOfflineButton.connect("clicked()", self.onInstallOfflineButton)
-        self.ui.offlineHelpButton.connect("clicked()", self.onOfflineHelpButton)
 
-        self._showPackages()
         # Needed for module reload
         self.initializeParameterNode()
         if self.parent.isEntered:
@@ -98,7 +112,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.initializeParameterNode()
         self.correctionPanel.watchViews()
         self._showResult()
-        if not self.packages.missing() and self._parameterNode.inputVolume:
+        if not self.packagesSection.packages.missing() and self._parameterNode.inputVolume:
             # The first click then starts at once.
             self.logic.warmUp()
             self._pollOften()
@@ -117,7 +131,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     # Scene
 
-    def onSceneStartClose(self, caller, event) -> None:
+    def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
         """Called just before the scene is closed."""
         self.pollTimer.stop()
         self.logic.stop()
@@ -126,19 +140,19 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self._showIdle()
         self.correctionPanel.status.clear()
 
-    def onSceneEndClose(self, caller, event) -> None:
+    def onSceneEndClose(self, caller: vtk.vtkObject, event: str) -> None:
         """Called just after the scene is closed."""
         if self.parent.isEntered:
             self.initializeParameterNode()
 
-    def onSceneEndImport(self, caller, event) -> None:
+    def onSceneEndImport(self, caller: vtk.vtkObject, event: str) -> None:
         """Called just after a scene was loaded."""
         if self.parent.isEntered:
             self.setParameterNode(None)
             self.initializeParameterNode()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
-    def onNodeAboutToBeRemoved(self, caller, event, node) -> None:
+    def onNodeAboutToBeRemoved(self, caller: vtk.vtkObject, event: str, node: slicer.vtkMRMLNode) -> None:
         """The CT goes: nothing is left to detect in or to correct."""
         if node is self.logic.volumeNode:
             self.logic.cancel()
@@ -157,7 +171,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             if volumeNodes:
                 self._parameterNode.inputVolume = volumeNodes[0]
 
-    def setParameterNode(self, inputParameterNode) -> None:
+    def setParameterNode(self, inputParameterNode: CervicalSpineDetectionParameterNode | None) -> None:
         """Set and observe parameter node, so that the GUI follows its changes.
 
         :param inputParameterNode: None to let go of the present one.
@@ -169,14 +183,14 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
         self._onParametersModified()
 
-    def _disconnectParameterNode(self):
+    def _disconnectParameterNode(self) -> None:
         if self._parameterNode:
             self._guiConnection.release()
             self._guiConnection = None
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
         self._parameterNode = None
 
-    def _onParametersModified(self, caller=None, event=None) -> None:
+    def _onParametersModified(self, caller: vtk.vtkObject | None = None, event: str | None = None) -> None:
         parameters = self._parameterNode
         self.correctionPanel.setVolume(parameters.inputVolume if parameters else None)
         self.modelChoice.show(self.ui.weightsFolderEdit.currentPath, parameters.weights if parameters else "")
@@ -185,7 +199,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         )
         self._updateDetectButton()
 
-    def _updateDetectButton(self):
+    def _updateDetectButton(self) -> None:
         button = self.ui.detectButton
         canDetect = bool(self._parameterNode and self._parameterNode.inputVolume) and not slicerIsTooOld()
         button.enabled = canDetect or self.logic.isBusy
@@ -197,7 +211,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             else slicerIsTooOld() or (_("Find and name the vertebrae.") if canDetect else _("Select an input CT."))
         )
 
-    def _onModelChosen(self, path):
+    def _onModelChosen(self, path: str) -> None:
         if self._parameterNode:
             self._parameterNode.weights = path
 
@@ -220,11 +234,10 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """Run detection without regard to what is there when user clicks "Detect from scratch" button."""
         self._detect(fromScratch=True)
 
-    def _detect(self, fromScratch=False):
+    def _detect(self, fromScratch: bool = False) -> None:
         parameters = self._parameterNode
         try:
-            self.packages.ensure()
-            self._showPackages()
+            self.packagesSection.ensure()
             corrections = self.correctionPanel.corrections
             self.logic.startDetection(
                 parameters.inputVolume, parameters.device, parameters.orientedBoxes, parameters.weights,
@@ -243,7 +256,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
     def _poll(self) -> None:
         """Show what the worker did since the last time."""
         for event in self.logic.poll():
-            getattr(self, "_on" + type(event).__name__)(event)
+            self._handlers[type(event)](event)
         self._updateDetectButton()
         if self.logic.isIdle:
             # Still so often that its threads, which need Slicer's Python for it, can say that the worker ended.
@@ -251,15 +264,15 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             if not self.logic.client.isAlive:
                 self.pollTimer.stop()
 
-    def _pollOften(self):
+    def _pollOften(self) -> None:
         self.pollTimer.start(POLL_MILLISECONDS)
 
-    def _onReady(self, event):
+    def _onReady(self, event: Ready) -> None:
         if self._parameterNode and self._parameterNode.device == ComputeDevice.AUTO:
             self._deviceInUse = event.device
             self._onParametersModified()
 
-    def _onProgress(self, event):
+    def _onProgress(self, event: Progress) -> None:
         if event.total > 1:
             self.ui.progressBar.setRange(0, event.total)
             self.ui.progressBar.value = event.done
@@ -272,86 +285,28 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
             _("{step}, {seconds:.0f} s").format(step=step, seconds=self.logic.elapsed)
         )
 
-    def _onFinished(self, event):
+    def _onFinished(self, event: Finished) -> None:
         self.correctionPanel.refresh()
-        self._showIdle(_summary(event.result, self.logic.elapsed), _namesAreDoubtful(event.result))
+        self._showIdle(foundIn(event.result, self.logic.elapsed), namesAreDoubtful(event.result))
         self._resultIsNew = True
         if self.parent.isEntered:
             self._showResult()
 
-    def _showResult(self):
+    def _showResult(self) -> None:
         """The views belong to the user, or to another module, but once after each detection."""
         if self._resultIsNew:
             self._resultIsNew = False
             if self._detectedIn is self.correctionPanel.volumeNode:
                 self.correctionPanel.showDetected(self._isFirstDetection)
 
-    def _onFailed(self, event):
+    def _onFailed(self, event: Failed) -> None:
         self._showIdle(_("Detection failed. The scene is unchanged."))
         slicer.util.errorDisplay(event.message)
 
-    def _onCancelled(self, event):
+    def _onCancelled(self, event: Cancelled) -> None:
         self._showIdle(_("Canceled. The scene is unchanged."))
 
-    def _showIdle(self, text="", isWarning=False):
+    def _showIdle(self, text: str = "", isWarning: bool = False) -> None:
         self.ui.progressBar.visible = False
         self.correctionPanel.status.setProgress("")
         self.correctionPanel.status.say(self._detectedIn, text, isWarning)
-
-    # Python packages
-
-    def onInstallButton(self) -> None:
-        """Install missing packages when user clicks "Install..." button."""
-        self._install(self.packages.ensure)
-
-    def onInstallOfflineButton(self) -> None:
-        """Install missing packages from a folder the user chooses."""
-        folder = qt.QFileDialog.getExistingDirectory(self.ui.installOfflineButton, _("Folder of wheels"))
-        if folder:
-            self._install(lambda: self.packages.install(self.packages.missing(), folder))
-
-    def onOfflineHelpButton(self) -> None:
-        """Say how to install without a network."""
-        # The commands are to be copied.
-        slicer.util.infoDisplay(self.packages.offlineHelp(), textInteractionFlags=qt.Qt.TextSelectableByMouse)
-
-    def _install(self, install):
-        try:
-            install()
-        except PackagesMissing as error:
-            slicer.util.errorDisplay(str(error))
-        self._showPackages()
-
-    def _showPackages(self):
-        missing = self.packages.missing()
-        self.ui.packagesStatusLabel.text = (
-            _("Missing: {names}").format(names=", ".join(missing)) if missing else _("All installed.")
-        )
-        self.ui.installButton.enabled = self.ui.installOfflineButton.enabled = bool(missing)
-
-
-def _summary(result, seconds):
-    """Levels found and what to look at, for the status line."""
-    if not result.vertebrae:
-        return "\n".join([
-            _("No vertebra found. Is this a CT of the neck, in Hounsfield units? If it is, place vertebrae by hand: "
-              "choose a level and click \"Insert by click\"."),
-            *result.warnings,
-        ])
-    found = _("Found in {seconds:.0f} s: {levels}").format(
-        seconds=seconds, levels=", ".join(vertebra.level for vertebra in result.vertebrae)
-    )
-    lines = [found]
-    if result.basis and result.basis.anchors:
-        lines.append(_("The names rest on: {landmarks}.").format(landmarks=", ".join(result.basis.anchors)))
-    uncertain = [vertebra.level for vertebra in result.vertebrae if vertebra.uncertain]
-    if uncertain:
-        lines.append(_("\u26a0 Uncertain: {levels}; see Remarks.").format(levels=", ".join(uncertain)))
-    sign = "\u26a0 " if _namesAreDoubtful(result) else ""
-    return "\n".join([*lines, *(sign + warning for warning in result.warnings)])
-
-
-def _namesAreDoubtful(result):
-    """Some are uncertain, or a warning says that nothing recognisable holds them."""
-    isAdrift = bool(result.warnings and result.basis and not result.basis.anchors)
-    return bool(result.vertebrae) and (isAdrift or any(vertebra.uncertain for vertebra in result.vertebrae))

@@ -1,5 +1,7 @@
 """The Python packages the detection needs: what is missing, one question, installation with and without a network."""
 
+from __future__ import annotations
+
 import importlib.metadata
 import importlib.util
 import os
@@ -7,6 +9,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import slicer
@@ -23,7 +26,7 @@ class PackagesMissing(Exception):
     """The detection can't run; the message says what to do."""
 
 
-def slicerIsTooOld():
+def slicerIsTooOld() -> str | None:
     """:return: a sentence for the user, or None."""
     if (slicer.app.majorVersion, slicer.app.minorVersion) >= OLDEST_SLICER:
         return None
@@ -35,20 +38,20 @@ def slicerIsTooOld():
 class Packages:
     """:param requirementsPath: a pip requirements file."""
 
-    def __init__(self, requirementsPath=REQUIREMENTS):
+    def __init__(self, requirementsPath: str = REQUIREMENTS) -> None:
         self.requirementsPath = os.path.abspath(requirementsPath)
 
-    def requirements(self):
+    def requirements(self) -> list[str]:
         """:return: list of str such as "torch>=2.2"."""
         with open(self.requirementsPath, encoding="utf-8") as file:
             lines = [line.strip() for line in file]
         return [line for line in lines if line and not line.startswith("#")]
 
-    def missing(self):
+    def missing(self) -> list[str]:
         """:return: requirements not met here, list of str."""
         return [line for line in self.requirements() if not _isMet(line)]
 
-    def ensure(self):
+    def ensure(self) -> None:
         """Install what is missing, after asking.
 
         :raises PackagesMissing: the user declined, or the installation failed; nothing was installed in testing mode.
@@ -62,7 +65,7 @@ class Packages:
             )
         self.install(missing)
 
-    def install(self, missing, wheelFolder=None):
+    def install(self, missing: Sequence[str], wheelFolder: str | None = None) -> None:
         """:param missing: requirements, list of str.
         :param wheelFolder: folder of wheels to install from, None for the Python Package Index.
         :raises PackagesMissing: the installation failed.
@@ -81,7 +84,7 @@ class Packages:
         if self.missing():
             raise PackagesMissing(_("{names} could not be installed.").format(names=_names(self.missing())))
 
-    def offlineHelp(self):
+    def offlineHelp(self) -> str:
         """:return: text with the exact commands."""
         return _(
             "1. On a computer with a network connection, the same operating system and the same Slicer, in a terminal "
@@ -96,7 +99,7 @@ class Packages:
         ).format(python=_quoted(pythonSlicer()), requirements=" ".join(map(_quoted, self.requirements())))
 
     @staticmethod
-    def _ask(missing):
+    def _ask(missing: Sequence[str]) -> bool:
         return slicer.util.confirmOkCancelDisplay(
             _("To detect vertebrae, these Python packages are installed into Slicer:\n\n{names}\n\n"
               "Size: about 1 GB to download and 2 GB on disk; on Linux and Windows with the GPU build of PyTorch about "
@@ -109,7 +112,7 @@ class Packages:
         )
 
     @staticmethod
-    def _installTorch(missing):
+    def _installTorch(missing: Sequence[str]) -> None:
         """The PyTorch extension picks the build that fits the graphics driver; pip alone takes the default build."""
         torch = [line for line in missing if _name(line) in TORCH]
         if not torch:
@@ -125,7 +128,7 @@ class Packages:
         )
 
     @staticmethod
-    def _pipInstall(requirements):
+    def _pipInstall(requirements: Sequence[str]) -> None:
         if not requirements:
             return
         try:
@@ -140,17 +143,17 @@ class Packages:
             pip_install(requirements, skip_packages=[SKIPPED])
 
 
-def pythonSlicer():
+def pythonSlicer() -> str:
     """Path of the Python that runs outside Slicer's window, str."""
     return shutil.which("PythonSlicer") or sys.executable
 
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     """As one argument in a terminal of this system."""
     return f'"{text}"' if sys.platform == "win32" else shlex.quote(text)
 
 
-def _installWithoutOpenCv(requirement):
+def _installWithoutOpenCv(requirement: str) -> None:
     """A package, then what it asks for, but for opencv-python."""
     slicer.util.pip_install(["--no-deps", requirement])
     importlib.invalidate_caches()
@@ -161,7 +164,7 @@ def _installWithoutOpenCv(requirement):
         slicer.util.pip_install(missing)
 
 
-def _isMet(line):
+def _isMet(line: str) -> bool:
     # Any build of OpenCV will do, and a second one beside it would overwrite its files.
     if _name(line).startswith("opencv") and importlib.util.find_spec("cv2"):
         return True
@@ -176,16 +179,16 @@ def _isMet(line):
         return False
 
 
-def _name(line):
+def _name(line: str) -> str:
     return re.match(r"[\w-]+", line).group()
 
 
-def _names(lines):
+def _names(lines: Iterable[str]) -> str:
     return ", ".join(map(_name, lines))
 
 
 @contextmanager
-def _onlyFrom(wheelFolder):
+def _onlyFrom(wheelFolder: str | None) -> Iterator[None]:
     """pip reads its options from the environment too, whoever starts it."""
     if wheelFolder is None:
         yield

@@ -2,10 +2,13 @@
 
 import enum
 import sys
+from typing import Any
 
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+from CervicalSpineDetectionLib.Panel.Ui import Ui
 
 
 class ComputeDevice(enum.Enum):
@@ -15,10 +18,10 @@ class ComputeDevice(enum.Enum):
     GPU = "gpu"
     CPU = "cpu"
 
-    def label(self):
+    def label(self) -> str:
         return {"auto": _("Auto"), "gpu": _("GPU"), "cpu": _("CPU")}[self.value]
 
-    def torchName(self):
+    def torchName(self) -> str:
         if self is ComputeDevice.GPU:
             return "mps" if sys.platform == "darwin" else "cuda"
         return self.value
@@ -46,15 +49,16 @@ class GuiConnection:
 
     Slicer 5.10 never removes its observer of the node (5.12 does), which crashes it after a later garbage collection.
 
-    :param parameters: CervicalSpineDetectionParameterNode.
+    :param parameters: CervicalSpineDetectionParameterNode, with what the wrapper gives it.
     :param ui: widgets by name.
     """
 
-    def __init__(self, parameters, ui):
-        self._parameters, self._observers = parameters, []
+    def __init__(self, parameters: Any, ui: Ui) -> None:
+        self._parameters = parameters
+        self._observers: list[int] = []
         addObserver = parameters.AddObserver
 
-        def addAndNote(*arguments):
+        def addAndNote(*arguments: object) -> int:
             self._observers.append(addObserver(*arguments))
             return self._observers[-1]
 
@@ -64,7 +68,7 @@ class GuiConnection:
         finally:
             del parameters.AddObserver
 
-    def release(self):
+    def release(self) -> None:
         self._parameters.disconnectGui(self._tag)
         for tag in self._observers:
             self._parameters.RemoveObserver(tag)

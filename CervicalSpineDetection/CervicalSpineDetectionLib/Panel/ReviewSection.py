@@ -1,17 +1,26 @@
 """The panel's Review section: the CTs of a cohort, the most doubtful first, one after the other."""
 
+from __future__ import annotations
+
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CervicalSpineDetectionLib.Panel.Errors import errorsShown
+from CervicalSpineDetectionLib.Panel.Events import shortcutOf
+from CervicalSpineDetectionLib.Panel.Messages import errorsShown
 from CervicalSpineDetectionLib.Panel.Packages import pythonSlicer
-from CervicalSpineDetectionLib.Panel.Shortcuts import shortcutOf
 from CervicalSpineDetectionLib.Scene.CohortReview import CohortReview, removeScan
+
+if TYPE_CHECKING:
+    from CervicalSpineDetectionLib.Panel.Ui import Ui
+    from CervicalSpineDetectionLib.Scene.CohortReview import ReviewScan
+    from CervicalSpineDetectionLib.Scene.Corrections import Corrections
 
 FOLDER_SETTING = "CervicalSpineDetection/ReviewFolder"
 REVIEWER_SETTING = "CervicalSpineDetection/Reviewer"
@@ -25,10 +34,12 @@ class ReviewSection:
     :param showInViews: called without arguments when another CT was opened.
     """
 
-    def __init__(self, ui, parent, corrections, showInViews):
+    def __init__(self, ui: Ui, parent: qt.QWidget, corrections: Callable[[], Corrections | None],
+                 showInViews: Callable[[], object]) -> None:
         self._ui, self._parent, self._corrections, self._showInViews = ui, parent, corrections, showInViews
-        self._review = None
-        self._index, self._volumeNode = -1, None
+        self._review: CohortReview | None = None
+        self._index = -1
+        self._volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None
         ui.reviewerLineEdit.text = str(qt.QSettings().value(REVIEWER_SETTING, ""))
         for name, action in {
             "openReviewButton": self.openFolder, "previousScanButton": self.previous, "nextScanButton": self.next,
@@ -40,7 +51,7 @@ class ReviewSection:
         self._shortcuts = [shortcutOf(keys, parent, getattr(self, action)) for keys, action in KEYS.items()]
         self._show()
 
-    def openFolder(self):
+    def openFolder(self) -> None:
         """Choose the folder of a cohort's results, and show its most doubtful CT."""
         folder = qt.QFileDialog.getExistingDirectory(
             self._parent, _("Results of a cohort"), qt.QSettings().value(FOLDER_SETTING, os.path.expanduser("~")))
@@ -48,7 +59,7 @@ class ReviewSection:
             qt.QSettings().setValue(FOLDER_SETTING, folder)
             self.open(folder)
 
-    def open(self, folder):
+    def open(self, folder: str | Path) -> None:
         """:param folder: results of ``cervical-spine cohort``."""
         with errorsShown():
             self._review, self._index = CohortReview(folder), -1
@@ -57,13 +68,13 @@ class ReviewSection:
             if opened:
                 self.goTo(opened.index(False) if False in opened else 0)
 
-    def previous(self):
+    def previous(self) -> None:
         self.goTo(self._index - 1)
 
-    def next(self):
+    def next(self) -> None:
         self.goTo(self._index + 1)
 
-    def confirmAndNext(self):
+    def confirmAndNext(self) -> None:
         """Confirm all vertebrae, save them, mark the CT as reviewed, and go on."""
         corrections = self._corrections()
         if not self._isShown() or corrections is None:
@@ -75,7 +86,7 @@ class ReviewSection:
             self._show()
             self.next()
 
-    def goTo(self, index):
+    def goTo(self, index: int) -> None:
         """Show another CT in place of the present one, whose corrections are saved."""
         if self._review is None or not 0 <= index < len(self._review.scans) or index == self._index:
             return
@@ -90,7 +101,7 @@ class ReviewSection:
             self._showInViews()
         self._show()
 
-    def makeDataset(self):
+    def makeDataset(self) -> None:
         """Make the data set of all reviewed CTs, in a process of its own and wait for it."""
         with errorsShown(), slicer.util.WaitCursor(), tempfile.TemporaryDirectory() as folder:
             self._saveEdits()
@@ -106,24 +117,24 @@ class ReviewSection:
                 raise OSError(_lastLine(output))
             self._ui.reviewStatusLabel.text = _("Data set: {path}").format(path=target)
 
-    def _saveEdits(self):
+    def _saveEdits(self) -> None:
         corrections = self._corrections() if self._isShown() else None
         if corrections is not None and corrections.canUndo:
             self._review.save(slicer.mrmlScene, self._volumeNode, self._scan)
 
-    def _isShown(self):
+    def _isShown(self) -> bool:
         """The CT of the review is still in the scene, and the one that is worked on."""
         return bool(self._volumeNode and self._volumeNode.GetScene()
                     and self._ui.inputSelector.currentNode() is self._volumeNode)
 
     @property
-    def _scan(self):
+    def _scan(self) -> ReviewScan:
         return self._review.scans[self._index]
 
-    def _keepReviewer(self):
+    def _keepReviewer(self) -> None:
         qt.QSettings().setValue(REVIEWER_SETTING, self._ui.reviewerLineEdit.text.strip())
 
-    def _show(self):
+    def _show(self) -> None:
         scans = self._review.scans if self._review else []
         done = [self._review.isReviewed(scan) for scan in scans]
         self._ui.reviewList.clear()
@@ -140,7 +151,7 @@ class ReviewSection:
             done=sum(done), count=len(scans)) if scans else ""
 
 
-def _freeFolder(folder):
+def _freeFolder(folder: Path) -> Path:
     """The folder, or one with a number where that is there already."""
     number, free = 1, folder
     while free.exists():
@@ -149,6 +160,6 @@ def _freeFolder(folder):
     return free
 
 
-def _lastLine(output):
+def _lastLine(output: str | None) -> str:
     lines = [line for line in (output or "").splitlines() if line.strip()]
     return lines[-1] if lines else _("The data set could not be made.")

@@ -1,7 +1,10 @@
 """The test that Slicer runs in itself, by *Reload and Test* and by CTest."""
 
+from __future__ import annotations
+
 import os
 import unittest
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
@@ -10,6 +13,9 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 from CervicalSpineDetectionLib.Panel.ModuleLogic import CervicalSpineDetectionLogic
 from CervicalSpineDetectionLib.Panel.Packages import Packages
 from CervicalSpineDetectionLib.Panel.ParameterNode import ComputeDevice
+
+if TYPE_CHECKING:
+    from CervicalSpineDetectionLib.Phantom.Phantom import Phantom
 
 PHANTOM_SEED = 17
 
@@ -21,16 +27,16 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
     """
 
-    def setUp(self):
+    def setUp(self) -> None:
         """Reset the state by clearing the scene."""
         slicer.mrmlScene.Clear()
         self.logic = CervicalSpineDetectionLogic()
         self.addCleanup(self.logic.stop)
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         self.logic.stop()
 
-    def runTest(self):
+    def runTest(self) -> None:
         """Run as few or as many tests as needed here."""
         self.setUp()
         try:
@@ -41,7 +47,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         finally:
             self.tearDown()
 
-    def test_phantomIsDetectedCorrectedAndSaved(self):
+    def test_phantomIsDetectedCorrectedAndSaved(self) -> None:
         if Packages().missing():
             self.skipTest("Python packages are missing; the module installs them at its first run.")
         from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
@@ -62,7 +68,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         self.checkSaved(volumeNode)
         self.delayDisplay("Test passed")
 
-    def checkCancel(self, volumeNode):
+    def checkCancel(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes
         from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled
 
@@ -72,7 +78,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         self.assertFalse(self.logic.isBusy)
         self.assertEqual(list(vertebraNodes(slicer.mrmlScene, volumeNode)), [])
 
-    def checkDetection(self, phantom, volumeNode):
+    def checkDetection(self, phantom: Phantom, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         import numpy as np
 
         from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou
@@ -87,7 +93,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
             self.assertLess(np.linalg.norm(found[truth.level].centre - truth.centre), 6.0)
             self.assertGreater(boxIou(found[truth.level].bounds, truth.bounds), 0.5)
 
-    def checkCorrections(self, volumeNode):
+    def checkCorrections(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         from CervicalSpineDetectionLib.Scene.Corrections import Corrections
 
         corrections = Corrections(slicer.mrmlScene, volumeNode)
@@ -108,7 +114,7 @@ class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
         self.assertAlmostEqual(corrections.rows()[2].size[0], row.size[0] + 10)
         self.assertTrue(corrections.rows()[2].edited)
 
-    def checkSaved(self, volumeNode):
+    def checkSaved(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         import numpy as np
 
         from CervicalSpineDetectionLib.Scene.VertebraNodes import vertebraeFromNodes

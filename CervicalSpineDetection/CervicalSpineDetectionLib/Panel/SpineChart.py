@@ -1,7 +1,15 @@
 """The small chart below the table: confidence of each level as a bar, distance to the next one in mm."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import qt
 from slicer.i18n import tr as _
+
+if TYPE_CHECKING:
+    from CervicalSpineDetectionLib.Scene.SpineChart import ChartLevel
 
 NARROWEST, WIDEST = 240, 700
 HEIGHT = 72
@@ -14,10 +22,10 @@ GRAY, DARK, WARNING = "#8a8f98", "#30343a", "#c22f00"
 class SpineChart:
     """:param label: QLabel that shows the chart."""
 
-    def __init__(self, label):
+    def __init__(self, label: qt.QLabel) -> None:
         self._label = label
 
-    def show(self, chart):
+    def show(self, chart: Sequence[ChartLevel]) -> None:
         """:param chart: list of ``Scene.SpineChart.ChartLevel``; hidden where it is empty."""
         self._label.setVisible(bool(chart))
         if chart:
@@ -25,7 +33,7 @@ class SpineChart:
             self._label.toolTip = _toolTip(chart)
 
 
-def _draw(chart, width):
+def _draw(chart: Sequence[ChartLevel], width: int) -> qt.QPixmap:
     pixmap = qt.QPixmap(width, HEIGHT)
     pixmap.fill(qt.QColor("#f4f5f7"))
     painter = qt.QPainter(pixmap)
@@ -46,7 +54,7 @@ def _draw(chart, width):
     return pixmap
 
 
-def _drawBar(painter, middle, entry):
+def _drawBar(painter: qt.QPainter, middle: int, entry: ChartLevel) -> None:
     """A frame for certainty, filled as far as the confidence goes; empty for a vertebra inserted by hand."""
     left, full = middle - BAR_WIDTH // 2, BAR_BOTTOM - BAR_TOP
     height = round(full * (entry.confidence or 0))
@@ -55,11 +63,11 @@ def _drawBar(painter, middle, entry):
     painter.drawRect(left, BAR_TOP, BAR_WIDTH, full)
 
 
-def _drawText(painter, middle, y, text):
+def _drawText(painter: qt.QPainter, middle: int, y: int, text: str) -> None:
     painter.drawText(middle - painter.fontMetrics().boundingRect(text).width() // 2, y, text)
 
 
-def _toolTip(chart):
+def _toolTip(chart: Sequence[ChartLevel]) -> str:
     lines = [_("Confidence of each level, and the distance between centers in mm.")]
     for entry, below in zip(chart, chart[1:], strict=False):
         if entry.unusual:

@@ -1,9 +1,17 @@
 """The table of vertebrae: a row a vertebra, levels to choose, boxes to tick."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
+
 import qt
 from slicer.i18n import tr as _
 
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+
+if TYPE_CHECKING:
+    from CervicalSpineDetectionLib.Scene.VertebraRow import Row
 
 COLOUR, LEVEL, CONFIDENCE, VISIBLE, CONFIRMED, LOCKED, SIZE, REMARK = range(8)
 HEADER_HEIGHT = ROW_HEIGHT = 26
@@ -15,10 +23,10 @@ FLAGS = {VISIBLE: "visible", CONFIRMED: "confirmed", LOCKED: "locked"}
 class LevelComboBox(qt.QComboBox):
     """Changes by its opened list only: turning the wheel over the table scrolls it, keys go to the table."""
 
-    def wheelEvent(self, event):
+    def wheelEvent(self, event: qt.QWheelEvent) -> None:
         event.ignore()
 
-    def keyPressEvent(self, event):
+    def keyPressEvent(self, event: qt.QKeyEvent) -> None:
         event.ignore()
 
 
@@ -31,10 +39,11 @@ class VertebraTable:
     :param onFlag: called with (nodeId, name, on) when the user ticked "visible", "confirmed" or "locked".
     """
 
-    def __init__(self, widget, onSelection, onLevel, onFlag):
+    def __init__(self, widget: qt.QTableWidget, onSelection: Callable[[], object], onLevel: Callable[[str, str], None],
+                 onFlag: Callable[[str, str, bool], None]) -> None:
         self._widget = widget
         self._onLevel, self._onFlag = onLevel, onFlag
-        self._rows = []
+        self._rows: Sequence[Row] = []
         # PythonQt forgets the Python part of a widget that nothing in Python holds.
         self._levelBoxes = []
         headers = ["", _("Level"), _("Conf."), _("Show"), _("Confirmed"), _("Lock"), _("W × D × H (mm)"), _("Remarks")]
@@ -52,7 +61,7 @@ class VertebraTable:
         widget.connect("itemSelectionChanged()", onSelection)
         widget.connect("cellChanged(int,int)", self._onCellChanged)
 
-    def show(self, rows):
+    def show(self, rows: Sequence[Row]) -> None:
         """:param rows: list of ``Scene.VertebraRow.Row``."""
         selected = self.selectedIds()
         wasBlocked = self._widget.blockSignals(True)
@@ -67,12 +76,12 @@ class VertebraTable:
         finally:
             self._widget.blockSignals(wasBlocked)
 
-    def selectedIds(self):
+    def selectedIds(self) -> list[str]:
         """Node IDs of the chosen rows, from top to bottom."""
         indices = sorted({item.row() for item in self._widget.selectedItems()})
         return [self._rows[index].nodeId for index in indices if index < len(self._rows)]
 
-    def select(self, nodeId):
+    def select(self, nodeId: str | None) -> None:
         """Choose one row; None for none."""
         self._widget.clearSelection()
         for index, row in enumerate(self._rows):
@@ -81,7 +90,7 @@ class VertebraTable:
                 self._widget.setCurrentCell(index, SIZE)
                 self._widget.scrollToItem(self._widget.item(index, COLOUR))
 
-    def step(self, by):
+    def step(self, by: int) -> None:
         """Choose the row so many places below the chosen one, within the table."""
         if self._rows:
             ids = [row.nodeId for row in self._rows]
@@ -89,14 +98,14 @@ class VertebraTable:
             index = ids.index(selected[0]) + by if selected else 0
             self.select(ids[min(max(index, 0), len(ids) - 1)])
 
-    def openLevels(self):
+    def openLevels(self) -> None:
         """Open the list of levels of the chosen row."""
         selected = self.selectedIds()
         for row, box in zip(self._rows, self._levelBoxes, strict=True):
             if [row.nodeId] == selected and box.enabled:
                 box.showPopup()
 
-    def _selectQuietly(self, nodeIds):
+    def _selectQuietly(self, nodeIds: Collection[str]) -> None:
         self._widget.clearSelection()
         model = self._widget.selectionModel()
         for index, row in enumerate(self._rows):
@@ -105,7 +114,7 @@ class VertebraTable:
                     self._widget.model().index(index, 0), qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
                 )
 
-    def _makeCells(self, rows):
+    def _makeCells(self, rows: Sequence[Row]) -> None:
         self._widget.setRowCount(len(rows))
         self._fitHeight(len(rows))
         self._levelBoxes = [self._levelBox(row.nodeId) for row in rows]
@@ -120,7 +129,7 @@ class VertebraTable:
                 self._widget.setItem(index, column, item)
             self._widget.setCellWidget(index, LEVEL, self._levelBoxes[index])
 
-    def _levelBox(self, nodeId):
+    def _levelBox(self, nodeId: str) -> LevelComboBox:
         box = LevelComboBox()
         box.addItems(LEVELS)
         # The table keeps the focus, also after its list was opened.
@@ -129,12 +138,12 @@ class VertebraTable:
         box.connect("activated(int)", lambda index: self._onLevel(nodeId, LEVELS[index]))
         return box
 
-    def _fitHeight(self, rows):
+    def _fitHeight(self, rows: int) -> None:
         widget = self._widget
         height = HEADER_HEIGHT + max(rows, FEWEST_ROWS) * ROW_HEIGHT
         widget.setFixedHeight(height + 2 * widget.frameWidth)
 
-    def _fill(self, index, row):
+    def _fill(self, index: int, row: Row) -> None:
         cell = lambda column: self._widget.item(index, column)  # noqa: E731
         cell(COLOUR).setBackground(qt.QBrush(qt.QColor.fromRgbF(*row.colour)))
         cell(CONFIDENCE).setText("" if row.confidence is None else f"{row.confidence:.2f}")
@@ -151,7 +160,7 @@ class VertebraTable:
         box.setCurrentIndex(LEVELS.index(row.level) if row.level in LEVELS else -1)
         box.setEnabled(not row.locked)
 
-    def _onCellChanged(self, index, column):
+    def _onCellChanged(self, index: int, column: int) -> None:
         if column in FLAGS:
             on = self._widget.item(index, column).checkState() == qt.Qt.Checked
             self._onFlag(self._rows[index].nodeId, FLAGS[column], on)

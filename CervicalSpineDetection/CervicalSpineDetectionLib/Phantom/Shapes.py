@@ -10,11 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import ArrayLike
 
-from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Arrays import Array, Point
 
 WOBBLE_WAVES = 3
 
-Point: TypeAlias = Array | Sequence[float]  # shape (3,), mm
 Points: TypeAlias = Array | Sequence[Point]  # shape (n, 3), mm
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import highdicom
 import numpy as np
 from highdicom.sr import CodedConcept
+from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Results.DicomSegmentation import SOFTWARE, vertebraCode
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
@@ -29,11 +31,14 @@ FACES = np.array([
     for fixed in range(3) for side in (0, 1)
 ])
 # DICOM has no codes for these; designators that begin with 99 are private (PS3.16 8.2).
+Group: TypeAlias = (highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations
+                    | highdicom.sr.VolumetricROIMeasurementsAndQualitativeEvaluations
+                    | highdicom.sr.MeasurementsAndQualitativeEvaluations)
 PRIVATE_SCHEME = "99CSD"
 REMARK = CodedConcept("remark", PRIVATE_SCHEME, "Reason for review")
 
 
-def writeReport(path: str | Path, result: DetectionResult, headers: Sequence[Any]) -> None:
+def writeReport(path: str | Path, result: DetectionResult, headers: Sequence[Dataset]) -> None:
     """:param result: DetectionResult.
     :param headers: see ``DicomSourceImages.sourceImages``.
     """
@@ -53,7 +58,7 @@ def writeReport(path: str | Path, result: DetectionResult, headers: Sequence[Any
     report.save_as(path)
 
 
-def _groups(vertebra: Vertebra, frame: Any, headers: Sequence[Any], model: Mapping[str, Any]):
+def _groups(vertebra: Vertebra, frame: str, headers: Sequence[Dataset], model: Mapping[str, Any]) -> list[Group]:
     code = vertebraCode(vertebra.level)
     common = {
         "finding_type": code, "finding_category": codes.cid7150.AnatomicalStructure,
@@ -76,9 +81,9 @@ def _groups(vertebra: Vertebra, frame: Any, headers: Sequence[Any], model: Mappi
         tracking_identifier=highdicom.sr.TrackingIdentifier(generate_uid(), f"{vertebra.level} centre"),
         referenced_region=highdicom.sr.ImageRegion3D("POINT", np.array([vertebra.centre], float), frame),
         geometric_purpose=codes.cid219.Center, **common)
-    return box, centre
+    return [box, centre]
 
 
-def _faces(box: OrientedBox):
+def _faces(box: OrientedBox) -> Array:
     """LPS mm, shape (6, 5, 3)."""
     return box.centre + (FACES - 0.5) * box.size @ box.axes

@@ -71,7 +71,7 @@ _Place = Sequence[float] | Array
 class _Pen:
     """Draws in pixels of the final picture on the finer canvas."""
 
-    def __init__(self, canvas: Image.Image):
+    def __init__(self, canvas: Image.Image) -> None:
         self._draw = ImageDraw.Draw(canvas)
         self._fonts: dict[int, Any] = {}
 

@@ -8,7 +8,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, ROLE
-from CervicalSpineDetectionLib.Scene.VertebraState import boxFromNumbers
+from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, boxFromNumbers
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
 from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 
@@ -19,7 +19,7 @@ HANDLE_SCALE = 1.5
 UNKNOWN_COLOUR = (0.5, 0.5, 0.5)
 
 
-def makeBox(scene, state):
+def makeBox(scene: slicer.vtkMRMLScene, state: VertebraState) -> slicer.vtkMRMLMarkupsROINode:
     """A box's node with its display node, not yet placed; ``writeBox`` fills it.
 
     :return: vtkMRMLMarkupsROINode.
@@ -45,7 +45,7 @@ def makeBox(scene, state):
     return node
 
 
-def writeBox(node, state, former):
+def writeBox(node: slicer.vtkMRMLMarkupsROINode, state: VertebraState, former: VertebraState | None) -> None:
     """Bring a box's node in line with its state.
 
     :param former: the state as it stands in the scene, None for a new node.
@@ -78,7 +78,7 @@ def writeBox(node, state, former):
         displayNode.SetVisibility(state.visible)
 
 
-def boxFromRoi(node) -> OrientedBox:
+def boxFromRoi(node: slicer.vtkMRMLMarkupsROINode) -> OrientedBox:
     """LPS mm in the CT's frame."""
     # Not slicer.util's: it imports all of vtk, which takes a second where no Slicer has done so.
     matrix = node.GetObjectToNodeMatrix()
@@ -90,12 +90,12 @@ def boxFromRoi(node) -> OrientedBox:
     )
 
 
-def _setRoi(node, box):
+def _setRoi(node: slicer.vtkMRMLMarkupsROINode, box: OrientedBox) -> None:
     # An ROI's axes point right, anterior, superior, as the names of its handles say.
     objectToNode = np.eye(4)
     objectToNode[:3, :3] = LPS_TO_RAS @ box.axes.T @ LPS_TO_RAS
     objectToNode[:3, 3] = LPS_TO_RAS @ box.centre
     matrix = vtkMatrix4x4()
-    matrix.DeepCopy(objectToNode.ravel())
+    matrix.DeepCopy(objectToNode.ravel().tolist())
     node.SetAndObserveObjectToNodeMatrix(matrix)
     node.SetSize(box.size)

@@ -5,16 +5,19 @@ The list holds a fixed number of points: one is added or removed only together w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import slicer
 
 from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE, centresNodeOf
-from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, levelOfName
+from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, VertebraState, levelOfName
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 CENTRES_NAME = "Vertebra centres"
 
 
-def makeCentres(scene):
+def makeCentres(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLMarkupsFiducialNode:
     """An empty list with its display node.
 
     :return: vtkMRMLMarkupsFiducialNode.
@@ -36,7 +39,8 @@ def makeCentres(scene):
     return node
 
 
-def writePoint(centresNode, boxNode, state, pointId):
+def writePoint(centresNode: slicer.vtkMRMLMarkupsFiducialNode, boxNode: slicer.vtkMRMLMarkupsROINode,
+               state: VertebraState, pointId: str | None) -> None:
     """Bring a box's centre point in line with its state.
 
     :param pointId: of the point that is to be the box's; a new one is added where there is none.
@@ -58,13 +62,14 @@ def writePoint(centresNode, boxNode, state, pointId):
         centresNode.SetNthControlPointVisibility(index, state.visible)
 
 
-def removePoint(centresNode, state):
+def removePoint(centresNode: slicer.vtkMRMLMarkupsFiducialNode, state: VertebraState) -> None:
     index = _pointIndex(centresNode, state.pointId)
     if index >= 0:
         centresNode.RemoveNthControlPoint(index)
 
 
-def removeStrayPoints(scene, volumeNode, removedStates):
+def removeStrayPoints(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None,
+                      removedStates: Iterable[VertebraState]) -> None:
     """Remove the centre points of boxes that were removed from the scene."""
     centresNode = centresNodeOf(scene, volumeNode)
     if centresNode:
@@ -74,7 +79,8 @@ def removeStrayPoints(scene, volumeNode, removedStates):
         centresNode.SetFixedNumberOfControlPoints(True)
 
 
-def strayPoints(scene, volumeNode, states) -> dict:
+def strayPoints(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None,
+                states: Iterable[VertebraState]) -> dict[str, tuple[str, Array]]:
     """Centre points without a box.
 
     :return: level (or the point's name where that names none): (point's ID, LPS mm of shape (3,)).
@@ -89,11 +95,11 @@ def strayPoints(scene, volumeNode, states) -> dict:
     return found
 
 
-def _pointIndex(centresNode, pointId):
+def _pointIndex(centresNode: slicer.vtkMRMLMarkupsFiducialNode, pointId: str | None) -> int:
     return centresNode.GetNthControlPointIndexByID(pointId) if pointId else -1
 
 
-def _description(state):
+def _description(state: VertebraState) -> str:
     if state.remark:
         return f"Please check: {state.remark}"
     if state.level is None:

@@ -14,6 +14,9 @@ import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Errors import InputError
@@ -24,6 +27,9 @@ from CervicalSpineDetectionLib.Scene.SceneExport import exportScene
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae, writeStates
 from CervicalSpineDetectionLib.Scene.VolumeNodes import volumeNodeFromImage
+
+if TYPE_CHECKING:
+    import slicer
 
 SCANS_FILE, SCANS_FOLDER, REVIEWED_FILE = "scans.csv", "scans", "reviewed.json"
 RESULT_FILE, SCENE_FILE = "vertebrae.json", "scene.mrb"
@@ -53,7 +59,7 @@ class CohortReview:
     :raises InputError: it holds none.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         try:
             with open(self.folder / SCANS_FILE, newline="", encoding="utf-8") as file:
@@ -83,7 +89,7 @@ class CohortReview:
         with atomicFile(self.folder / REVIEWED_FILE) as temporary:
             temporary.write_text(json.dumps(self._reviewed, indent=1) + "\n", encoding="utf-8")
 
-    def open(self, scene, scan: ReviewScan):
+    def open(self, scene: slicer.vtkMRMLScene, scan: ReviewScan) -> slicer.vtkMRMLScalarVolumeNode:
         """Add the CT with its vertebrae, corrected ones where they were saved.
 
         :return: vtkMRMLScalarVolumeNode.
@@ -96,7 +102,8 @@ class CohortReview:
         addVertebrae(scene, result, volumeNode)
         return volumeNode
 
-    def save(self, scene, volumeNode, scan: ReviewScan) -> None:
+    def save(self, scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None,
+             scan: ReviewScan) -> None:
         """Write the vertebrae of a CT as they are in the scene.
 
         :raises InputError: they contradict each other, or there is none.
@@ -134,14 +141,14 @@ class CohortReview:
             raise InputError(_("{path} can't be read: restore it, or move it elsewhere to begin again.").format(
                 path=self.folder / REVIEWED_FILE)) from None
 
-    def _folderOf(self, scan):
+    def _folderOf(self, scan: ReviewScan) -> Path:
         return self.folder / SCANS_FOLDER / scan.name
 
-    def _image(self, scan):
+    def _image(self, scan: ReviewScan) -> sitk.Image:
         with tempfile.TemporaryDirectory() as folder:
             return readImage(self._unpackedCt(scan, Path(folder)))
 
-    def _unpackedCt(self, scan, folder):
+    def _unpackedCt(self, scan: ReviewScan, folder: Path) -> Path:
         bundle = self._folderOf(scan) / SCENE_FILE
         if not bundle.is_file():
             raise InputError(_("{name} has no {scene}, which holds its CT: run the cohort with --scenes all.").format(
@@ -155,7 +162,7 @@ class CohortReview:
         return found[0]
 
 
-def removeScan(scene, volumeNode) -> None:
+def removeScan(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     """Remove a CT with its vertebrae from the scene."""
     writeStates(scene, volumeNode, [])
     scene.RemoveNode(volumeNode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -25,7 +26,7 @@ class Conflict:
     message: str
 
 
-def conflicts(states: list[VertebraState], transformId) -> list[Conflict]:
+def conflicts(states: Sequence[VertebraState], transformId: str | None) -> list[Conflict]:
     """All conflicts.
 
     :param states: in cranio-caudal order of their names, as ``VertebraNodes.readStates`` gives them.
@@ -34,11 +35,11 @@ def conflicts(states: list[VertebraState], transformId) -> list[Conflict]:
     return contradictions(states, transformId) + doubts(states)
 
 
-def contradictions(states, transformId) -> list[Conflict]:
+def contradictions(states: Iterable[VertebraState], transformId: str | None) -> list[Conflict]:
     """Conflicts that leave open what is meant, so that nothing can be exported."""
     found = []
-    for level, group in groupby((state for state in states if state.level), key=lambda state: state.level):
-        group = list(group)
+    for level, ofLevel in groupby((state for state in states if state.level), key=lambda state: state.level):
+        group = list(ofLevel)
         if len(group) > 1:
             text = (_("{level} is assigned twice: give one another level, or delete one.") if len(group) == 2
                     else _("{level} is assigned {count} times: give the others another level, or delete them."))
@@ -49,7 +50,7 @@ def contradictions(states, transformId) -> list[Conflict]:
     return found
 
 
-def doubts(states) -> list[Conflict]:
+def doubts(states: Iterable[VertebraState]) -> list[Conflict]:
     """Conflicts that only make it likely that something is wrong."""
     found = []
     for state in states:
@@ -72,7 +73,7 @@ def doubts(states) -> list[Conflict]:
     return found
 
 
-def _ownContradictions(state, transformId):
+def _ownContradictions(state: VertebraState, transformId: str | None) -> Iterator[str]:
     if state.level is None:
         yield _('"{name}" is not the name of a vertebra: give it a level from {first} to {last}, or delete it.').format(
             name=state.name, first=LEVELS[0], last=LEVELS[-1])
@@ -89,12 +90,12 @@ def _ownContradictions(state, transformId):
             name=state.name)
 
 
-def _isApart(state):
+def _isApart(state: VertebraState) -> bool:
     box = state.orientedBox
     return bool((np.abs(box.axes @ (np.array(state.centre) - box.centre)) > box.size / 2 + APART_MM).any())
 
 
-def _isAbove(upper, lower):
+def _isAbove(upper: VertebraState, lower: VertebraState) -> bool:
     """Along the spine, as the two boxes are turned."""
     superior = upper.orientedBox.axes[2] + lower.orientedBox.axes[2]
     return np.dot(np.subtract(upper.centre, lower.centre), superior) > 0

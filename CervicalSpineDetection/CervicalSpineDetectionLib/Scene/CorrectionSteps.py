@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.Scene.EditHistory import EditHistory
+from CervicalSpineDetectionLib.Scene.MouseAccess import MouseAccess
 from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates, writeStates
+from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState
+
+if TYPE_CHECKING:
+    import slicer
 
 
 class CorrectionSteps:
@@ -15,32 +22,34 @@ class CorrectionSteps:
     :param mouse: ``MouseAccess``, brought in line with the vertebrae after each step.
     """
 
-    def __init__(self, scene, volumeNode, mouse):
+    def __init__(self, scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None,
+                 mouse: MouseAccess) -> None:
         self._scene, self._volumeNode, self._mouse = scene, volumeNode, mouse
-        self._history = EditHistory()
-        self._callbacks = []
+        self._history: EditHistory[tuple[VertebraState, ...]] = EditHistory()
+        self._callbacks: list[Callable[[], object]] = []
         self._quiet = False
         # Vertebrae whose last change was made node by node from elsewhere: the next such change belongs to that step.
-        self._changedElsewhere = frozenset()
+        self._changedElsewhere: frozenset[str | None] = frozenset()
         # As they stand now, and as they stood after the last step.
-        self.present = self.before = tuple(readStates(scene, volumeNode))
+        self.present: tuple[VertebraState, ...] = tuple(readStates(scene, volumeNode))
+        self.before = self.present
 
     # Steps
 
-    def make(self, states):
+    def make(self, states: Sequence[VertebraState]) -> None:
         """Write states into the scene, as one step."""
         self._put(states)
         self.record()
         self.notify()
 
-    def record(self):
+    def record(self) -> None:
         """What was changed since the last step becomes one."""
         self._changedElsewhere = frozenset()
         if self.present != self.before:
             self._history.record(self.before)
             self.before = self.present
 
-    def recordChangeElsewhere(self):
+    def recordChangeElsewhere(self) -> None:
         """A step, or one with the last where another module changes the same vertebra bit by bit."""
         before = {state.nodeId: state for state in self.before}
         now = {state.nodeId: state for state in self.present}
@@ -59,34 +68,34 @@ class CorrectionSteps:
     def canRedo(self) -> bool:
         return self._history.canRedo
 
-    def undo(self):
+    def undo(self) -> None:
         if self.canUndo:
             self._show(self._history.undo(self.before))
 
-    def redo(self):
+    def redo(self) -> None:
         if self.canRedo:
             self._show(self._history.redo(self.before))
 
-    def end(self):
+    def end(self) -> None:
         """Nothing is left to correct, and nothing to undo."""
         self._history.clear()
         self.present = self.before = ()
 
     # Followers
 
-    def observe(self, callback):
+    def observe(self, callback: Callable[[], object]) -> None:
         """:param callback: called without arguments after each change, during a drag too."""
         self._callbacks.append(callback)
 
-    def forgetObservers(self):
+    def forgetObservers(self) -> None:
         self._callbacks.clear()
 
-    def notify(self):
+    def notify(self) -> None:
         for callback in list(self._callbacks):
             callback()
 
     @contextmanager
-    def quietly(self):
+    def quietly(self) -> Iterator[None]:
         """While nodes are changed from here."""
         quiet, self._quiet = self._quiet, True
         try:
@@ -98,13 +107,13 @@ class CorrectionSteps:
     def isQuiet(self) -> bool:
         return self._quiet
 
-    def _show(self, states):
+    def _show(self, states: Sequence[VertebraState]) -> None:
         self._put(states)
         self.before = self.present
         self._changedElsewhere = frozenset()
         self.notify()
 
-    def _put(self, states):
+    def _put(self, states: Sequence[VertebraState]) -> None:
         with self.quietly():
             self.present = tuple(writeStates(self._scene, self._volumeNode, states))
             self._mouse.apply(self.present)

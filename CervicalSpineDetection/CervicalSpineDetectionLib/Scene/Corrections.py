@@ -6,7 +6,9 @@ step too.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import vtk
@@ -31,9 +33,13 @@ from CervicalSpineDetectionLib.Scene.StateEdits import (
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraNodes import inLevelOrder
 from CervicalSpineDetectionLib.Scene.VertebraRow import Row, rowOf
-from CervicalSpineDetectionLib.Scene.VertebraState import stateOf
+from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, stateOf
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Arrays import Array, Point
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
+
+if TYPE_CHECKING:
+    import slicer
 
 
 class Corrections:
@@ -46,7 +52,8 @@ class Corrections:
     :param editor: name to be noted with each edit; none is by default.
     """
 
-    def __init__(self, scene, volumeNode, editor=None):
+    def __init__(self, scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None,
+                 editor: str | None = None) -> None:
         self._scene, self._volumeNode = scene, volumeNode
         self._edits = StateEdits(editor)
         self._mouse = MouseAccess(scene, volumeNode)
@@ -93,25 +100,25 @@ class Corrections:
 
     # Corrections
 
-    def relabel(self, nodeId, level):
+    def relabel(self, nodeId: str, level: str) -> None:
         """Another level: name, colour, code and the point's name. A level that is there already shows as a conflict."""
         checkLevel(level)
         self._replace(nodeId, lambda state: self._edits.relabelled(state, level))
 
-    def shift(self, step):
+    def shift(self, step: int) -> None:
         """All levels by ``step``: +1 makes C3 of C2.
 
         :raises InputError: one would leave C1 to T4, or is locked.
         """
         self._write(self._edits.shifted(self._present, step))
 
-    def useOtherNaming(self):
+    def useOtherNaming(self) -> None:
         """All levels that no person settled by the shift of ``otherNaming``; nothing where there is none."""
         other = self.otherNaming()
         if other:
             self._write(self._edits.shifted(self._present, other.shift, evenSettled=False))
 
-    def insert(self, level, centreLps=None) -> str:
+    def insert(self, level: str, centreLps: Point | None = None) -> str:
         """Add a missed level.
 
         :param centreLps: LPS mm in the CT's frame, shape (3,). If not given, that of a centre point that lost its box,
@@ -132,7 +139,7 @@ class Corrections:
         state = stateOf(vertebra, detected=False)
         return self._writeWithNew([*self._present, self._edits.stamped(replace(state, pointId=pointId))])
 
-    def insertAt(self, positionRas, firstLevel=None) -> str:
+    def insertAt(self, positionRas: Point, firstLevel: str | None = None) -> str:
         """Add the missed level that stands at a place.
 
         :param positionRas: RAS mm in the world, shape (3,): the centre of the vertebra's body.
@@ -146,19 +153,19 @@ class Corrections:
             raise InputError(_("There is no vertebra yet to interpolate from: choose its level first."))
         return self.insert(missingLevelAt(position, others) if others else firstLevel, position)
 
-    def delete(self, *nodeIds):
+    def delete(self, *nodeIds: str) -> None:
         for nodeId in nodeIds:
             checkUnlocked(self._state(nodeId))
         self._write([state for state in self._present if state.nodeId not in nodeIds])
 
-    def clear(self):
+    def clear(self) -> None:
         """Delete all.
 
         :raises InputError: one is locked.
         """
         self.delete(*(state.nodeId for state in self._present))
 
-    def split(self, nodeId) -> str:
+    def split(self, nodeId: str) -> str:
         """Part one box into two, one above the other. The lower takes the next level, or the upper the previous one
         where only that is free; where neither is, the conflict is shown.
 
@@ -170,7 +177,7 @@ class Corrections:
         rest = [state for state in self._present if state is not whole]
         return self._writeWithNew([*rest, *self._edits.split(whole, {state.level for state in self._present})])
 
-    def merge(self, nodeId, otherId):
+    def merge(self, nodeId: str, otherId: str) -> None:
         """Make one box of two; it keeps the level and the orientation of ``nodeId``."""
         one, other = self._state(nodeId), self._state(otherId)
         if nodeId == otherId:
@@ -181,43 +188,43 @@ class Corrections:
         merged = self._edits.merged(one, other)
         self._write([merged if state is one else state for state in self._present if state is not other])
 
-    def reset(self, nodeId):
+    def reset(self, nodeId: str) -> None:
         """Back to what the detector said."""
         if self._state(nodeId).value("DetectedLevel") is None:
             raise InputError(_("{name} was inserted by hand and has no detection to restore: undo or delete it "
                                "instead.").format(name=self._state(nodeId).name))
         self._replace(nodeId, lambda state: state.reset())
 
-    def setConfirmed(self, nodeIds, confirmed):
+    def setConfirmed(self, nodeIds: str | Sequence[str], confirmed: bool) -> None:
         """Whether a person found all of it right.
 
         :param nodeIds: one or several.
         """
         self._replace(nodeIds, lambda state: self._edits.confirmed(state, confirmed), evenLocked=True)
 
-    def confirmAll(self):
+    def confirmAll(self) -> None:
         self.setConfirmed([state.nodeId for state in self._present], True)
 
-    def setLocked(self, nodeIds, locked):
+    def setLocked(self, nodeIds: str | Sequence[str], locked: bool) -> None:
         """Whether it is kept from any change, by drags too.
 
         :param nodeIds: one or several.
         """
         self._replace(nodeIds, lambda state: replace(state, locked=bool(locked)), evenLocked=True)
 
-    def setVisible(self, nodeIds, visible):
+    def setVisible(self, nodeIds: str | Sequence[str], visible: bool) -> None:
         """Whether box and point are shown.
 
         :param nodeIds: one or several.
         """
         self._replace(nodeIds, lambda state: replace(state, visible=bool(visible)), evenLocked=True)
 
-    def showHandles(self, nodeId=None):
+    def showHandles(self, nodeId: str | None = None) -> None:
         """Only this vertebra can be dragged, none if it is locked; None for no vertebra. Not a step."""
         self._mouse.choose(nodeId)
         self._applyMouseAccess()
 
-    def holdMouse(self, held):
+    def holdMouse(self, held: bool) -> None:
         """No vertebra can be dragged meanwhile, not even the chosen one. Not a step."""
         self._mouse.hold(held)
         self._applyMouseAccess()
@@ -237,42 +244,42 @@ class Corrections:
     def canRedo(self) -> bool:
         return self._steps.canRedo
 
-    def undo(self):
+    def undo(self) -> None:
         """Does nothing where nothing can be undone."""
         self._follower.endDrag()
         self._steps.undo()
 
-    def redo(self):
+    def redo(self) -> None:
         """Does nothing where nothing can be redone."""
         self._follower.endDrag()
         self._steps.redo()
 
     # Followers
 
-    def observe(self, callback):
+    def observe(self, callback: Callable[[], object]) -> None:
         """:param callback: called without arguments after each change, during a drag too."""
         self._steps.observe(callback)
 
-    def release(self):
+    def release(self) -> None:
         """Let go of scene and nodes."""
         self._steps.forgetObservers()
         self._follower.end()
 
-    def _applyMouseAccess(self):
+    def _applyMouseAccess(self) -> None:
         with self._steps.quietly():
             self._mouse.apply(self._present)
 
     @property
-    def _present(self):
+    def _present(self) -> tuple[VertebraState, ...]:
         return self._steps.present
 
-    def _state(self, nodeId):
+    def _state(self, nodeId: str) -> VertebraState:
         for state in self._present:
             if state.nodeId == nodeId:
                 return state
         raise InputError(_("That vertebra is no longer in the scene: select another one."))
 
-    def _fromWorld(self, positionRas):
+    def _fromWorld(self, positionRas: Point) -> Array:
         transformNode = self._volumeNode.GetParentTransformNode() if self._volumeNode else None
         if transformNode is None:
             return np.array(positionRas, float)
@@ -280,7 +287,8 @@ class Corrections:
         transformNode.GetTransformFromWorld(fromWorld)
         return np.array(fromWorld.TransformPoint(positionRas))
 
-    def _replace(self, nodeIds, change, evenLocked=False):
+    def _replace(self, nodeIds: str | Sequence[str], change: Callable[[VertebraState], VertebraState],
+                 evenLocked: bool = False) -> None:
         nodeIds = [nodeIds] if isinstance(nodeIds, str) else nodeIds
         changed = [self._state(nodeId) for nodeId in nodeIds]
         if not evenLocked:
@@ -288,13 +296,13 @@ class Corrections:
                 checkUnlocked(state)
         self._write([change(state) if state.nodeId in nodeIds else state for state in self._present])
 
-    def _writeWithNew(self, states):
+    def _writeWithNew(self, states: Sequence[VertebraState]) -> str:
         """:return: node ID of the one state that is not in the scene yet."""
         ids = {state.nodeId for state in self._present}
         self._write(states)
         return next(state.nodeId for state in self._present if state.nodeId not in ids)
 
-    def _write(self, states):
+    def _write(self, states: Sequence[VertebraState]) -> None:
         """One step."""
         if self._follower.isOver:
             raise InputError(_("The CT is no longer in the scene: load it and detect again."))

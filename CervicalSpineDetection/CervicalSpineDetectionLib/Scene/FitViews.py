@@ -7,13 +7,14 @@ import slicer
 
 from CervicalSpineDetectionLib.Scene.OwnNodes import nodesOfRole
 from CervicalSpineDetectionLib.Scene.VertebraState import UNIT_CORNERS
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # Around the boxes, as a share of their extent, and what a view shows at least.
 MARGIN = 1.25
 SMALLEST_FIELD_MM = 120.0
 
 
-def fitViews(scene, volumeNode) -> None:
+def fitViews(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     """Zoom slice views and 3D views on the vertebrae (on the CT where there are none). Orientations and directions
     stay.
 
@@ -26,7 +27,7 @@ def fitViews(scene, volumeNode) -> None:
         _fitCamera(scene.GetNthNodeByClass(index, "vtkMRMLCameraNode"), corners)
 
 
-def _corners(scene, volumeNode):
+def _corners(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> Array:
     """World RAS mm, shape (n, 3)."""
     boxes = [node for node in nodesOfRole(scene, volumeNode, "Box") if node.GetDisplayVisibility()]
     if boxes:
@@ -37,12 +38,12 @@ def _corners(scene, volumeNode):
     return (lowest + highest) / 2 + UNIT_CORNERS * (highest - lowest)
 
 
-def _boxCorners(node):
+def _boxCorners(node: slicer.vtkMRMLMarkupsROINode) -> Array:
     objectToWorld = slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix())
     return UNIT_CORNERS * node.GetSize() @ objectToWorld[:3, :3].T + objectToWorld[:3, 3]
 
 
-def _fitSlice(sliceNode, corners):
+def _fitSlice(sliceNode: slicer.vtkMRMLSliceNode, corners: Array) -> None:
     sliceToRas = slicer.util.arrayFromVTKMatrix(sliceNode.GetSliceToRAS())
     inSlice = (corners - sliceToRas[:3, 3]) @ np.linalg.inv(sliceToRas[:3, :3]).T
     lowest, highest = inSlice.min(axis=0), inSlice.max(axis=0)
@@ -54,7 +55,7 @@ def _fitSlice(sliceNode, corners):
     sliceNode.JumpSliceByCentering(*(sliceToRas[:3, :3] @ ((lowest + highest) / 2) + sliceToRas[:3, 3]))
 
 
-def _fitCamera(cameraNode, corners):
+def _fitCamera(cameraNode: slicer.vtkMRMLCameraNode, corners: Array) -> None:
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
     radius = np.linalg.norm(corners - middle, axis=1).max()
     direction = np.subtract(cameraNode.GetPosition(), cameraNode.GetFocalPoint())

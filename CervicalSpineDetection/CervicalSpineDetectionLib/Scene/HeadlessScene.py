@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import slicer
@@ -19,7 +20,7 @@ MODULE_LOGICS = {
 
 
 @contextmanager
-def headlessScene():
+def headlessScene() -> Iterator[tuple[slicer.vtkMRMLScene, slicer.vtkSlicerApplicationLogic]]:
     """Empty scene with what Slicer's application sets up around one.
 
     :return: context manager that gives (vtkMRMLScene, vtkSlicerApplicationLogic); both are emptied on exit.

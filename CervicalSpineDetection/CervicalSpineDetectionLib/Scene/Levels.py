@@ -7,12 +7,12 @@ TERMINOLOGY = "Segmentation category and type - Total Segmentator"
 REGIONS = "Anatomic codes - DICOM master list"
 
 
-def levelColour(level):
+def levelColour(level: str) -> tuple[float, ...]:
     """RGB, 0 to 1, of a level such as "C3"."""
     return tuple(component / 255 for component in COLOURS[levelIndex(level)])
 
 
-def terminologyEntry(level):
+def terminologyEntry(level: str) -> str:
     """Slicer's serialised terminology entry: context~category~type~modifier~region context~region~modifier."""
     vertebra = f"SCT^{SNOMED_CODES[levelIndex(level)]}^{level} vertebra"
     return f"{TERMINOLOGY}~SCT^123037004^Anatomical Structure~{vertebra}~^^~{REGIONS}~^^~^^"

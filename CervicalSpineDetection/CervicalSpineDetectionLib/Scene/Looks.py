@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import slicer
 
 from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
@@ -14,7 +16,8 @@ PROJECTION_OPACITY = 0.8
 AXIAL_SHARE = 0.7
 
 
-def applyLooks(scene, volumeNode, namesInAllSlices, fillOpacity):
+def applyLooks(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None, namesInAllSlices: bool,
+               fillOpacity: float) -> None:
     """
     :param namesInAllSlices: whether sagittal and coronal slices show the points and names before and behind them, too.
     :param fillOpacity: of the boxes, 0 to 1; doubtful ones are outlines at any.
@@ -26,7 +29,8 @@ def applyLooks(scene, volumeNode, namesInAllSlices, fillOpacity):
         _projectNames(scene, centresNode, _alongTheSpine(scene) if namesInAllSlices else [])
 
 
-def _projectNames(scene, centresNode, sliceNodeIds):
+def _projectNames(scene: slicer.vtkMRMLScene, centresNode: slicer.vtkMRMLMarkupsFiducialNode,
+                  sliceNodeIds: Sequence[str]) -> None:
     """By a second display node, for these views only."""
     displayNode = _projectedDisplayNode(centresNode)
     if displayNode is None:
@@ -39,12 +43,13 @@ def _projectNames(scene, centresNode, sliceNodeIds):
         displayNode.SetVisibility(bool(sliceNodeIds))
 
 
-def _projectedDisplayNode(centresNode):
+def _projectedDisplayNode(centresNode: slicer.vtkMRMLMarkupsFiducialNode) -> slicer.vtkMRMLMarkupsDisplayNode | None:
     displayNodes = [centresNode.GetNthDisplayNode(index) for index in range(centresNode.GetNumberOfDisplayNodes())]
     return next((node for node in displayNodes if node and node.GetAttribute(PROJECTED)), None)
 
 
-def _makeProjectedDisplayNode(scene, centresNode):
+def _makeProjectedDisplayNode(scene: slicer.vtkMRMLScene,
+                              centresNode: slicer.vtkMRMLMarkupsFiducialNode) -> slicer.vtkMRMLMarkupsDisplayNode:
     displayNode = scene.CreateNodeByClass("vtkMRMLMarkupsFiducialDisplayNode")
     displayNode.UnRegister(None)
     displayNode.CopyContent(centresNode.GetDisplayNode())
@@ -59,7 +64,7 @@ def _makeProjectedDisplayNode(scene, centresNode):
     return displayNode
 
 
-def _alongTheSpine(scene):
+def _alongTheSpine(scene: slicer.vtkMRMLScene) -> list[str]:
     """Node IDs of the slice views that are not axial."""
     nodes = [scene.GetNthNodeByClass(index, "vtkMRMLSliceNode")
              for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode"))]

@@ -7,9 +7,12 @@ chosen vertebra, and these too while the middle button is down.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import slicer
 
 from CervicalSpineDetectionLib.Scene.OwnNodes import LOCKED, centresNodeOf
+from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState
 
 
 class MouseAccess:
@@ -19,20 +22,20 @@ class MouseAccess:
     :param volumeNode: the CT.
     """
 
-    def __init__(self, scene, volumeNode):
+    def __init__(self, scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         self._scene, self._volumeNode = scene, volumeNode
-        self._chosen = None
+        self._chosen: str | None = None
         self._held = False
 
-    def choose(self, nodeId):
+    def choose(self, nodeId: str | None) -> None:
         """The vertebra that can be changed from the next ``apply`` on; None for none."""
         self._chosen = nodeId
 
-    def hold(self, held):
+    def hold(self, held: bool) -> None:
         """Nothing can be changed, the chosen vertebra neither, from the next ``apply`` on."""
         self._held = held
 
-    def apply(self, states):
+    def apply(self, states: Sequence[VertebraState]) -> None:
         """Bring boxes and points in line."""
         free = {state.nodeId: state.pointId for state in states
                 if state.nodeId == self._chosen and not state.locked and not self._held}
@@ -48,7 +51,7 @@ class MouseAccess:
                                                                    and not state.locked))
         self._applyToPoints(set(free.values()))
 
-    def _applyToPoints(self, freeIds):
+    def _applyToPoints(self, freeIds: Collection[str | None]) -> None:
         node = centresNodeOf(self._scene, self._volumeNode)
         if node is None:
             return

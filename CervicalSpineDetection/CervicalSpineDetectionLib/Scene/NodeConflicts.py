@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from CervicalSpineDetectionLib.Scene.CentrePoints import strayPoints
 from CervicalSpineDetectionLib.Scene.Conflicts import Conflict
 from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE, centresNodeOf, isWithoutCt, markupsNodes, vertebraNodes
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
-from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
+from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, VertebraState
+
+if TYPE_CHECKING:
+    import slicer
 
 
-def strayConflicts(scene, volumeNode, states) -> list[Conflict]:
+def strayConflicts(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None,
+                   states: Iterable[VertebraState]) -> list[Conflict]:
     """Points without a box: what is meant is open, so that nothing can be exported."""
     return [
         Conflict((centresNodeOf(scene, volumeNode).GetID(),),
@@ -18,7 +25,7 @@ def strayConflicts(scene, volumeNode, states) -> list[Conflict]:
     ]
 
 
-def copyConflicts(scene, volumeNode) -> list[Conflict]:
+def copyConflicts(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> list[Conflict]:
     """Clones made in Slicer's Data module. They don't name the CT, so they are no vertebrae of it."""
     ours = {_mark(node): node.GetName() for node in vertebraNodes(scene, volumeNode)} if volumeNode else {}
     return [
@@ -29,7 +36,7 @@ def copyConflicts(scene, volumeNode) -> list[Conflict]:
     ]
 
 
-def _mark(node):
+def _mark(node: slicer.vtkMRMLMarkupsNode) -> str | None:
     """What a clone has in common with its original only."""
     isBox = node.GetAttribute(ROLE) == "Box"
     return node.GetAttribute(PREFIX + "Centre") if isBox else node.GetName().removesuffix(" Copy")

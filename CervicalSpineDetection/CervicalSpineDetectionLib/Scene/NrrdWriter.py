@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import SimpleITK as sitk
 
@@ -21,7 +21,7 @@ try:
     # Four times as fast as zlib's fastest level, and as small as its usual one (extra "slicer").
     from isal import isal_zlib as packer
 except ImportError:
-    import zlib as packer
+    import zlib as packer  # type: ignore[no-redef]
 
 LEVEL = 1  # the fastest that still looks for repetitions, in both
 
@@ -34,7 +34,7 @@ MOST_THREADS = 4
 GZIP_HEADER = struct.pack("<2sBBIBB", b"\x1f\x8b", 8, 0, 0, 4, 255)
 
 
-def writeNrrd(stream: BinaryIO, image: sitk.Image) -> None:
+def writeNrrd(stream: IO[bytes], image: sitk.Image) -> None:
     """Write a gzip-packed NRRD file with the geometry in LPS.
 
     :param stream: binary, to be written to.
@@ -104,12 +104,12 @@ class PackedCt:
     :param folder: on the disk that it is copied to later.
     """
 
-    def __init__(self, image: sitk.Image, folder: str | os.PathLike[str]):
+    def __init__(self, image: sitk.Image, folder: str | os.PathLike[str]) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)
         self._pool = ThreadPoolExecutor(1)
         self._packing = self._pool.submit(writeNrrd, self._file, image)
 
-    def copyTo(self, stream: BinaryIO) -> None:
+    def copyTo(self, stream: IO[bytes]) -> None:
         """:raises OSError: there is no room, here or there."""
         self._packing.result()
         self._file.seek(0)

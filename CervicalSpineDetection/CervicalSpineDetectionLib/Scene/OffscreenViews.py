@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import slicer
 import vtk
@@ -16,7 +18,7 @@ class _View:
     :param size: width and height in pixels.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: tuple[int, int]) -> None:
         self.renderer = vtk.vtkRenderer()
         self.window = vtk.vtkRenderWindow()
         self.window.SetOffScreenRendering(True)
@@ -29,7 +31,8 @@ class _View:
         self.managers = slicer.vtkMRMLDisplayableManagerGroup()
         self.managers.SetRenderer(self.renderer)
 
-    def _addManagers(self, factoryClass, names, applicationLogic):
+    def _addManagers(self, factoryClass: type[slicer.vtkMRMLDisplayableManagerFactory], names: Iterable[str],
+                     applicationLogic: slicer.vtkSlicerApplicationLogic) -> None:
         factory = factoryClass.GetInstance()
         factory.SetMRMLApplicationLogic(applicationLogic)
         for name in names:
@@ -55,7 +58,8 @@ class SliceView(_View):
     :param name: layout name such as "Yellow".
     """
 
-    def __init__(self, scene, applicationLogic, name, size, volumeNode):
+    def __init__(self, scene: slicer.vtkMRMLScene, applicationLogic: slicer.vtkSlicerApplicationLogic, name: str,
+                 size: tuple[int, int], volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         super().__init__(size)
         self.renderer.GetActiveCamera().ParallelProjectionOn()
         mapper = vtk.vtkImageMapper()

@@ -7,9 +7,11 @@ the names are sure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
+from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
 from CervicalSpineDetectionLib.Spine.Vertebra import MENTIONED_PROBABILITY, DetectionResult
 
@@ -36,7 +38,7 @@ def otherNamingValues(result: DetectionResult) -> dict[str, str]:
     return {"OtherShift": str(basis.shift), "OtherShiftProbability": repr(float(basis.shiftProbability))}
 
 
-def otherNamingOf(states) -> OtherNaming | None:
+def otherNamingOf(states: Iterable[VertebraState]) -> OtherNaming | None:
     """The other naming of the vertebrae whose level no person settled or locked; None where none is within C1 to T4.
 
     :param states: ``VertebraState`` of one CT.

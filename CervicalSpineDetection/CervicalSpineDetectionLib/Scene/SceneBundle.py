@@ -14,10 +14,13 @@ import zlib
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
 from CervicalSpineDetectionLib.Errors import InputError
+
+if TYPE_CHECKING:
+    import slicer
 
 # Parts of a bundle of ours.
 SCENE, DATA = "scene.mrml", "Data"
@@ -30,7 +33,7 @@ MAXIMUM_FILES = 10_000
 MAXIMUM_BYTES = 1 << 34
 
 
-def packScene(path: Path, folder: Path, writeCt: Callable[[BinaryIO], None]) -> None:
+def packScene(path: Path, folder: Path, writeCt: Callable[[IO[bytes]], None]) -> None:
     """Put what ``SceneFiles.writeSceneParts`` wrote and the CT into a bundle.
 
     :param path: .mrb file.
@@ -48,7 +51,7 @@ def packScene(path: Path, folder: Path, writeCt: Callable[[BinaryIO], None]) -> 
         raise OSError(f"Could not write {path.name}.")
 
 
-def writeBundle(scene, path: Path) -> None:
+def writeBundle(scene: slicer.vtkMRMLScene, path: Path) -> None:
     """Write a scene as a bundle.
 
     :param scene: vtkMRMLScene.
@@ -63,14 +66,13 @@ def writeBundle(scene, path: Path) -> None:
         shutil.move(temporary, path)
 
 
-def _folderWithoutPattern(folder):
+def _folderWithoutPattern(folder: Path) -> Path | str | None:
     """Where a bundle can be written: beside its place if possible, so that it need not be copied."""
-    for place in (folder.absolute(), tempfile.gettempdir(), Path(folder.absolute().anchor)):
-        if not PATTERN.search(str(place)):
-            return place
+    places = (folder.absolute(), tempfile.gettempdir(), Path(folder.absolute().anchor))
+    return next((place for place in places if not PATTERN.search(str(place))), None)
 
 
-def isWhole(path):
+def isWhole(path: str | Path) -> bool:
     """Whether a bundle holds one scene and all files that it names."""
     try:
         with zipfile.ZipFile(path) as bundle:
@@ -83,12 +85,12 @@ def isWhole(path):
     return all((folder / name).as_posix() in names for name in _namedFiles(text))
 
 
-def _namedFiles(text):
+def _namedFiles(text: str) -> list[str]:
     """What a .mrml text refers to, relative to its folder or absolute."""
     return [unquote(unescape(name)) for name in FILE_NAME.findall(text) if name]
 
 
-def unpackBundle(path, folder):
+def unpackBundle(path: str | Path, folder: str | Path) -> Path:
     """Unpack a bundle.
 
     :param path: .mrb file.
@@ -118,6 +120,6 @@ def unpackBundle(path, folder):
     return scenes[0]
 
 
-def _staysInside(entry):
+def _staysInside(entry: str) -> bool:
     return all(not path.is_absolute() and not path.drive and ".." not in path.parts
                for path in (PurePosixPath(entry), PureWindowsPath(entry)))

@@ -33,7 +33,7 @@ class SceneCase:
     patient: str | None
 
 
-def casesOfScene(path) -> list[SceneCase]:
+def casesOfScene(path: str | Path) -> list[SceneCase]:
     """Read a scene file.
 
     :param path: .mrb or .mrml file.
@@ -62,7 +62,7 @@ def casesOfScene(path) -> list[SceneCase]:
         return cases
 
 
-def _patientOf(scene, volumeNode):
+def _patientOf(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> str | None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = hierarchy.GetItemByDataNode(volumeNode)
     while item and item != hierarchy.GetSceneItemID():

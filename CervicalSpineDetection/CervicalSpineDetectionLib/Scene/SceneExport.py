@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
@@ -13,8 +14,8 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap
-from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
+from CervicalSpineDetectionLib.Results.ResultTable import writeCsv
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.OwnNodes import vertebraNodes
 from CervicalSpineDetectionLib.Scene.SceneBundle import writeBundle
@@ -26,8 +27,11 @@ from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX
 from CervicalSpineDetectionLib.Scene.VolumeNodes import imageFromVolumeNode, volumeNodeFromImage
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
+if TYPE_CHECKING:
+    import slicer
 
-def resultFromScene(scene, volumeNode) -> DetectionResult:
+
+def resultFromScene(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> DetectionResult:
     """The vertebrae of a CT as they stand in the scene.
 
     :raises InputError: there is none, or they contradict each other.
@@ -41,7 +45,8 @@ def resultFromScene(scene, volumeNode) -> DetectionResult:
     return DetectionResult(vertebrae, image=imageGeometry(imageFromVolumeNode(volumeNode)), model=model)
 
 
-def addBoneSegmentation(scene, volumeNode):
+def addBoneSegmentation(scene: slicer.vtkMRMLScene,
+                        volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLSegmentationNode:
     """Add the bone inside the boxes as a segmentation: a first mask, to be corrected by hand.
 
     :return: vtkMRMLSegmentationNode.
@@ -53,7 +58,7 @@ def addBoneSegmentation(scene, volumeNode):
     return addSegmentation(scene, mask, f"{volumeNode.GetName()} vertebrae", volumeNode)
 
 
-def exportScene(scene, volumeNode, path) -> None:
+def exportScene(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode, path: str | Path) -> None:
     """Write the vertebrae; the format follows from the name.
 
     :param path: ends in .mrk.json (Slicer markups), .json, .csv, .nii.gz (boxes as a label map on the CT's grid, see
@@ -74,7 +79,7 @@ def exportScene(scene, volumeNode, path) -> None:
         os.replace(temporary, path)
 
 
-def _writeLabelMap(path, result, volumeNode):
+def _writeLabelMap(path: Path, result: DetectionResult, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     labels = boxMap(result.vertebrae, imageFromVolumeNode(volumeNode))
     try:
         sitk.WriteImage(labels, str(path), useCompression=True)
@@ -82,7 +87,7 @@ def _writeLabelMap(path, result, volumeNode):
         raise OSError(_("Could not write {name}.").format(name=path.name)) from error
 
 
-def _writeBundle(path, result, volumeNode):
+def _writeBundle(path: Path, result: DetectionResult, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     states = [replace(state, nodeId=None, pointId=None) for state in readStates(volumeNode.GetScene(), volumeNode)]
     with headlessScene() as (scene, _applicationLogic):
         # Not by its name, which may be a patient's.

@@ -18,6 +18,7 @@ from CervicalSpineDetectionLib.Scene.NrrdWriter import writeNrrd
 from CervicalSpineDetectionLib.Scene.SceneBundle import CT, DATA, SCENE, packScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeOfGeometry
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 MARKUPS_SCHEMA = (
@@ -30,7 +31,7 @@ SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 CAMERA_OFFSET_MM = np.array([-300.0, 400.0, 120.0])
 
 
-def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str, oriented=True) -> None:
+def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str, oriented: bool = True) -> None:
     """Write a Slicer scene bundle (.mrb) with the CT, the boxes and the centres.
 
     :param image: CT in HU.
@@ -44,7 +45,7 @@ def writeScene(path: Path, image: sitk.Image, result: DetectionResult, name: str
 
 
 def writeSceneParts(folder: Path, geometry: Mapping[str, Any], result: DetectionResult, name: str,
-                    oriented=True) -> None:
+                    oriented: bool = True) -> None:
     """Write all of a scene but its CT: ``scene.mrml`` and, under ``Data``, the markups.
 
     MRML never sees the voxels: a copy into VTK and Slicer's way of packing take longer than the detection.
@@ -92,7 +93,7 @@ def writeMarkups(path: Path, result: DetectionResult) -> None:
     """
     with headlessScene() as (scene, _), tempfile.TemporaryDirectory() as folder:
         single = Path(folder) / "node.mrk.json"
-        content = {"@schema": MARKUPS_SCHEMA, "markups": []}
+        markups = []
         for node in addVertebrae(scene, result):
             node.AddDefaultStorageNode()
             node.GetStorageNode().SetFileName(str(single))
@@ -100,11 +101,13 @@ def writeMarkups(path: Path, result: DetectionResult) -> None:
                 raise OSError(f"Could not write {path}.")
             item = json.loads(single.read_text(encoding="utf-8"))["markups"][0]
             # Slicer reads the name but doesn't write it: it takes that of the file.
-            content["markups"].append({**item, "name": node.GetName()})
+            markups.append({**item, "name": node.GetName()})
+    content = {"@schema": MARKUPS_SCHEMA, "markups": markups}
     Path(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-def _putSlices(scene, applicationLogic, volumeNode, position):
+def _putSlices(scene: slicer.vtkMRMLScene, applicationLogic: slicer.vtkSlicerApplicationLogic,
+               volumeNode: slicer.vtkMRMLScalarVolumeNode | None, position: Array) -> None:
     for name, orientation in SLICE_VIEWS.items():
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLApplicationLogic(applicationLogic)
@@ -116,7 +119,7 @@ def _putSlices(scene, applicationLogic, volumeNode, position):
         sliceNode.JumpSlice(*position)
 
 
-def _putCamera(scene, applicationLogic, position):
+def _putCamera(scene: slicer.vtkMRMLScene, applicationLogic: slicer.vtkSlicerApplicationLogic, position: Array) -> None:
     """Without a camera of its own the scene would be seen with the one Slicer has, which may look elsewhere."""
     logic = slicer.vtkMRMLViewLogic()
     logic.SetMRMLApplicationLogic(applicationLogic)

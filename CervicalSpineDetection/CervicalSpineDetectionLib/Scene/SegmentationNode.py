@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import SimpleITK as sitk
 import slicer
@@ -11,10 +13,12 @@ from vtk.util.numpy_support import numpy_to_vtk
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import levelOfCode
 
 
-def addSegmentation(scene, labels, name, volumeNode=None):
+def addSegmentation(scene: slicer.vtkMRMLScene, labels: sitk.Image, name: str,
+                    volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None) -> slicer.vtkMRMLSegmentationNode:
     """Add a segmentation, one segment a level.
 
     :param scene: vtkMRMLScene.
@@ -41,7 +45,7 @@ def addSegmentation(scene, labels, name, volumeNode=None):
     return node
 
 
-def writeSegmentationFile(path, labels):
+def writeSegmentationFile(path: str | Path, labels: sitk.Image) -> None:
     """Write a ``.seg.nrrd`` that Slicer opens as a segmentation. :raises OSError: it can't be written."""
     with headlessScene() as (scene, _):
         node = addSegmentation(scene, labels, "Vertebrae")
@@ -52,7 +56,7 @@ def writeSegmentationFile(path, labels):
             raise OSError(f"Could not write {path}.")
 
 
-def _orientedImage(mask, geometry):
+def _orientedImage(mask: Array, geometry: sitk.Image) -> slicer.vtkOrientedImageData:
     """vtkOrientedImageData of a bool array (z, y, x)."""
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(geometry.GetSize())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
-def slicePlanes(vertebrae, seen):
+def slicePlanes(vertebrae: Sequence[Vertebra], seen: Array) -> tuple[Array, Array]:
     """Sagittal and coronal plane, tilted to pass through the body centres.
 
     :param seen: RAS mm, shape (6,), as MRML's bounds; the planes' origins lie in its middle.
@@ -27,7 +31,7 @@ def slicePlanes(vertebrae, seen):
     )
 
 
-def _plane(right, up, passes, middle):
+def _plane(right: Array, up: Array, passes: Array, middle: Array) -> Array:
     up = up / np.linalg.norm(up)
     normal = np.cross(right, up)
     plane = np.eye(4)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraState import hull
+from CervicalSpineDetectionLib.Spine.Arrays import Array, Point
 from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level, levelIndex
 from CervicalSpineDetectionLib.Spine.Morphometry import SPACING_MM
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
@@ -28,7 +32,7 @@ USUAL_BOX_OFFSET_MM = np.array([
 REACH_MM = 15
 
 
-def usualVertebra(level, centre) -> Vertebra:
+def usualVertebra(level: str, centre: Point) -> Vertebra:
     """A level's vertebra of usual size along the patient axes, where there is no other one to go by.
 
     :param centre: of the body, shape (3,).
@@ -36,10 +40,10 @@ def usualVertebra(level, centre) -> Vertebra:
     index = levelIndex(level)
     centre = np.array(centre, float)
     box = OrientedBox(centre + USUAL_BOX_OFFSET_MM[index], USUAL_SIZE_MM[index], np.eye(3))
-    return Vertebra(level, 1.0, centre, hull(box), box)
+    return Vertebra(Level(level), 1.0, centre, hull(box), box)
 
 
-def interpolated(level, others, centre=None) -> Vertebra:
+def interpolated(level: str, others: Sequence[Vertebra], centre: Point | None = None) -> Vertebra:
     """A level's vertebra as its neighbours let expect it.
 
     Centres lie on a cubic Hermite curve through those of the others (Catmull and Rom 1974, A class of local
@@ -59,7 +63,7 @@ def interpolated(level, others, centre=None) -> Vertebra:
     gap = USUAL_PLACE[levelIndex(lower.level)] - USUAL_PLACE[levelIndex(upper.level)]
     weight = (USUAL_PLACE[index] - USUAL_PLACE[levelIndex(upper.level)]) / gap if gap else 0.0
 
-    def between(quantity):
+    def between(quantity: Callable[[Vertebra], Array]) -> Array:
         return (1 - weight) * quantity(upper) + weight * quantity(lower)
 
     # The rotation nearest to the mean of two.
@@ -67,10 +71,10 @@ def interpolated(level, others, centre=None) -> Vertebra:
     axes = left @ right
     toBox = between(lambda vertebra: vertebra.orientedBox.axes @ (vertebra.orientedBox.centre - vertebra.centre))
     box = OrientedBox(place + toBox @ axes, between(lambda vertebra: vertebra.orientedBox.size), axes)
-    return Vertebra(level, 1.0, place, hull(box), box, inferred=centre is None)
+    return Vertebra(Level(level), 1.0, place, hull(box), box, inferred=centre is None)
 
 
-def missingLevelAt(position, others) -> str:
+def missingLevelAt(position: Array, others: Sequence[Vertebra]) -> str:
     """Which missing level stands at a place, by its height along the spine.
 
     :param position: shape (3,).
@@ -91,7 +95,7 @@ def missingLevelAt(position, others) -> str:
     return level
 
 
-def _curve(parameter, knots, others):
+def _curve(parameter: float, knots: Array, others: Sequence[Vertebra]) -> Array:
     """Point of the Hermite curve at a parameter, shape (3,). Tangents are finite differences over both neighbours."""
     centres = np.array([other.centre for other in others])
     if len(others) == 1:
@@ -100,8 +104,4 @@ def _curve(parameter, knots, others):
     if parameter <= knots[0] or parameter >= knots[-1]:
         end = 0 if parameter <= knots[0] else -1
         return centres[end] + (parameter - knots[end]) * tangents[end]
-    i = int(np.searchsorted(knots, parameter)) - 1
-    span = knots[i + 1] - knots[i]
-    t = (parameter - knots[i]) / span
-    return ((2 * t**3 - 3 * t**2 + 1) * centres[i] + (t**3 - 2 * t**2 + t) * span * tangents[i]
-            + (3 * t**2 - 2 * t**3) * centres[i + 1] + (t**3 - t**2) * span * tangents[i + 1])
+    return CubicHermiteSpline(knots, centres, tangents)(parameter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -11,7 +12,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState, boxCorners, hull, stateOf
 from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS, levelIndex
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level, levelIndex
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 SUPERIOR = 2
@@ -20,7 +21,7 @@ SUPERIOR = 2
 class StateEdits:
     """:param editor: name to be noted with each edit, or None."""
 
-    def __init__(self, editor=None):
+    def __init__(self, editor: str | None = None) -> None:
         self._editor = editor
 
     def edited(self, state: VertebraState) -> VertebraState:
@@ -43,7 +44,7 @@ class StateEdits:
     def relabelled(self, state: VertebraState, level: str) -> VertebraState:
         return self.edited(state.withPoint().named(level))
 
-    def shifted(self, states, step: int, evenSettled: bool = True) -> list[VertebraState]:
+    def shifted(self, states: Sequence[VertebraState], step: int, evenSettled: bool = True) -> list[VertebraState]:
         """All levels by ``step``: +1 makes C3 of C2.
 
         :param evenSettled: False leaves the levels that a person settled or locked.
@@ -60,7 +61,7 @@ class StateEdits:
         return [self.edited(state.named(LEVELS[levelIndex(state.level) + step])) if state.nodeId in ids else state
                 for state in states]
 
-    def split(self, whole: VertebraState, takenLevels) -> tuple[VertebraState, VertebraState]:
+    def split(self, whole: VertebraState, takenLevels: Collection[str | None]) -> tuple[VertebraState, VertebraState]:
         """Two boxes of one, one above the other. The lower takes the next level, or the upper the previous one where
         only that is free.
 
@@ -87,36 +88,36 @@ class StateEdits:
         return self.edited(one.withPoint().moved(box, centre))
 
 
-def shownVertebrae(states) -> list[Vertebra]:
+def shownVertebrae(states: Iterable[VertebraState]) -> list[Vertebra]:
     """The vertebrae as the boxes show them, each level once: neighbours to go by."""
     others = {}
     for state in states:
         if state.level and state.centre and state.level not in others:
             box = state.orientedBox
-            others[state.level] = Vertebra(state.level, 1.0, np.array(state.centre), hull(box), box)
+            others[state.level] = Vertebra(Level(state.level), 1.0, np.array(state.centre), hull(box), box)
     return list(others.values())
 
 
-def checkLevel(level):
+def checkLevel(level: str) -> None:
     """:raises InputError: it is none."""
     if level not in LEVELS:
         raise InputError(_('"{level}" is not a level: choose one from {first} to {last}.').format(
             level=level, first=LEVELS[0], last=LEVELS[-1]))
 
 
-def checkUnlocked(state):
+def checkUnlocked(state: VertebraState) -> None:
     """:raises InputError: it is locked."""
     if state.locked:
         raise InputError(_("{name} is locked: unlock it first.").format(name=state.name))
 
 
-def checkNamed(state):
+def checkNamed(state: VertebraState) -> None:
     """:raises InputError: its name names no vertebra."""
     if state.level is None:
         raise InputError(_('"{name}" is not the name of a vertebra: give it a level first.').format(name=state.name))
 
 
-def _half(whole, side):
+def _half(whole: VertebraState, side: int) -> VertebraState:
     """Upper (1) or lower (-1) half along the spine."""
     box = whole.orientedBox
     size = box.size * np.where(np.arange(3) == SUPERIOR, 0.5, 1)

@@ -4,7 +4,7 @@ try:
     from slicer.i18n import tr
 except ImportError:
 
-    def tr(text):
+    def tr(text: str) -> str:
         return text
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import slicer
 
 from CervicalSpineDetectionLib.Scene.OwnNodes import VOLUME_REFERENCE, ctIdsWithVertebrae, vertebraNodes
@@ -9,7 +11,8 @@ from CervicalSpineDetectionLib.Scene.OwnNodes import VOLUME_REFERENCE, ctIdsWith
 FOLDER_NAME = "Cervical vertebrae"
 
 
-def joinToCt(scene, node, volumeNode):
+def joinToCt(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLMarkupsNode,
+             volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     """Beside the CT: under its transform, in the folder."""
     if volumeNode:
         node.SetNodeReferenceID(VOLUME_REFERENCE, volumeNode.GetID())
@@ -19,7 +22,7 @@ def joinToCt(scene, node, volumeNode):
     hierarchy.SetItemParent(hierarchy.CreateItem(folder, node), folder)
 
 
-def showOnly(scene, volumeNode):
+def showOnly(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     """Show the vertebrae of one CT and hide those of the others, by their folders' visibility: what a person chose to
     show or hide stays, and the Data module's eye shows a folder again.
 
@@ -31,7 +34,7 @@ def showOnly(scene, volumeNode):
             _showFolder(scene, other, other is volumeNode)
 
 
-def _showFolder(scene, volumeNode, visible):
+def _showFolder(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None, visible: bool) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = _presentFolder(hierarchy, vertebraNodes(scene, volumeNode))
     displayNode = hierarchy.GetItemDataNode(folder) if folder else None
@@ -41,7 +44,7 @@ def _showFolder(scene, volumeNode, visible):
         displayNode.SetVisibility(visible)
 
 
-def removeNode(scene, node):
+def removeNode(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLMarkupsNode) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = hierarchy.GetItemByDataNode(node)
     folder = hierarchy.GetItemParent(item)
@@ -60,7 +63,8 @@ def removeNode(scene, node):
             scene.RemoveNode(displayNode)
 
 
-def _folder(scene, hierarchy, volumeNode, besides):
+def _folder(scene: slicer.vtkMRMLScene, hierarchy: slicer.vtkMRMLSubjectHierarchyNode,
+            volumeNode: slicer.vtkMRMLScalarVolumeNode | None, besides: slicer.vtkMRMLMarkupsNode) -> int:
     """The folder that the volume's other vertebrae are in, or a new one."""
     present = _presentFolder(hierarchy, [node for node in vertebraNodes(scene, volumeNode) if node is not besides])
     if present:
@@ -71,7 +75,7 @@ def _folder(scene, hierarchy, volumeNode, besides):
     return hierarchy.CreateFolderItem(parent, FOLDER_NAME)
 
 
-def _presentFolder(hierarchy, nodes):
+def _presentFolder(hierarchy: slicer.vtkMRMLSubjectHierarchyNode, nodes: Iterable[slicer.vtkMRMLMarkupsNode]) -> int:
     """Item of the folder that nodes are in, 0 where they are in none of ours."""
     for node in nodes:
         item = hierarchy.GetItemByDataNode(node)

@@ -14,6 +14,7 @@ names the CT.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import slicer
@@ -32,7 +33,9 @@ from CervicalSpineDetectionLib.Spine.Levels import levelIndex
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 
-def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True, keepSettled=True):
+def addVertebrae(scene: slicer.vtkMRMLScene, result: DetectionResult,
+                 volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None, oriented: bool = True,
+                 keepSettled: bool = True) -> list[slicer.vtkMRMLMarkupsNode]:
     """Add a box and a centre point a vertebra, in place of those an earlier run added for the same volume.
 
     Vertebrae that a person edited, confirmed or locked stay, and no other of their level is added.
@@ -56,7 +59,8 @@ def addVertebrae(scene, result: DetectionResult, volumeNode=None, oriented=True,
     return [*boxNodes, centresNodeOf(scene, volumeNode)] if boxNodes else []
 
 
-def vertebraeFromNodes(scene, volumeNode=None) -> list[Vertebra]:
+def vertebraeFromNodes(scene: slicer.vtkMRMLScene,
+                       volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None) -> list[Vertebra]:
     """The vertebrae of a volume as they stand in the scene, corrections by the user included.
 
     The level is the first word of the box's name. A box that was changed gives both the oriented box and, as its hull,
@@ -78,7 +82,8 @@ def label(vertebra: Vertebra) -> str:
     return f"{vertebra.level} ?" if vertebra.remark else vertebra.level
 
 
-def readStates(scene, volumeNode=None) -> list[VertebraState]:
+def readStates(scene: slicer.vtkMRMLScene,
+               volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None) -> list[VertebraState]:
     """The vertebrae of a volume as they stand in the scene.
 
     :return: in cranio-caudal order of their names, two of a name from the head down, those without a level last.
@@ -94,12 +99,13 @@ def readStates(scene, volumeNode=None) -> list[VertebraState]:
     return inLevelOrder(states)
 
 
-def inLevelOrder(states) -> list[VertebraState]:
+def inLevelOrder(states: Iterable[VertebraState]) -> list[VertebraState]:
     """In cranio-caudal order of their names, two of a name from the head down, those without a level last."""
     return sorted(states, key=lambda state: (state.level is None, levelIndex(state.level or "C1"), -state.box[2]))
 
 
-def writeStates(scene, volumeNode, states) -> list[VertebraState]:
+def writeStates(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None,
+                states: Sequence[VertebraState]) -> list[VertebraState]:
     """Bring the nodes of a volume in line with states: what is missing is made, what is not among them is removed, and
     the rest is touched only where it differs.
 
@@ -141,7 +147,8 @@ def writeStates(scene, volumeNode, states) -> list[VertebraState]:
     return [state.steadied(wanted.get(state.nodeId)) for state in readStates(scene, volumeNode)]
 
 
-def _readState(node, centresNode, index):
+def _readState(node: slicer.vtkMRMLMarkupsROINode, centresNode: slicer.vtkMRMLMarkupsFiducialNode | None,
+               index: int) -> VertebraState:
     hasPoint = index >= 0 and centresNode.GetNthControlPointPositionStatus(index) == centresNode.PositionDefined
     return VertebraState(
         name=node.GetName() or "",
@@ -158,20 +165,20 @@ def _readState(node, centresNode, index):
     )
 
 
-def _isLocked(node):
+def _isLocked(node: slicer.vtkMRMLMarkupsNode) -> bool:
     """Scenes of earlier versions have MRML's lock only."""
     locked = node.GetAttribute(LOCKED)
     return bool(node.GetLocked()) if locked is None else locked == "true"
 
 
-def _drawSlicesAgain(scene):
+def _drawSlicesAgain(scene: slicer.vtkMRMLScene) -> None:
     """Slice views don't notice nodes that go in a batch, and would go on to show them."""
     for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
         scene.GetNthNodeByClass(index, "vtkMRMLSliceNode").Modified()
 
 
 @contextmanager
-def _batch(scene):
+def _batch(scene: slicer.vtkMRMLScene) -> Iterator[None]:
     """Views and panels follow once, at the end."""
     scene.StartState(slicer.vtkMRMLScene.BatchProcessState)
     try:

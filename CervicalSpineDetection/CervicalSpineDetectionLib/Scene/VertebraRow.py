@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from CervicalSpineDetectionLib.Scene.BoxNode import UNKNOWN_COLOUR
 from CervicalSpineDetectionLib.Scene.Levels import levelColour
+from CervicalSpineDetectionLib.Scene.VertebraState import VertebraState
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Row:
     edited: bool
     inserted: bool
     inferred: bool
-    size: tuple
-    colour: tuple
+    size: tuple[float, ...]
+    colour: tuple[float, ...]
 
 
-def rowOf(state) -> Row:
+def rowOf(state: VertebraState) -> Row:
     whole = state.level is not None and state.centre is not None
     vertebra = state.vertebra if whole else None
     return Row(

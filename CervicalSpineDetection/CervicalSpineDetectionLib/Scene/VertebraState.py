@@ -28,13 +28,16 @@ hold it: Slicer overwrites that with measurements.)
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Spine.Arrays import Array, Point
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
-from CervicalSpineDetectionLib.Spine.Levels import LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Vertebra import Review, Vertebra
 
 PREFIX = "CervicalSpineDetection."
@@ -62,9 +65,9 @@ class VertebraState:
     """
 
     name: str
-    box: tuple
-    centre: tuple | None
-    attributes: dict
+    box: tuple[float, ...]
+    centre: tuple[float, ...] | None
+    attributes: dict[str, str]
     visible: bool = True
     locked: bool = False
     nodeId: str | None = None
@@ -72,10 +75,10 @@ class VertebraState:
     pointId: str | None = field(default=None, compare=False)
     transformId: str | None = field(default=None, compare=False)
 
-    def value(self, attribute):
+    def value(self, attribute: str) -> str | None:
         return self.attributes.get(PREFIX + attribute)
 
-    def withValues(self, **values):
+    def withValues(self, **values: str | None) -> VertebraState:
         """:param values: attributes without the prefix; None removes one."""
         attributes = {**self.attributes, **{PREFIX + name: value for name, value in values.items()}}
         return replace(self, attributes={name: value for name, value in attributes.items() if value is not None})
@@ -144,7 +147,7 @@ class VertebraState:
         moved = not _near(boxCorners(self.orientedBox), boxCorners(self.firstBox))
         placed = moved or not _near(centre, self._numbers("Centre"))
         return Vertebra(
-            self.level,
+            Level(self.level),
             confidence=1.0 if self.levelSettled else float(self._numbers("Confidence")[0]),
             centre=centre,
             bounds=hull(self.orientedBox) if moved else self._firstBounds(),
@@ -159,10 +162,10 @@ class VertebraState:
     def remark(self) -> str:
         return self.value("Remark") or ""
 
-    def moved(self, box: OrientedBox, centre) -> VertebraState:
+    def moved(self, box: OrientedBox, centre: Point) -> VertebraState:
         return replace(self, box=boxNumbers(box), centre=tuple(map(float, centre)))
 
-    def named(self, level) -> VertebraState:
+    def named(self, level: str) -> VertebraState:
         return replace(self, name=level, pointLabel=level)
 
     def withPoint(self) -> VertebraState:
@@ -190,10 +193,10 @@ class VertebraState:
         state = self.withValues(Edited=None, Confirmed=None, EditedBy=None, EditedAt=None)
         return state.named(self.value("DetectedLevel")).moved(self.firstBox, self._numbers("Centre")).checked()
 
-    def _firstBounds(self):
+    def _firstBounds(self) -> Bounds:
         return Bounds(*self._numbers("Bounds").reshape(2, 3))
 
-    def _numbers(self, attribute):
+    def _numbers(self, attribute: str) -> Array:
         """:raises InputError: the attribute is missing or damaged, as a scene from elsewhere may hold it."""
         try:
             numbers = np.array([float(number) for number in self.value(attribute).split()])
@@ -204,7 +207,8 @@ class VertebraState:
         return numbers
 
 
-def stateOf(vertebra: Vertebra, oriented=True, detected=True, model=None) -> VertebraState:
+def stateOf(vertebra: Vertebra, oriented: bool = True, detected: bool = True,
+            model: Mapping[str, str] | None = None) -> VertebraState:
     """State of a vertebra that is to be added to a scene.
 
     :param oriented: show the oriented box, else the bounds.
@@ -234,22 +238,22 @@ def stateOf(vertebra: Vertebra, oriented=True, detected=True, model=None) -> Ver
     return replace(state, locked=review.locked).moved(shown, vertebra.centre).checked()
 
 
-def levelOfName(name) -> str | None:
+def levelOfName(name: str | None) -> str | None:
     """Level that a name's first word gives, None where it is none."""
     words = (name or "").split()
     return words[0] if words and words[0] in LEVELS else None
 
 
-def boxNumbers(box: OrientedBox) -> tuple:
+def boxNumbers(box: OrientedBox) -> tuple[float, ...]:
     return tuple(float(number) for array in (box.centre, box.size, box.axes) for number in np.ravel(array))
 
 
-def boxFromNumbers(numbers) -> OrientedBox:
+def boxFromNumbers(numbers: ArrayLike) -> OrientedBox:
     numbers = np.array(numbers)
     return OrientedBox(numbers[:3], numbers[3:6], numbers[6:].reshape(3, 3))
 
 
-def boxCorners(box: OrientedBox) -> np.ndarray:
+def boxCorners(box: OrientedBox) -> Array:
     """:return: shape (8, 3), LPS mm."""
     return box.centre + (UNIT_CORNERS * box.size) @ box.axes
 
@@ -259,18 +263,18 @@ def hull(*boxes: OrientedBox) -> Bounds:
     return Bounds(corners.min(axis=0), corners.max(axis=0))
 
 
-def movedAlong(point, before: OrientedBox, after: OrientedBox):
+def movedAlong(point: Point, before: OrientedBox, after: OrientedBox) -> Array:
     """A point that keeps its place within a box that is moved and turned. Shape (3,), LPS mm."""
     return after.centre + (before.axes @ (np.array(point) - before.centre)) @ after.axes
 
 
-def _near(points, others):
+def _near(points: Array, others: Array) -> bool:
     return np.allclose(points, others, rtol=0, atol=TOLERANCE_MM)
 
 
-def _text(flag):
+def _text(flag: bool) -> str:
     return "true" if flag else "false"
 
 
-def _numbersText(*arrays):
+def _numbersText(*arrays: Array | Sequence[float]) -> str:
     return " ".join(repr(float(number)) for array in arrays for number in np.ravel(array))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import slicer
 
 from CervicalSpineDetectionLib.Scene.VertebraNodes import readStates
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
+from CervicalSpineDetectionLib.Spine.Arrays import Array, Point
 
 # Nearer to a view's edge than this share of it, a place is not shown well.
 EDGE_SHARE = 0.1
 
 
-def jumpTo(scene, volumeNode, nodeId) -> None:
+def jumpTo(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None, nodeId: str) -> None:
     """Bring all slice views to a vertebra's body (to its box where the centre point is missing). A view that shows the
     place already keeps its field of view, another one is centred on it.
 
@@ -31,7 +34,7 @@ def jumpTo(scene, volumeNode, nodeId) -> None:
         jump(*world)
 
 
-def placeInViews(scene, volumeNode):
+def placeInViews(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> Array:
     """Where the slices meet, in the middle of the CT along what they leave open. World RAS mm, shape (3,)."""
     bounds = np.zeros(6)
     volumeNode.GetRASBounds(bounds)
@@ -45,7 +48,7 @@ def placeInViews(scene, volumeNode):
     return middle + np.linalg.lstsq(normals, distances, rcond=None)[0]
 
 
-def viewsShow(scene, volumeNode) -> bool:
+def viewsShow(scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> bool:
     """Whether a slice view shows this CT, or there is none."""
     composites = [scene.GetNthNodeByClass(index, "vtkMRMLSliceCompositeNode")
                   for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode"))]
@@ -53,7 +56,7 @@ def viewsShow(scene, volumeNode) -> bool:
     return not composites or volumeNode.GetID() in layers
 
 
-def boxAt(scene, nodeIds, positionRas) -> str | None:
+def boxAt(scene: slicer.vtkMRMLScene, nodeIds: Iterable[str], positionRas: Point) -> str | None:
     """The smallest visible box around a point.
 
     :param positionRas: RAS mm in the world, shape (3,).
@@ -66,7 +69,7 @@ def boxAt(scene, nodeIds, positionRas) -> str | None:
     return min(around)[1] if around else None
 
 
-def boxAlong(scene, nodeIds, origin, direction) -> str | None:
+def boxAlong(scene: slicer.vtkMRMLScene, nodeIds: Iterable[str], origin: Array, direction: Array) -> str | None:
     """The first visible box a ray meets (slab method; Kay and Kajiya, SIGGRAPH 1986).
 
     :param origin: RAS mm in the world, shape (3,).
@@ -85,7 +88,7 @@ def boxAlong(scene, nodeIds, origin, direction) -> str | None:
     return min(met)[1] if met else None
 
 
-def _isInView(sliceNode, world):
+def _isInView(sliceNode: slicer.vtkMRMLSliceNode, world: Array) -> bool:
     """Well inside, but perhaps in another slice."""
     xyToRas = slicer.util.arrayFromVTKMatrix(sliceNode.GetXYToRAS())
     if not np.linalg.det(xyToRas):
@@ -95,12 +98,12 @@ def _isInView(sliceNode, world):
     return bool(np.all((place > EDGE_SHARE) & (place < 1 - EDGE_SHARE)))
 
 
-def _visible(scene, nodeIds):
+def _visible(scene: slicer.vtkMRMLScene, nodeIds: Iterable[str]) -> list[slicer.vtkMRMLMarkupsROINode]:
     nodes = [scene.GetNodeByID(nodeId) for nodeId in nodeIds]
     return [node for node in nodes if node.GetDisplayVisibility()]
 
 
-def _inBox(node):
+def _inBox(node: slicer.vtkMRMLMarkupsROINode) -> Array:
     """World RAS mm to the box's own coordinates, in which it spans -0.5 to 0.5. Shape (4, 4)."""
     objectToWorld = slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix())
     return np.linalg.inv(objectToWorld @ np.diag([*node.GetSize(), 1.0]))

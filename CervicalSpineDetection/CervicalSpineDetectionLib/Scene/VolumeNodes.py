@@ -15,6 +15,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
@@ -23,7 +24,7 @@ BONE_WINDOW = 1800
 BONE_LEVEL = 400
 
 
-def volumeNodeFromImage(scene, image: sitk.Image, name: str):
+def volumeNodeFromImage(scene: slicer.vtkMRMLScene, image: sitk.Image, name: str) -> slicer.vtkMRMLScalarVolumeNode:
     """Add a CT to a scene, shown in the bone window.
 
     :param scene: vtkMRMLScene.
@@ -38,7 +39,8 @@ def volumeNodeFromImage(scene, image: sitk.Image, name: str):
     return node
 
 
-def volumeNodeOfGeometry(scene, geometry: Mapping[str, Any], name: str):
+def volumeNodeOfGeometry(scene: slicer.vtkMRMLScene, geometry: Mapping[str, Any],
+                         name: str) -> slicer.vtkMRMLScalarVolumeNode:
     """Add a CT without voxels to a scene, to be shown in the bone window.
 
     :param scene: vtkMRMLScene.
@@ -62,7 +64,7 @@ def volumeNodeOfGeometry(scene, geometry: Mapping[str, Any], name: str):
     return node
 
 
-def imageFromVolumeNode(node) -> sitk.Image:
+def imageFromVolumeNode(node: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
     """Copy of a volume in its own physical frame: a transform above the volume is not applied.
 
     :param node: vtkMRMLScalarVolumeNode.
@@ -71,12 +73,12 @@ def imageFromVolumeNode(node) -> sitk.Image:
     return VoxelArray(_voxels(node), *_geometry(node)).toImage()
 
 
-def arrayFromVolumeNode(node) -> VoxelArray:
+def arrayFromVolumeNode(node: slicer.vtkMRMLScalarVolumeNode) -> VoxelArray:
     """As ``imageFromVolumeNode``, in a fourth of the time (numpy takes its memory in large pages on Linux)."""
     return VoxelArray(_voxels(node).copy(), *_geometry(node))
 
 
-def _voxels(node):
+def _voxels(node: slicer.vtkMRMLScalarVolumeNode) -> Array:
     """View, shape (slices, rows, columns)."""
     imageData = node.GetImageData()
     if imageData is None or imageData.GetNumberOfPoints() == 0:
@@ -88,7 +90,7 @@ def _voxels(node):
     return voxels.reshape(imageData.GetDimensions()[::-1])
 
 
-def _geometry(node):
+def _geometry(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
     """(spacing, origin, direction) as sitk has them, LPS."""
     directions = np.zeros((3, 3))
     node.GetIJKToRASDirections(directions)

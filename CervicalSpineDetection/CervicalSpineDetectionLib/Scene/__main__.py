@@ -8,7 +8,7 @@ from CervicalSpineDetectionLib.Scene.SceneFiles import writeMarkups, writeSceneP
 from CervicalSpineDetectionLib.Worker.Messages import resultFromMessage
 
 
-def main():
+def main() -> None:
     job = json.load(sys.stdin)
     result = resultFromMessage(job["result"])
     writeMarkups(Path(job["markups"]), result)

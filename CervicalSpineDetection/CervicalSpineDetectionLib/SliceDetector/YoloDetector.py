@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Errors import InputError, isGpuMemory
 from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
 from CervicalSpineDetectionLib.SliceDetector.BoxSelection import bestBoxes
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
@@ -18,7 +18,6 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
     SliceDetections,
     classIndices,
 )
-from CervicalSpineDetectionLib.SliceDetector.GpuMemory import isGpuMemory
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, loadWeights

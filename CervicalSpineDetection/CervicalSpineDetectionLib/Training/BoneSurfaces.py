@@ -10,15 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import ArrayLike
 
 from CervicalSpineDetectionLib.Phantom import SoftTissue, Tissues
 from CervicalSpineDetectionLib.Phantom.Flesh import FLESH, mixFlesh
 from CervicalSpineDetectionLib.Phantom.Morphometry import MEAN_SIZES, AtlasSize, Degeneration, Individual
 from CervicalSpineDetectionLib.Phantom.Shapes import Canvas, Frame, rotation, smoothTube
 from CervicalSpineDetectionLib.Phantom.Spine import Spine
+from CervicalSpineDetectionLib.Phantom.Tissues import TissueMap
 from CervicalSpineDetectionLib.Phantom.Torso import Torso
 from CervicalSpineDetectionLib.Phantom.TorsoBones import fillBones
 from CervicalSpineDetectionLib.Phantom.TorsoOrgans import fillOrgans
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraCentres
 
@@ -36,13 +39,13 @@ MUSCLE_NAMES = (
 )
 
 
-def readTriangles(path):
+def readTriangles(path: str | Path) -> Array:
     """Triangles of a binary STL file, float32 of shape (n, 3, 3)."""
     data = Path(path).read_bytes()
     return np.frombuffer(data, STL_TRIANGLE, offset=84)["vertices"]
 
 
-def tissueMapFromSurfaces(folder, spacing=1.0):
+def tissueMapFromSurfaces(folder: str | Path, spacing: float = 1.0) -> TissueMap:
     """Voxelise a folder of bone and muscle surfaces around the vertebrae C1 to L5.
 
     :param folder: holds ``C1.stl`` ... ``T4.stl``, ``Fifth_thoracic_vertebra.stl`` ...,
@@ -69,7 +72,7 @@ def tissueMapFromSurfaces(folder, spacing=1.0):
     return Tissues.TissueMap(image, centres)
 
 
-def _fillSkull(tissues, first):
+def _fillSkull(tissues: Array, first: int) -> None:
     """Brain for what bone encloses in the axial planes from index ``first`` on."""
     for plane in range(first, tissues.shape[2]):
         body = np.ascontiguousarray(tissues[:, :, plane] > 0).astype(np.uint8)
@@ -77,7 +80,7 @@ def _fillSkull(tissues, first):
         tissues[:, :, plane][(filled > 0) & (body == 0)] = Tissues.BRAIN
 
 
-def _imageOf(tissues, spacing, origin):
+def _imageOf(tissues: Array, spacing: float, origin: ArrayLike) -> sitk.Image:
     """sitk image of an array of shape (x, y, z); ``origin`` is the centre of its first voxel, LPS mm."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(tissues.T))
     image.SetSpacing([spacing] * 3)
@@ -85,7 +88,7 @@ def _imageOf(tissues, spacing, origin):
     return image
 
 
-def tissueOf(name):
+def tissueOf(name: str) -> int:
     """Tissue code of a surface by its file name."""
     number, _, kind = name.partition("_")
     if number in NUMBERS and kind in ("thoracic_vertebra", "lumbar_vertebra"):
@@ -99,12 +102,12 @@ def tissueOf(name):
     return Tissues.BONE
 
 
-def _paintRank(code):
+def _paintRank(code: int) -> int:
     order = (Tissues.BONE, Tissues.DISC, Tissues.MUSCLE)
     return 0 if code <= Tissues.LAST_VERTEBRA else 1 + order.index(code)
 
 
-def _paint(tissues, triangles, lower, spacing, code):
+def _paint(tissues: Array, triangles: Array, lower: Array, spacing: float, code: int) -> None:
     random = np.random.default_rng(0)
     edges = triangles[:, 1:] - triangles[:, :1]
     areas = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / 2
@@ -126,7 +129,7 @@ def _paint(tissues, triangles, lower, spacing, code):
     target[solid] = code
 
 
-def _fill(shell, pad=4):
+def _fill(shell: Array, pad: int = 4) -> Array:
     """Close a leaky shell and fill it: inside is what at least two of the three slicing directions enclose."""
     closed = sitk.BinaryMorphologicalClosing(sitk.GetImageFromArray(np.pad(shell, pad)), [2, 2, 2])
     votes = np.zeros(sitk.GetArrayViewFromImage(closed).shape, np.uint8)
@@ -140,7 +143,7 @@ def _fill(shell, pad=4):
     return ((votes >= 2) | (np.pad(shell, pad) > 0))[inner]
 
 
-def _fillBody(tissues, spacing):
+def _fillBody(tissues: Array, spacing: float) -> None:
     """Soft tissue between bones and muscles, fat and skin around them; the surfaces bring none."""
     known = sitk.GetImageFromArray((tissues > 0).astype(np.uint8))
     # The outline: a wide closing of all that is known, at 4 mm, grown by some millimetres of fat and skin.
@@ -155,7 +158,7 @@ def _fillBody(tissues, spacing):
     tissues[free & (depth > -2)] = Tissues.SOFT_TISSUE
 
 
-def spineOf(anatomy):
+def spineOf(anatomy: TissueMap) -> Spine:
     """The vertebrae of a tissue map as a ``Spine`` with sizes of books, to lay other tissues about it.
 
     :param anatomy: TissueMap with the centres of C1 to L5.
@@ -170,7 +173,7 @@ def spineOf(anatomy):
     return Spine(Individual(1.0, MEAN_SIZES, AtlasSize(), wear, (0.0, 0.0)), MEAN_SIZES, wear, frames, np.eye(3))
 
 
-def _upright(up):
+def _upright(up: Array) -> Array:
     """Rotation whose superior axis is ``up`` and whose left one is as near to the patient's as can be."""
     superior = up / np.linalg.norm(up)
     left = np.array([1.0, 0, 0]) - superior[0] * superior
@@ -178,7 +181,7 @@ def _upright(up):
     return np.stack([left, np.cross(superior, left), superior], axis=1)
 
 
-def withTrunk(anatomy, random, middle, height):
+def withTrunk(anatomy: TissueMap, random: np.random.Generator, middle: float, height: float) -> TissueMap:
     """A part of a tissue map with what the surfaces lack: airway and vessels, trunk, ribs, pelvis.
 
     :param anatomy: TissueMap with the centres of C1 to L5.
@@ -213,7 +216,7 @@ def withTrunk(anatomy, random, middle, height):
     return Tissues.TissueMap(_imageOf(tissues, spacing, corner), centres)
 
 
-def withAirway(anatomy, random):
+def withAirway(anatomy: TissueMap, random: np.random.Generator) -> Array:
     """A copy of a tissue map with a random airway before the cervical spine and vessels beside it.
 
     Prevertebral tissue is 3 to 7 mm at C3 and 12 to 18 mm at C6 (Penning 1981, AJR 136(2):311-312).
@@ -244,7 +247,7 @@ def withAirway(anatomy, random):
     return tissues
 
 
-def _paintTube(tissues, heights, xs, ys, radiiX, radiiY, code):
+def _paintTube(tissues: Array, heights: Array, xs: Array, ys: Array, radiiX: Array, radiiY: Array, code: int) -> None:
     """Ellipses, one a height, where there is soft tissue so far."""
     gridX, gridY = np.ogrid[: tissues.shape[0], : tissues.shape[1]]
     for height, x, y, a, b in zip(heights, xs, ys, radiiX, radiiY, strict=True):

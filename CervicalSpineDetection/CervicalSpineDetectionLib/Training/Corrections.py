@@ -9,25 +9,28 @@ vertebra nor as background.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
 from CervicalSpineDetectionLib.Fusion.Fuse import fuseAt
 from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, centreOf
 from CervicalSpineDetectionLib.Fusion.Settings import agreeingSlices
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
-from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
+from CervicalSpineDetectionLib.Fusion.Tracks import Track, runningMedian
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
+from CervicalSpineDetectionLib.Truth.SliceBoxes import SliceBox
 
 # Whole vertebra, from its middle to the tips at its sides: front, top, back and bottom of the box of a slice, as parts
 # of depth and height of the 3D box. Medians of 37 to 816 slices of six phantoms (seeds 600 to 605, their exact label
@@ -55,11 +58,12 @@ PROFILES = (
 BODY_PROFILES = (
     (-0.49, -0.26, -0.34, 0.31), (-0.16, -0.21, 0.17, 0.19), (-0.19, -0.37, 0.19, 0.38), (-0.16, -0.33, 0.17, 0.34),
 )
+IndexedBox: TypeAlias = tuple[int, Array]  # slice, and its box of shape (4,) in pixel edges
 MARGIN = 3  # pixels around what is blacked out, and left around what is kept
 
 
 def correctedSlices(image: sitk.Image, vertebrae: Sequence[Vertebra], others: Sequence[Vertebra],
-                    detector: SliceDetector) -> tuple[Array, list[list[tuple[Any, ...]]]]:
+                    detector: SliceDetector) -> tuple[Array, list[list[SliceBox]]]:
     """Pictures of a CT as the detector sees them, with boxes from corrected vertebrae.
 
     :param image: sitk CT in HU.
@@ -75,7 +79,7 @@ def correctedSlices(image: sitk.Image, vertebrae: Sequence[Vertebra], others: Se
     volume, pictures, _ = slicesFor(image, detector)
     fused = fuseAt(detector.detect(pictures), volume, vertebrae)
     seen = {link.level: link.candidate for link in fused.links}
-    boxes = [[] for _ in pictures]
+    boxes: list[list[SliceBox]] = [[] for _ in pictures]
     for vertebra in vertebrae:
         for kind, found in _boxesOf(vertebra, seen.get(vertebra.level), volume).items():
             for sliceIndex, box in found:
@@ -96,9 +100,9 @@ def checkGaps(vertebrae: Sequence[Vertebra]) -> None:
                              "learned as background; insert it.")
 
 
-def _boxesOf(vertebra, candidate, volume):
+def _boxesOf(vertebra: Vertebra, candidate: Candidate | None, volume: SagittalVolume) -> dict[int, list[IndexedBox]]:
     """Class -> list of (slice index, box), for the whole vertebra and its body."""
-    corners = volume.fromLps([vertebra.bounds.minimum, vertebra.bounds.maximum])
+    corners = volume.fromLps(np.array([vertebra.bounds.minimum, vertebra.bounds.maximum]))
     first, last = corners.min(axis=0), corners.max(axis=0)
     centre = volume.fromLps(vertebra.centre)
     kind = vertebra.level.order
@@ -113,14 +117,14 @@ def _boxesOf(vertebra, candidate, volume):
     return found
 
 
-def _extentOf(track, volume):
+def _extentOf(track: Track, volume: SagittalVolume) -> tuple[Array, Array]:
     """(first, last), each shape (3,): continuous (slice, row, column) of a track's box faces."""
     bounds = boundsOf(track, volume)
-    corners = volume.fromLps([bounds.minimum, bounds.maximum])
+    corners = volume.fromLps(np.array([bounds.minimum, bounds.maximum]))
     return corners.min(axis=0), corners.max(axis=0)
 
 
-def _moved(track, toFirst, toLast, volume):
+def _moved(track: Track, toFirst: Array, toLast: Array, volume: SagittalVolume) -> list[IndexedBox]:
     """Boxes of a track in pixels, moved and scaled to another extent. Both: continuous (slice, row, column)."""
     fromFirst, fromLast = _extentOf(track, volume)
     scale = (toLast - toFirst) / np.maximum(fromLast - fromFirst, 1e-6)
@@ -136,7 +140,7 @@ def _moved(track, toFirst, toLast, volume):
     return boxes
 
 
-def _profileBoxes(level, first, last, centre, volume):
+def _profileBoxes(level: int, first: Array, last: Array, centre: Array, volume: SagittalVolume) -> list[IndexedBox]:
     profile = np.array(PROFILES[_profileOf(level)])
     start, extent = (first + 0.5)[[2, 1, 2, 1]], (last - first)[[2, 1, 2, 1]]
     boxes = []
@@ -148,7 +152,7 @@ def _profileBoxes(level, first, last, centre, volume):
     return boxes
 
 
-def _profileBody(level, first, last, centre, volume):
+def _profileBody(level: int, first: Array, last: Array, centre: Array, volume: SagittalVolume) -> list[IndexedBox]:
     edges = np.array(BODY_PROFILES[_profileOf(level)])
     middle, extent = (centre + 0.5)[[2, 1, 2, 1]], (last - first)[[2, 1, 2, 1]]
     half = BODY_HALF_WIDTH_MM / volume.sliceSpacing
@@ -156,27 +160,28 @@ def _profileBody(level, first, last, centre, volume):
             for index in range(int(np.ceil(centre[0] - half)), int(np.floor(centre[0] + half)) + 1)]
 
 
-def _profileOf(level):
+def _profileOf(level: int) -> int:
     """Which of ``PROFILES``, for an index into ``LEVELS``."""
     return min(level, 2) if level < Level.C7.order else 3
 
 
-def _inside(boxes, volume):
+def _inside(boxes: Iterable[IndexedBox], volume: SagittalVolume) -> list[IndexedBox]:
     """Those of slices that are there, cut to the picture."""
     slices, rows, columns = volume.voxels.shape
     cut = ((index, np.clip(box, 0, [columns, rows, columns, rows])) for index, box in boxes if 0 <= index < slices)
     return [(index, box) for index, box in cut if (box[2:] > box[:2]).all()]
 
 
-def _blackedOut(pictures, boxes, unconfirmed, vertebrae):
+def _blackedOut(pictures: Array, boxes: Sequence[Sequence[SliceBox]], unconfirmed: Iterable[Iterable[IndexedBox]],
+                vertebrae: Sequence[Vertebra]) -> Array:
     pictures = pictures.copy()
     black = np.zeros((len(pictures), *pictures.shape[2:]), bool)
     for found in unconfirmed:
         for index, box in found:
             _paint(black[index], box, True, MARGIN)
     for index, ofSlice in enumerate(boxes):
-        for _, *box in ofSlice:
-            _paint(black[index], box, False, 0)
+        for _, *edges in ofSlice:
+            _paint(black[index], edges, False, 0)
     # Above and below may stand vertebrae that neither person nor detector named.
     everything = np.array([box for ofSlice in boxes for _, *box in ofSlice])
     if len(everything):
@@ -188,7 +193,7 @@ def _blackedOut(pictures, boxes, unconfirmed, vertebrae):
     return pictures
 
 
-def _paint(mask, box, value, margin):
+def _paint(mask: Array, box: Sequence[float] | Array, value: bool, margin: int) -> None:
     first = np.maximum(np.floor(np.array(box[:2]) - margin), 0).astype(int)
     last = np.ceil(np.array(box[2:]) + margin).astype(int)
     mask[first[1] : last[1], first[0] : last[0]] = value

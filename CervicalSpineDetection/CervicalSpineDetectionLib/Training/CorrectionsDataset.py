@@ -6,11 +6,14 @@ import csv
 import hashlib
 import re
 import secrets
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom, readDataset
@@ -19,6 +22,8 @@ from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
+from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 from CervicalSpineDetectionLib.Terminal import quietLibraries
 from CervicalSpineDetectionLib.Training.Corrections import checkGaps, correctedSlices
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription, writePictures
@@ -43,7 +48,38 @@ class CorrectionsFile:
     patient: str | None = None
 
 
-def findSources(inputs, table=None):
+class CorrectedCt(Protocol):
+    """One CT with its vertebrae, in its own frame; what ``Scene.SceneCases.casesOfScene`` gives for a scene.
+
+    :param settled: those that a person confirmed or corrected.
+    :param others: those that stand beside them.
+    :param patient: DICOM patient ID, None where it is not known.
+    """
+
+    @property
+    def image(self) -> sitk.Image: ...
+    @property
+    def settled(self) -> list[Vertebra]: ...
+    @property
+    def others(self) -> list[Vertebra]: ...
+    @property
+    def patient(self) -> str | None: ...
+
+
+ReadScene: TypeAlias = Callable[[Path], Iterable[CorrectedCt]]
+
+
+class CorrectedCase(NamedTuple):
+    """One CT of a file, with what is to be learned from it."""
+
+    source: CorrectionsFile
+    patient: str
+    image: sitk.Image
+    settled: list[Vertebra]
+    others: list[Vertebra]
+
+
+def findSources(inputs: Iterable[str | Path], table: str | Path | None = None) -> list[CorrectionsFile]:
     """Files of corrections.
 
     :param inputs: paths of files and folders.
@@ -60,7 +96,7 @@ def findSources(inputs, table=None):
     return sources
 
 
-def _sourcesOf(path):
+def _sourcesOf(path: Path) -> list[CorrectionsFile]:
     if path.is_file():
         return [CorrectionsFile(path)]
     if not path.is_dir():
@@ -71,7 +107,7 @@ def _sourcesOf(path):
     return [CorrectionsFile(file) for file in scenes + results]
 
 
-def _sourcesOfTable(path):
+def _sourcesOfTable(path: Path) -> list[CorrectionsFile]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -83,27 +119,27 @@ def _sourcesOfTable(path):
                    row.get("patient") or None) for row in rows]
 
 
-def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.2, slices=40, keepNames=False,
-                 readScene=None):
+def writeDataset(folder: Path, sources: Iterable[CorrectionsFile], detector: SliceDetector, random: np.random.Generator,
+                 takeAll: bool = False, validation: float = 0.2, slices: int = 40, keepNames: bool = False,
+                 readScene: ReadScene | None = None) -> Counter[tuple[str, str]]:
     """Pictures, boxes and ``dataset.json``.
 
     :param folder: existing, empty.
-    :param sources: list of CorrectionsFile.
-    :param detector: SliceDetector.
-    :param random: numpy random generator.
-    :param readScene: path of a scene -> its cases, see ``Scene.SceneCases.casesOfScene``.
-    :return: Counter of (split, "patients", "pictures" or "vertebrae").
+    :param readScene: path of a scene -> its cases.
+    :return: counts of (split, "patients", "pictures" or "vertebrae").
     """
     cases = _casesOf(sources, takeAll, readScene)
     # Whoever knows a patient's ID can't tell by hashing it whether the patient is in the set: the salt is forgotten.
     salt = secrets.token_bytes(32)
-    digests = [hashlib.sha256(salt + case[1].encode()).hexdigest()[:DIGEST_LENGTH] for case in cases]
+    digests = [hashlib.sha256(salt + case.patient.encode()).hexdigest()[:DIGEST_LENGTH] for case in cases]
     splitOf = _split(sorted(set(digests)), validation)
     for kind in ("images", "labels"):
         for split in SPLITS:
             (folder / kind / split).mkdir(parents=True)
-    geometry = SliceGeometry(detector.pixelSize, detector.sliceSpacing, tuple(detector.window))
-    counts, levels, ofPatient = Counter(), Counter(), defaultdict(int)
+    geometry = SliceGeometry(detector.pixelSize, detector.sliceSpacing, detector.window)
+    counts: Counter[tuple[str, str]] = Counter()
+    levels: Counter[str] = Counter()
+    ofPatient: Counter[str] = Counter()
     for (source, _, image, settled, others), digest in zip(cases, digests, strict=True):
         ofPatient[digest] += 1
         name = f"{_safe(source.path) + '-' if keepNames else ''}{digest}-{ofPatient[digest]}"
@@ -129,8 +165,8 @@ def writeDataset(folder, sources, detector, random, takeAll=False, validation=0.
     return counts
 
 
-def _casesOf(sources, takeAll, readScene):
-    """List of (CorrectionsFile, patient, image, settled vertebrae, other vertebrae). What can't be used is printed.
+def _casesOf(sources: Iterable[CorrectionsFile], takeAll: bool, readScene: ReadScene) -> list[CorrectedCase]:
+    """What can be used of the files; what can't is printed.
 
     :raises InputError: nothing can be used.
     """
@@ -140,13 +176,13 @@ def _casesOf(sources, takeAll, readScene):
             isScene = source.path.suffix.lower() in SCENE_SUFFIXES
             found = _casesOfScene(source, readScene) if isScene else [_caseOfJson(source)]
             if takeAll:
-                found = [(*case[:3], case[3] + case[4], []) for case in found]
-            found = [case for case in found if case[3]]
+                found = [case._replace(settled=case.settled + case.others, others=[]) for case in found]
+            found = [case for case in found if case.settled]
             if not found:
                 raise InputError(f"No vertebra in {source.path} is confirmed or corrected; confirm them in 3D Slicer, "
                                  "or take all of them with --all.")
             for case in found:
-                checkGaps(case[3] + case[4])
+                checkGaps(case.settled + case.others)
             cases += found
         except InputError as error:
             reasons.append(str(error))
@@ -157,12 +193,12 @@ def _casesOf(sources, takeAll, readScene):
     return cases
 
 
-def _casesOfScene(source, readScene):
-    return [(source, source.patient or case.patient or str(source.path.resolve()), case.image, case.settled,
-             case.others) for case in readScene(source.path)]
+def _casesOfScene(source: CorrectionsFile, readScene: ReadScene) -> list[CorrectedCase]:
+    return [CorrectedCase(source, source.patient or case.patient or str(source.path.resolve()), case.image,
+                          case.settled, case.others) for case in readScene(source.path)]
 
 
-def _caseOfJson(source):
+def _caseOfJson(source: CorrectionsFile) -> CorrectedCase:
     """Its vertebrae are others, but those that it says a person confirmed or corrected."""
     result = readJson(source.path)
     ct = source.ct or _ctBeside(source.path)
@@ -172,10 +208,11 @@ def _caseOfJson(source):
     isSettled = {vertebra.level: bool(vertebra.review and vertebra.review.settled) for vertebra in result.vertebrae}
     settled = [vertebra for vertebra in result.vertebrae if isSettled[vertebra.level]]
     others = [vertebra for vertebra in result.vertebrae if not isSettled[vertebra.level]]
-    return source, source.patient or _patientOf(ct) or str(source.path.resolve()), image, settled, others
+    patient = source.patient or _patientOf(ct) or str(source.path.resolve())
+    return CorrectedCase(source, patient, image, settled, others)
 
 
-def _ctBeside(path):
+def _ctBeside(path: Path) -> Path:
     images = [file for file in path.parent.iterdir() if file.name.lower().endswith(IMAGE_SUFFIXES)]
     if len(images) != 1:
         raise InputError(f"Beside {path} lie {len(images)} images instead of its CT alone; name the CT in a table "
@@ -183,25 +220,20 @@ def _ctBeside(path):
     return images[0]
 
 
-def _checkBelongs(path, result, image):
-
-
+def _checkBelongs(path: Path, result: DetectionResult, image: sitk.Image) -> None:
     for name, value in imageGeometry(image).items():
         if not np.allclose(value, result.image.get(name, np.nan), rtol=0, atol=1e-3):
             raise InputError(f"{path} was made from another CT ({name} differs); name the right one in a table "
                              "(--cases).")
 
 
-def _patientOf(ct):
+def _patientOf(ct: Path) -> str | None:
     """DICOM patient ID of a CT, None for other files."""
-
-
     path = next(iter(dicomFiles(ct)), None) if ct.is_dir() else ct if isDicom(ct) else None
-    return str(readDataset(path, ["PatientID"]).get("PatientID") or "") \
-        if path else None
+    return str(readDataset(path, ["PatientID"]).get("PatientID") or "") if path else None
 
 
-def _split(digests, validation):
+def _split(digests: Sequence[str], validation: float) -> dict[str, str]:
     """Digest -> split. Digests are random, so their order is."""
     held = round(validation * len(digests))
     if validation and len(digests) > 1:
@@ -209,10 +241,12 @@ def _split(digests, validation):
     return {digest: SPLITS[index < held] for index, digest in enumerate(digests)}
 
 
-def _writeCase(folder, split, name, image, settled, others, detector, geometry, random, slices):
+def _writeCase(folder: Path, split: str, name: str, image: sitk.Image, settled: Sequence[Vertebra],
+               others: Sequence[Vertebra], detector: SliceDetector, geometry: SliceGeometry,
+               random: np.random.Generator, slices: int) -> int:
     pictures, boxes = correctedSlices(image, settled, others, detector)
     return writePictures(folder, split, name, pictures, boxes, geometry.pictureSize, random, slices)
 
 
-def _safe(path):
+def _safe(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem if path.name != RESULT_NAME else path.parent.name)

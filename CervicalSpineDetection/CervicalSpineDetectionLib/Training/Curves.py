@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -14,7 +17,7 @@ LOSSES = {"box_loss": ("box", "#0072b2"), "cls_loss": ("class", "#d55e00"), "dfl
 FIGURES = {"metrics/mAP50(B)": ("mAP50", "#0072b2"), "metrics/mAP50-95(B)": ("mAP50-95", "#d55e00")}
 
 
-def writeCurves(path, results, heldOut=True):
+def writeCurves(path: Path, results: Path, heldOut: bool = True) -> None:
     """Draw losses, and average precision on held-out patients where it was measured, over the epochs.
 
     :param path: PNG, whole or not at all.
@@ -42,7 +45,7 @@ def writeCurves(path, results, heldOut=True):
         FigureCanvasAgg(figure).print_png(str(temporary))
 
 
-def _rows(results):
+def _rows(results: Path) -> dict[int, dict[str, float]]:
     """Epoch -> column -> number. A killed run may have written an epoch twice: the later one counts."""
     with open(results, newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file, skipinitialspace=True)
@@ -50,6 +53,7 @@ def _rows(results):
                 for row in rows}
 
 
-def _draw(axes, epochs, values, style, colour, label):
+def _draw(axes: Axes, epochs: Sequence[int], values: Sequence[float | None], style: str, colour: str,
+          label: str | None) -> None:
     if any(values):
         axes.plot(epochs, values, style, marker="o", markersize=2.5, color=colour, label=label)

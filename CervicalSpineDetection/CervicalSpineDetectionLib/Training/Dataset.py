@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import windowed, withNeighbours
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Implants import addPlate
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Training.Windows import placed, randomView
-from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Truth.SliceBoxes import SliceBox, boxesInSlice, middlesOf
 
 IMPLANT_PART = 0.06  # of the made necks
 CHILD_PART, CHILD_SCALE = 0.2, (0.6, 0.85)
@@ -47,13 +51,15 @@ class SliceGeometry:
     pictureSize: int = 256
 
 
-def writeDescription(folder, geometry, note):
+def writeDescription(folder: Path, geometry: SliceGeometry, note: Mapping[str, Any]) -> None:
     """``dataset.json``: the geometry, and where the pictures come from."""
     text = json.dumps({"geometry": asdict(geometry), "classes": CLASS_NAMES, **note}, indent=1)
     (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
-def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300), bending=1.0, stratum=None):
+def madeVolume(tissues: Array, spacing: float, pivot: Array, random: np.random.Generator,
+               shape: tuple[int, int, int] = (150, 250, 300), bending: float = 1.0,
+               stratum: str | None = None) -> tuple[sitk.Image, sitk.Image, dict[int, float]]:
     """One random CT of one anatomy.
 
     :param tissues: tissue codes, shape (x, y, z) along LPS; they are posed anew.
@@ -99,7 +105,7 @@ def madeVolume(tissues, spacing, pivot, random, shape=(150, 250, 300), bending=1
     return ct, labels * mask, middles
 
 
-def randomField(tissues, spacing, random):
+def randomField(tissues: Array, spacing: float, random: np.random.Generator) -> tuple[slice, ...]:
     """A field of view: any height, its edges through anything, in some narrow or without front or back.
 
     :param tissues: tissue codes, shape (x, y, z) along LPS.
@@ -131,7 +137,8 @@ def randomField(tissues, spacing, random):
     return tuple(slice(0, n) for n in tissues.shape)
 
 
-def writeSlices(folder, split, name, ct, labels, geometry, random, count=16, middles=None):
+def writeSlices(folder: Path, split: str, name: str, ct: sitk.Image, labels: sitk.Image, geometry: SliceGeometry,
+                random: np.random.Generator, count: int = 16, middles: Mapping[int, float] | None = None) -> int:
     """Cut random slices of one labelled CT into pictures and boxes.
 
     :param middles: see ``madeVolume``; None to find them in what the labels show.
@@ -141,7 +148,8 @@ def writeSlices(folder, split, name, ct, labels, geometry, random, count=16, mid
     return writePictures(folder, split, name, withNeighbours(pictures), boxes, geometry.pictureSize, random, count)
 
 
-def labelledSlices(ct, labels, geometry, middles=None):
+def labelledSlices(ct: sitk.Image, labels: sitk.Image, geometry: SliceGeometry,
+                   middles: Mapping[int, float] | None = None) -> tuple[Array, list[list[SliceBox]]]:
     """All sagittal slices of one labelled CT.
 
     :param middles: see ``writeSlices``.
@@ -155,7 +163,8 @@ def labelledSlices(ct, labels, geometry, middles=None):
     return windowed(volume, geometry.window), boxes
 
 
-def writePictures(folder, split, name, pictures, boxes, size, random, count):
+def writePictures(folder: Path, split: str, name: str, pictures: Array, boxes: Sequence[Sequence[SliceBox]], size: int,
+                  random: np.random.Generator, count: int) -> int:
     """Write some slices with their boxes; nine of ten cross a vertebra.
 
     Each shows a random part of its slice in a random place, see ``Windows``.
@@ -168,18 +177,19 @@ def writePictures(folder, split, name, pictures, boxes, size, random, count):
     if not len(crossing):
         return 0
     # Slices with much vertebra in them are the more telling ones.
-    weights = np.sqrt([sum((b[3] - b[1]) * (b[4] - b[2]) for b in boxes[i]) for i in crossing])
+    weights = np.sqrt([sum((b[3] - b[1]) * (b[4] - b[2]) for b in boxes[i]) for i in crossing.tolist()])
     most = min(len(crossing), max(1, int(count * 0.9)))
     chosen = random.choice(crossing, most, replace=False, p=weights / weights.sum())
     others = np.setdiff1d(np.arange(len(boxes)), crossing)
     if len(others):
         chosen = np.concatenate([chosen, random.choice(others, min(len(others), count - len(chosen)), replace=False)])
-    for index in chosen:
+    for index in chosen.tolist():
         _writePicture(folder, split, f"{name}_{index:03d}", pictures[index], boxes[index], size, random)
     return len(chosen)
 
 
-def _writePicture(folder, split, name, channels, boxes, size, random):
+def _writePicture(folder: Path, split: str, name: str, channels: Array, boxes: Sequence[SliceBox], size: int,
+                  random: np.random.Generator) -> None:
     picture = channels.transpose(1, 2, 0)
     if random.random() < WINDOW_PART:
         picture, boxes = randomView(picture, boxes, size, random)

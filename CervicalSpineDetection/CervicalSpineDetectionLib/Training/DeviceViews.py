@@ -12,13 +12,19 @@ import torch.nn.functional as functional
 
 from CervicalSpineDetectionLib.Training.SlicePool import DrawnSlices
 from CervicalSpineDetectionLib.Training.Windows import (
+    BACK_CUT,
     BACK_CUT_PART,
     FEWEST_LEVELS,
     FLUSH_PART,
+    FRONT_CUT,
     FRONT_CUT_PART,
     MINIMUM_EXTENT,
     MINIMUM_SHARE,
+    SHOWN_PLACE,
     WHOLE_HEIGHT_PART,
+    between,
+    windowHeight,
+    windowTop,
 )
 
 WINDOW_PART = 0.6  # of the views are windows of their slice
@@ -48,11 +54,11 @@ def randomViews(drawn: DrawnSlices, size: int) -> tuple[torch.Tensor, dict[str, 
     return _repainted(pictures), _targets(drawn.boxes, window, corner, step, size)
 
 
-def _uniform(shape, low, high, device):
+def _uniform(shape: int | tuple[int, ...], low: float, high: float, device: torch.device) -> torch.Tensor:
     return low + (high - low) * torch.rand(shape, device=device)
 
 
-def _randomWindows(edges, there, sizes):
+def _randomWindows(edges: torch.Tensor, there: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     """Fields of view in pixel edges of the slices, shape (n, 2 axes, 2), see ``Windows.randomWindow``."""
     count, device = len(edges), edges.device
     absent = ~there[..., None]
@@ -65,15 +71,15 @@ def _randomWindows(edges, there, sizes):
     # Rows: two vertebrae to all of them, from anywhere on.
     least = FEWEST_LEVELS * heights
     most = torch.maximum(high[:, 1] - low[:, 1], least) + least / 2
-    height = least * (most / least) ** torch.rand(count, device=device)
-    top = low[:, 1] - height / 2 + torch.rand(count, device=device) * (high[:, 1] - low[:, 1])
+    height = windowHeight(least, most, torch.rand(count, device=device))
+    top = windowTop(low[:, 1], high[:, 1], height, torch.rand(count, device=device))
     cut = windowed & (chance[:, 1] >= WHOLE_HEIGHT_PART)
     first[:, 1] = torch.where(cut, top, first[:, 1])
     last[:, 1] = torch.where(cut, top + height, last[:, 1])
     # Columns: without what lies in front, or behind.
     depth = high[:, 0] - low[:, 0]
-    front = low[:, 0] + depth * _uniform(count, -0.5, 0.5, device)
-    back = high[:, 0] + depth * _uniform(count, -0.5, 0.3, device)
+    front = low[:, 0] + depth * between(FRONT_CUT, torch.rand(count, device=device))
+    back = high[:, 0] + depth * between(BACK_CUT, torch.rand(count, device=device))
     first[:, 0] = torch.where(windowed & (chance[:, 2] < FRONT_CUT_PART), front, first[:, 0])
     last[:, 0] = torch.where(windowed & (chance[:, 3] < BACK_CUT_PART), back, last[:, 0])
     first = torch.minimum(first.round().clamp(min=0), sizes)
@@ -81,7 +87,8 @@ def _randomWindows(edges, there, sizes):
     return torch.stack([first, last], dim=2)
 
 
-def _corners(edges, there, window, step, size):
+def _corners(edges: torch.Tensor, there: torch.Tensor, window: torch.Tensor, step: torch.Tensor,
+             size: int) -> torch.Tensor:
     """Where in its slice the first pixel edge of each view lies, shape (n, 2), see ``Windows.placed``."""
     count, device = len(edges), edges.device
     extent = (window[..., 1] - window[..., 0]) / step
@@ -92,12 +99,13 @@ def _corners(edges, there, window, step, size):
     someBox = torch.multinomial(there.float() + 1e-6, 1)[:, :, None].expand(-1, 1, 4)
     box = edges.gather(1, someBox)[:, 0]
     middle = ((box[:, :2] + box[:, 2:]) / 2 - window[..., 0]) / step
-    shown = middle - size * _uniform((count, 2), 0.1, 0.9, device)
+    shown = middle - size * between(SHOWN_PLACE, torch.rand(count, 2, device=device))
     shown = torch.minimum(shown.clamp(min=0), -room)
     return window[..., 0] - torch.where(room >= 0, shift, -shown) * step
 
 
-def _sampled(pictures, window, corner, step, size):
+def _sampled(pictures: torch.Tensor, window: torch.Tensor, corner: torch.Tensor, step: torch.Tensor,
+             size: int) -> torch.Tensor:
     """The views' pixels, 0 to 1; black outside of the fields of view."""
     rows, columns = pictures.shape[-2:]
     pixels = torch.arange(size, device=pictures.device) + 0.5
@@ -112,7 +120,7 @@ def _sampled(pictures, window, corner, step, size):
     return sampled.float() * mask[:, None] / 255
 
 
-def _repainted(pictures):
+def _repainted(pictures: torch.Tensor) -> torch.Tensor:
     """Other brightness, noise and sharpness, and half of the patients mirrored: the outer channels change places."""
     count, device = len(pictures), pictures.device
     one = (count, 1, 1, 1)
@@ -133,7 +141,8 @@ def _repainted(pictures):
     return torch.where(mirrored, pictures.flip(1), pictures)
 
 
-def _targets(boxes, window, corner, step, size):
+def _targets(boxes: torch.Tensor, window: torch.Tensor, corner: torch.Tensor, step: torch.Tensor,
+             size: int) -> dict[str, torch.Tensor]:
     """Boxes of what the views show, see ``Windows.cutBoxes``."""
     edges = boxes[..., 1:].reshape(*boxes.shape[:2], 2, 2)  # (n, boxes, low or high, axis)
     seen = torch.stack([torch.maximum(window[..., 0], corner), torch.minimum(window[..., 1], corner + size * step)], 1)

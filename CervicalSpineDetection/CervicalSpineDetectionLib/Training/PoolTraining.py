@@ -9,9 +9,11 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import torch
 
@@ -37,6 +39,9 @@ FIRST_MADE, FIRST_MADE_SECONDS = 45, 75.0  # CTs that training begins with, and 
 GEOMETRY = SliceGeometry(pixelSize=0.8)  # that the weights are used with
 
 
+Loss: TypeAlias = Callable[[Any, dict[str, torch.Tensor]], tuple[torch.Tensor, dict[str, torch.Tensor]]]
+
+
 @dataclass(frozen=True)
 class PoolPlan:
     """How to train.
@@ -55,7 +60,7 @@ class PoolPlan:
     architecture: str = "yolov5n"
 
 
-def poolOf(folder, makers: VolumeMakers, capacity: int, device: torch.device) -> SlicePool:
+def poolOf(folder: str | Path | None, makers: VolumeMakers, capacity: int, device: torch.device) -> SlicePool:
     """A pool with the slices of real CTs, and some of the makers'.
 
     :param folder: of files that ``VolumeMakers.writeSlices`` wrote; None for made CTs only.
@@ -75,8 +80,8 @@ def poolOf(folder, makers: VolumeMakers, capacity: int, device: torch.device) ->
     return pool
 
 
-def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, trainingData: list, initial=None,
-                makers=None) -> Path:
+def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, trainingData: Iterable[Mapping[str, str]],
+                initial: str | Path | None = None, makers: VolumeMakers | None = None) -> Path:
     """Train for a time.
 
     :param pool: with some slices in it.
@@ -120,7 +125,8 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
     return target
 
 
-def _networks(plan, initial, device):
+def _networks(plan: PoolPlan, initial: str | Path | None,
+              device: torch.device) -> tuple[torch.nn.Module, torch.nn.Module]:
     """The network that learns, and the one that averages its weights."""
     network = detectionModel(plan.architecture, len(CLASS_NAMES))
     if initial:
@@ -131,27 +137,28 @@ def _networks(plan, initial, device):
     return network, average
 
 
-def _lossOf(network):
+def _lossOf(network: torch.nn.Module) -> Loss:
     from ultralytics.utils.loss import v8DetectionLoss
 
-    network.args = SimpleNamespace(**LOSS_WEIGHTS)
+    network.args = SimpleNamespace(**LOSS_WEIGHTS)  # type: ignore[assignment]  # where ultralytics' loss looks
     return v8DetectionLoss(network)
 
 
-def _optimizer(network, rate):
+def _optimizer(network: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
     decayed = [weights for weights in network.parameters() if weights.requires_grad and weights.ndim > 1]
     others = [weights for weights in network.parameters() if weights.requires_grad and weights.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=decayed[0].is_cuda)
 
 
-def _setRate(optimizer, rate, step, part):
+def _setRate(optimizer: torch.optim.Optimizer, rate: float, step: int, part: float) -> None:
     falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * min(part, 1.0))) / 2
     for group in optimizer.param_groups:
         group["lr"] = rate * falling * min(1.0, (step + 1) / WARM_UP_STEPS)
 
 
-def _step(network, loss, optimizer, pictures, targets):
+def _step(network: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, pictures: torch.Tensor,
+          targets: dict[str, torch.Tensor]) -> torch.Tensor:
     pictures = pictures.to(memory_format=torch.channels_last)
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=pictures.is_cuda):
         predictions = network(pictures)
@@ -165,7 +172,7 @@ def _step(network, loss, optimizer, pictures, targets):
 
 
 @torch.no_grad()
-def _follow(average, network, step):
+def _follow(average: torch.nn.Module, network: torch.nn.Module, step: int) -> None:
     """Exponential moving average of weights and statistics."""
     decay = AVERAGE_DECAY * (1 - math.exp(-step / AVERAGE_STEPS))
     own, new = average.state_dict(), network.state_dict()

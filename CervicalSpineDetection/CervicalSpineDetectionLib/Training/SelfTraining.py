@@ -5,20 +5,24 @@ Pseudo-labels as in Lee 2013 (Pseudo-Label, ICML workshop), kept only where the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Fusion.Fuse import fuse
-from CervicalSpineDetectionLib.Fusion.Placement import boundsOf, isComplete
+from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, fuse
+from CervicalSpineDetectionLib.Fusion.Placement import NamedCandidate, boundsOf, isComplete
 from CervicalSpineDetectionLib.Fusion.Settings import CLEAR_SCORE, SPINOUS_TIP_MM, agreeingSlices
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import toPixelEdges
-from CervicalSpineDetectionLib.Fusion.Tracks import runningMedian
+from CervicalSpineDetectionLib.Fusion.Tracks import Track, runningMedian
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Pipeline import slicesFor
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS, SliceDetector
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
+from CervicalSpineDetectionLib.Truth.SliceBoxes import SliceBox
 
 MINIMUM_LEVELS = 6
 MINIMUM_CONFIDENCE = 0.6
@@ -40,8 +44,8 @@ class TaughtScan:
     :param confidence: lowest confidence in the chain.
     """
 
-    pictures: np.ndarray
-    boxes: list
+    pictures: Array
+    boxes: list[list[SliceBox]]
     confidence: float
 
 
@@ -64,7 +68,7 @@ def teach(image: sitk.Image, detector: SliceDetector) -> tuple[TaughtScan | None
     if any(other.track.evidence > MAXIMUM_LEFT_OVER_MM and _middleHeight(other.track) < lowest
            for other in fused.leftOvers):
         return None, "vertebrae out of the chain"
-    boxes = [[] for _ in pictures]
+    boxes: list[list[SliceBox]] = [[] for _ in pictures]
     # What lies below T4 is taught as such, where the chain reaches it without a gap.
     if count == len(fused.links) and links[-1].level == LEVELS[-1]:
         links = links + fused.lowerLinks
@@ -75,7 +79,7 @@ def teach(image: sitk.Image, detector: SliceDetector) -> tuple[TaughtScan | None
     return TaughtScan(_blanked(pictures, links, volume), boxes, min(link.confidence for link in links)), ""
 
 
-def _consistentPart(fused):
+def _consistentPart(fused: FusionResult) -> int:
     """How many vertebrae from the head down are to be learned from: each sure, clear, and at a fitting distance."""
     previous = None
     for index, (link, vertebra) in enumerate(zip(fused.links, fused.vertebrae, strict=True)):
@@ -94,12 +98,12 @@ def _consistentPart(fused):
     return len(fused.links)
 
 
-def _middleHeight(track):
+def _middleHeight(track: Track) -> float:
     """mm down the picture."""
     return float(np.median(track.boxes[:, [1, 3]]))
 
 
-def _addTrack(boxes, track, kind, pixelSize):
+def _addTrack(boxes: list[list[SliceBox]], track: Track, kind: int, pixelSize: float) -> None:
     """Smoothed boxes of a track between its outermost clear sightings, gaps between its slices filled.
 
     Learned from faint sightings, a vertebra would grow wider with each round of self-training; learned from smoothed
@@ -114,7 +118,7 @@ def _addTrack(boxes, track, kind, pixelSize):
         boxes[index].append((kind, *box))
 
 
-def _blanked(pictures, links, volume):
+def _blanked(pictures: Array, links: Sequence[NamedCandidate], volume: SagittalVolume) -> Array:
     """Cut off what lies above and below the chain: vertebrae there have no boxes and would be learned as background."""
     pictures = pictures.copy()
     used = [toPixelEdges(link.candidate.track.boxes, volume.pixelSize) for link in links]

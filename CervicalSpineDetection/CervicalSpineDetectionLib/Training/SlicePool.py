@@ -53,7 +53,7 @@ class SlicePool:
     :param shares: part of the views that each of ``KINDS`` gets.
     """
 
-    def __init__(self, capacity: int, shape: tuple[int, int], device: torch.device, shares: dict[str, float]):
+    def __init__(self, capacity: int, shape: tuple[int, int], device: torch.device, shares: dict[str, float]) -> None:
         self.device = device
         self.shares = shares
         self._shape = shape

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
+from CervicalSpineDetectionLib.Phantom.Tissues import TissueMap
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 from CervicalSpineDetectionLib.Training.BoneSurfaces import tissueMapFromSurfaces, withTrunk
 from CervicalSpineDetectionLib.Training.Dataset import madeVolume
@@ -22,13 +26,30 @@ SURFACE_PART_MM = 380
 PIVOT_MARGIN_MM = 50  # from the ends of the anatomy
 
 
+MadeVolume: TypeAlias = tuple[sitk.Image, sitk.Image, dict[int, float], np.random.Generator]
+
+
+class VolumeSource(Protocol):
+    """Gives labelled CTs without end.
+
+    :param prefix: of file names.
+    :param description: for model cards: "name", "licence" and "source".
+    """
+
+    prefix: str
+    description: dict[str, str]
+
+    def volume(self, seed: int, stratum: str | None = None) -> MadeVolume:
+        """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
+
+
 class PhantomSource:
     """Random parametric anatomies of all regions of the spine, each posed and imaged anew."""
 
     prefix = "phantom"
     description = {"name": "parametric phantom", "licence": "Apache-2.0", "source": "cervical-spine phantom"}
 
-    def volume(self, seed, stratum=None):
+    def volume(self, seed: int, stratum: str | None = None) -> MadeVolume:
         """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
         random = np.random.default_rng([2, seed])
         anatomy = _anatomy(seed // VOLUMES_PER_ANATOMY)
@@ -47,17 +68,18 @@ class SurfaceSource:
         "source": "https://lifesciencedb.jp/bp3d",
     }
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         self._folder = str(folder)
 
-    def volume(self, seed, stratum=None):
+    def volume(self, seed: int, stratum: str | None = None) -> MadeVolume:
         """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
         random = np.random.default_rng([1, seed])
         anatomy = _dressed(self._folder, seed // VOLUMES_PER_ANATOMY)
         return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random, stratum), random)
 
 
-def _posed(anatomy, tissues, random, stratum):
+def _posed(anatomy: TissueMap, tissues: Array, random: np.random.Generator,
+           stratum: str | None) -> tuple[sitk.Image, sitk.Image, dict[int, float]]:
     spacing = anatomy.tissues.GetSpacing()[0]
     places = {level: (centre - anatomy.tissues.GetOrigin()) / spacing for level, centre in anatomy.centres.items()}
     high = tissues.shape[2] - PIVOT_MARGIN_MM / spacing
@@ -72,13 +94,13 @@ def _posed(anatomy, tissues, random, stratum):
 
 
 @lru_cache(maxsize=1)
-def _anatomy(seed):
+def _anatomy(seed: int) -> TissueMap:
     random = np.random.default_rng([3, seed])
     return makeAnatomy(random, region=random.choice(list(REGION_SHARES), p=list(REGION_SHARES.values())))
 
 
 @lru_cache(maxsize=1)
-def _dressed(folder, seed):
+def _dressed(folder: str, seed: int) -> TissueMap:
     random = np.random.default_rng([4, seed])
     anatomy = _surfaces(folder)
     names = list(anatomy.centres)
@@ -88,5 +110,5 @@ def _dressed(folder, seed):
 
 
 @lru_cache(maxsize=1)
-def _surfaces(folder):
+def _surfaces(folder: str) -> TissueMap:
     return tissueMapFromSurfaces(folder)

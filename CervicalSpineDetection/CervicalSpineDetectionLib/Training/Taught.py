@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from CervicalSpineDetectionLib.Training.VolumeMakers import writeSlices
 BESIDE = 4  # slices without a vertebra that are kept to both sides
 
 
-def teachAll(paths, folder: Path, weights, device: str = "auto") -> None:
+def teachAll(paths: Iterable[str | Path], folder: Path, weights: str | Path, device: str = "auto") -> None:
     """Write one file for each CT that can be learned from, and say why for the others; those there already stay."""
     folder.mkdir(parents=True, exist_ok=True)
     detector = loadDetector(weights, device)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, CLASS_NAMES, classIndices
+from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, CLASS_NAMES, ProgressCallback, classIndices
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Curves import writeCurves
@@ -25,8 +27,9 @@ AUGMENTATION = {
 }
 
 
-def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, learningRate=0.002, batch=32,
-          device="cpu", name="mine", patience=0, progress=None):
+def train(datasets: Iterable[str | Path], output: str | Path, architecture: str = "yolov5n", epochs: int = 12,
+          initial: str | Path | None = None, learningRate: float = 0.002, batch: int = 32, device: str = "cpu",
+          name: str = "mine", patience: int = 0, progress: ProgressCallback | None = None) -> Path:
     """Train, or go on with a training that was broken off. ``curves.png`` shows its course.
 
     :param datasets: folders that ``cervical-spine dataset`` wrote, of one slice geometry.
@@ -59,7 +62,8 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     started = time.time()
 
     class Trainer(DetectionTrainer):
-        def get_model(self, cfg=None, weights=None, verbose=True):
+        def get_model(self, cfg: Any = None, weights: Any = None,
+                      verbose: bool = True) -> torch.nn.Module:
             model = detectionModel(architecture, len(CLASS_NAMES))
             if state:
                 model.load_state_dict(state)
@@ -67,17 +71,17 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
                 model.load(weights)
             return model
 
-    def keepThreads(trainer):
+    def keepThreads(trainer: Any) -> None:
         torch.set_num_threads(_processors())
 
-    def tellProgress(trainer):
+    def tellProgress(trainer: Any) -> None:
         trainer.batchesDone += 1
         loss = sum(float(part) for part in trainer.tloss.values())
         progress(f"Epoch {trainer.epoch + 1} of {trainer.epochs}, loss {loss:.2f}",
                  trainer.epoch * len(trainer.train_loader) + trainer.batchesDone,
                  trainer.epochs * len(trainer.train_loader))
 
-    def writeWeights(trainer):
+    def writeWeights(trainer: Any) -> None:
         if patience and trainer.fitness < trainer.best_fitness:
             return
         card = modelCard(name, architecture, geometry, sources, {
@@ -86,7 +90,7 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
         saveWeights(target, trainer.ema.ema.state_dict(), card)
         print(f"epoch {trainer.epoch + 1}/{trainer.epochs}: {_courseText(trainer)}", flush=True)
 
-    def drawCurves(trainer):
+    def drawCurves(trainer: Any) -> None:
         writeCurves(output / "curves.png", trainer.csv, heldOut)
 
     arguments = {
@@ -110,7 +114,7 @@ def train(datasets, output, architecture="yolov5n", epochs=12, initial=None, lea
     return target
 
 
-def _courseText(trainer):
+def _courseText(trainer: Any) -> str:
     """e.g. "loss 2.31, mAP50 0.812, mAP50-95 0.471 on held-out pictures"; the mAP where it was measured."""
     text = f"loss {sum(float(part) for part in trainer.tloss.values()):.2f}"
     found = {name: (trainer.metrics or {}).get(f"metrics/{name}(B)") for name in ("mAP50", "mAP50-95")}
@@ -119,7 +123,8 @@ def _courseText(trainer):
     return text
 
 
-def modelCard(name, architecture, geometry, sources, training):
+def modelCard(name: str, architecture: str, geometry: Mapping[str, Any], sources: Iterable[Mapping[str, str]],
+              training: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of the model card that every training writes.
 
     :param geometry: fields of ``Dataset.SliceGeometry``.
@@ -134,7 +139,7 @@ def modelCard(name, architecture, geometry, sources, training):
     }
 
 
-def withAllClasses(state, classes):
+def withAllClasses(state: Mapping[str, torch.Tensor], classes: Sequence[str]) -> dict[str, torch.Tensor]:
     """Weights for all classes, from weights that may lack the class of vertebrae below the levels.
 
     The rows of the class head are moved to their places; those of the missing class start as the last level's.
@@ -154,7 +159,7 @@ def withAllClasses(state, classes):
     return {name: tensor[sources].clone() if head.search(name) else tensor for name, tensor in state.items()}
 
 
-def _combine(folders, output):
+def _combine(folders: Sequence[Path], output: Path) -> tuple[dict[str, Any], list[dict[str, str]], bool]:
     """One ``data.yaml`` over all folders. :return: (geometry, sources, whether pictures are held out)."""
     descriptions = [json.loads((folder / "dataset.json").read_text(encoding="utf-8")) for folder in folders]
     for folder, description in zip(folders, descriptions, strict=True):
@@ -173,7 +178,7 @@ def _combine(folders, output):
     return descriptions[0]["geometry"], sources, heldOut
 
 
-def _checkGeometry(card, geometry):
+def _checkGeometry(card: Mapping[str, Any], geometry: Mapping[str, Any]) -> None:
     """:raises InputError: weights learned at another scale, or of pictures that looked otherwise."""
     for name in ("pixelSize", "sliceSpacing", "window"):
         if list(np.ravel(card[name])) != list(np.ravel(geometry[name])):
@@ -181,7 +186,7 @@ def _checkGeometry(card, geometry):
                              f"the data set ({geometry[name]}); make the data set with them (--weights).")
 
 
-def _processors():
+def _processors() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -13,7 +13,7 @@ from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, labelledSlices
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
-from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY
+from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY, VolumeSource
 
 # Pixels finer than the detector's: views are enlarged and reduced.
 POOL_GEOMETRY = SliceGeometry(pixelSize=0.8)
@@ -25,13 +25,13 @@ LOW_PRIORITY = 10
 class VolumeMakers:
     """Processes that write labelled slices of made CTs into a folder, and what they have written.
 
-    :param sources: see ``Sources``; each gets one volume in turn.
+    :param sources: each gets one volume in turn.
     :param folder: for their files; a reader takes them away.
     :param processes: how many.
     :param firstSeed: random numbers start here; each process takes its own anatomies.
     """
 
-    def __init__(self, sources: Sequence, folder: Path, processes: int, firstSeed: int):
+    def __init__(self, sources: Sequence[VolumeSource], folder: Path, processes: int, firstSeed: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         context = multiprocessing.get_context("spawn")
@@ -55,7 +55,7 @@ class VolumeMakers:
             process.terminate()
 
 
-def slicesOfVolume(source, seed: int) -> LabelledSlices:
+def slicesOfVolume(source: VolumeSource, seed: int) -> LabelledSlices:
     """Labelled slices of one made CT."""
     strata = list(STRATUM_SHARES)
     stratum = np.random.default_rng([5, seed]).choice(strata, p=[STRATUM_SHARES[name] for name in strata])
@@ -85,7 +85,7 @@ def readSlices(path: Path) -> LabelledSlices:
         return LabelledSlices(data["pictures"], data["boxes"], float(data["pixelSize"]), str(data["kind"]))
 
 
-def _makeForEver(sources, folder, firstSeed, index, step):
+def _makeForEver(sources: Sequence[VolumeSource], folder: Path, firstSeed: int, index: int, step: int) -> None:
     import SimpleITK as sitk
     import torch
 

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ImageFile import readImageFile
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 
 # 1-7: C1-C7, 8-19: T1-T12, 20-25: L1-L6, 26: sacrum, 27: coccyx, 28: T13 (README of github.com/anjany/verse).
@@ -106,7 +107,7 @@ def _distance(ct: sitk.Image, labels: sitk.Image) -> float:
     return np.linalg.norm(places[0] - places[1], axis=1).max()
 
 
-def _checkOnBone(hu, mask):
+def _checkOnBone(hu: Array, mask: Array) -> None:
     own = hu[mask].mean()
     # Left and right can't be told apart so: a neck is its own mirror image.
     for axis, name in ((0, "upside down"), (1, "back to front")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,9 +23,11 @@ MAXIMUM_RUN_GAP_MM = 4
 # Doherty and Heggeness 1995, Quantitative anatomy of the second cervical vertebra, Spine 20(5)).
 AXIS_BODY_FRACTION = 0.52
 
+SliceBox: TypeAlias = tuple[int, float, float, float, float]  # class, first column and row, last column and row, edges
+
 
 def boxesInSlice(labels: Array, sliceX: float, middles: Mapping[int, float], pixelSize: float,
-                 minimumArea: float = MINIMUM_AREA_MM2) -> list[tuple[Any, ...]]:
+                 minimumArea: float = MINIMUM_AREA_MM2) -> list[SliceBox]:
     """Boxes of one sagittal slice.
 
     :param labels: uint8, shape (rows, columns), codes as in ``Levels.SPINE_LEVELS``; rows run down, columns run back.

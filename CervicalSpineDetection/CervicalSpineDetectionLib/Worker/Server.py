@@ -10,14 +10,19 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar
 
-from CervicalSpineDetectionLib.Errors import InputError
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Errors import InputError, isGpuMemory
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
-from CervicalSpineDetectionLib.SliceDetector.GpuMemory import isGpuMemory
+from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
+from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages, resultToMessage, vertebraeFromMessage
-from CervicalSpineDetectionLib.Worker.SharedVoxels import openVoxels, takeImage
+from CervicalSpineDetectionLib.Worker.SharedVoxels import Block, openVoxels, takeImage
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -30,10 +35,13 @@ GPU_ERROR = "The graphics card reported an error; detect again, and choose CPU i
 UNEXPECTED = "The detection failed ({reason}); detect again, and see the log if it happens again."
 
 
-def serve(loadDetector, describeDevice):
+AnyDetector = TypeVar("AnyDetector", bound=SliceDetector)
+
+
+def serve(loadDetector: Callable[[str | None, str], AnyDetector], describeDevice: Callable[[AnyDetector], str]) -> None:
     """Answer commands on standard input until it is closed; never returns.
 
-    :param loadDetector: called with (weights, device), gives a ``SliceDetector.Detector.SliceDetector``.
+    :param loadDetector: called with (weights, device).
     :param describeDevice: called with that detector, gives a text for the user.
     """
     requests, answers = _takeStandardStreams()
@@ -43,7 +51,7 @@ def serve(loadDetector, describeDevice):
     Server(loadDetector, describeDevice, requests, answers).run()
 
 
-def _takeStandardStreams():
+def _takeStandardStreams() -> tuple[BinaryIO, BinaryIO]:
     """The pipes to the client, out of reach of libraries: what they print goes to standard error."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -53,14 +61,15 @@ def _takeStandardStreams():
     return requests, answers
 
 
-class Server:
+class Server(Generic[AnyDetector]):
     """See ``serve``.
 
     :param requests: binary stream of the client's commands.
     :param answers: unbuffered binary stream to the client.
     """
 
-    def __init__(self, loadDetector, describeDevice, requests, answers):
+    def __init__(self, loadDetector: Callable[[str | None, str], AnyDetector],
+                 describeDevice: Callable[[AnyDetector], str], requests: BinaryIO, answers: BinaryIO) -> None:
         self._loadDetector = loadDetector
         self._describeDevice = describeDevice
         self._requests = requests
@@ -70,7 +79,7 @@ class Server:
         self._detectors = {}
         self._working = threading.Event()
 
-    def run(self):
+    def run(self) -> None:
         """Handle commands, in this thread, until the client is gone."""
         self._answer("hello", pid=os.getpid())
         for target in (self._readRequests, self._beat):
@@ -84,7 +93,7 @@ class Server:
             else:
                 self._detect(command, block)
 
-    def _readRequests(self):
+    def _readRequests(self) -> None:
         """In a thread of its own: a volume is opened and a client's end is noticed while the network runs."""
         try:
             block = None
@@ -100,19 +109,19 @@ class Server:
             # Not sys.exit: the other thread may be deep in a network.
             os._exit(0)
 
-    def _beat(self):
+    def _beat(self) -> None:
         """While there is work: whoever hears it must wake up for it."""
         while self._working.wait():
             self._answer("alive")
             time.sleep(HEARTBEAT_SECONDS)
 
-    def _answer(self, event, **fields):
+    def _answer(self, event: str, **fields: object) -> None:
         line = encode({"event": event, **fields})
         # A broken pipe means that the client is gone; the reading thread ends the process.
         with self._answering, contextlib.suppress(OSError):
             self._answers.write(line)
 
-    def _warm(self, command):
+    def _warm(self, command: Mapping[str, Any]) -> None:
         try:
             detector = self._detector(command["weights"], command["device"])
             self._answer("ready", device=self._describeDevice(detector))
@@ -120,7 +129,7 @@ class Server:
             # The detection that needs it will tell the user.
             _log(error)
 
-    def _detect(self, command, block):
+    def _detect(self, command: Mapping[str, Any], block: Block) -> None:
         try:
             image = takeImage(block, command["layout"])
             confirmed = vertebraeFromMessage(command["confirmed"])
@@ -131,7 +140,8 @@ class Server:
         except Exception as error:
             self._answer("failed", message=_sentence(error), traceback=_traceback(error), goesOn=False)
 
-    def _resultOf(self, image, weights, device, confirmed):
+    def _resultOf(self, image: sitk.Image, weights: str | None, device: str,
+                  confirmed: Sequence[Vertebra]) -> DetectionResult:
         try:
             return self._run(image, weights, device, confirmed)
         except Exception as error:
@@ -142,15 +152,16 @@ class Server:
         result = self._run(image, weights, "cpu", confirmed)
         return dataclasses.replace(result, warnings=[*result.warnings, ON_CPU_INSTEAD])
 
-    def _run(self, image, weights, device, confirmed):
+    def _run(self, image: sitk.Image, weights: str | None, device: str,
+             confirmed: Sequence[Vertebra]) -> DetectionResult:
         detector = self._detector(weights, device)
         self._progress("Preparing the slices", 0, 1)
         return detectVertebrae(image, detector, self._progress, confirmed)
 
-    def _progress(self, step, done, total):
+    def _progress(self, step: str, done: int, total: int) -> None:
         self._answer("progress", step=step, done=done, total=total)
 
-    def _detector(self, weights, device):
+    def _detector(self, weights: str | None, device: str) -> AnyDetector:
         """The detector of these weights, loaded once as long as their files stay the same.
 
         :raises InputError: see ``YoloDetector.loadDetector``.
@@ -164,7 +175,7 @@ class Server:
         return loaded[1]
 
 
-def _sentence(error):
+def _sentence(error: BaseException) -> str:
     """What the user is told; nothing of the volume and no path."""
     if isGpuMemory(error):
         return NO_GPU_MEMORY
@@ -178,12 +189,12 @@ def _sentence(error):
     return UNEXPECTED.format(reason=type(error).__name__)
 
 
-def _log(error):
+def _log(error: BaseException) -> None:
     # The client logs the last lines of standard error where this process ends unexpectedly.
     print(_traceback(error), file=sys.stderr, flush=True)
 
 
-def _traceback(error):
+def _traceback(error: BaseException) -> str:
     """For the log: file names without their folders, and no path of the user's."""
     lines = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
              for frame in traceback.extract_tb(error.__traceback__)]

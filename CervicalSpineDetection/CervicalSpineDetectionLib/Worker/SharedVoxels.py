@@ -15,7 +15,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,6 +23,8 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 
 PREFIX = "CervicalSpineDetection-"
+
+Block: TypeAlias = mmap.mmap | BinaryIO  # memory on Windows, an open file elsewhere
 
 
 class SharedVoxels:
@@ -36,7 +38,7 @@ class SharedVoxels:
     :raises OSError: no room for a block.
     """
 
-    def __init__(self, volume: VoxelArray):
+    def __init__(self, volume: VoxelArray) -> None:
         self._volume = volume
         voxels = volume.voxels
         self.byteCount = voxels.nbytes
@@ -47,7 +49,7 @@ class SharedVoxels:
         }
         if sys.platform == "win32":
             self.name = PREFIX + uuid.uuid4().hex
-            self._block: Any = mmap.mmap(-1, self.byteCount, tagname=self.name)
+            self._block: Block = mmap.mmap(-1, self.byteCount, tagname=self.name)
         else:
             descriptor, self.name = tempfile.mkstemp(prefix=PREFIX, dir=_folderFor(self.byteCount))
             # Written to, not mapped: full memory is then an error and no crash.
@@ -75,7 +77,7 @@ class SharedVoxels:
                 os.unlink(self.name)
 
 
-def openVoxels(name: str, byteCount: int) -> Any:
+def openVoxels(name: str, byteCount: int) -> Block:
     """Open a block and, so that nothing can leave it behind, remove its name.
 
     :return: what ``takeImage`` asks for.
@@ -87,7 +89,7 @@ def openVoxels(name: str, byteCount: int) -> Any:
     return file
 
 
-def takeImage(block: Any, layout: Mapping[str, Any]) -> sitk.Image:
+def takeImage(block: Block, layout: Mapping[str, Any]) -> sitk.Image:
     """The image of a filled block; the block is released soon after.
 
     :param block: of ``openVoxels``.
@@ -103,8 +105,8 @@ def takeImage(block: Any, layout: Mapping[str, Any]) -> sitk.Image:
     return image
 
 
-def _mapped(block):
-    if sys.platform == "win32":
+def _mapped(block: Block) -> mmap.mmap:
+    if isinstance(block, mmap.mmap):
         return block
     with block:
         return mmap.mmap(block.fileno(), 0, access=mmap.ACCESS_READ)

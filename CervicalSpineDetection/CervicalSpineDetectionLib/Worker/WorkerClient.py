@@ -6,9 +6,9 @@ import logging
 import os
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import SimpleITK as sitk
 
@@ -72,6 +72,9 @@ class Cancelled:
     """The detection was ended by ``cancel``."""
 
 
+Event: TypeAlias = Ready | Progress | Finished | Failed | Cancelled
+
+
 class WorkerClient:
     """One worker and at most one detection at a time. All calls return at once; not for several threads.
 
@@ -87,23 +90,23 @@ class WorkerClient:
     # Seconds of a detection without progress: the process lives, but something in it hangs.
     progressLimit = 300.0
 
-    def __init__(self, command=None, environment=None):
+    def __init__(self, command: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> None:
         self._command = command
         self._environment = environment
-        self._process = None
+        self._process: WorkerProcess | None = None
         self._startError = ""
-        self._voxels = None  # of the running detection
+        self._voxels: SharedVoxels | None = None  # of the running detection
         self._settings = {"device": "auto", "weights": None}
-        self._events = []
+        self._events: list[Event] = []
         self._lastPoll = self._lastProgress = 0.0
 
     @property
-    def isBusy(self):
+    def isBusy(self) -> bool:
         """A detection runs."""
         return self._voxels is not None
 
     @property
-    def isAlive(self):
+    def isAlive(self) -> bool:
         """The worker process runs."""
         return self._process is not None and self._process.isRunning
 
@@ -154,10 +157,10 @@ class WorkerClient:
             self._voxels, {**self._settings, "confirmed": vertebraeToMessage(confirmed)}, self._process.messages,
         ))
 
-    def poll(self):
+    def poll(self) -> list[Event]:
         """What happened since the last call; to be called often, by a timer.
 
-        :return: list of Ready, Progress, Finished, Failed and Cancelled, in order.
+        :return: in order.
         """
         process = self._process
         while process is not None and process is self._process:
@@ -187,7 +190,7 @@ class WorkerClient:
             process.wait(2)
         self._events = []
 
-    def _handle(self, message):
+    def _handle(self, message: Mapping[str, Any]) -> None:
         event = message["event"]
         self._lastProgress = time.monotonic()
         if event == "ready":
@@ -205,14 +208,14 @@ class WorkerClient:
         elif event == "ended":
             self._onEnded(message)
 
-    def _onEnded(self, message):
+    def _onEnded(self, message: Mapping[str, Any]) -> None:
         logger.error("The detection process ended (exit status %s):\n%s", message["exitStatus"], message["stderr"])
         self._process = None
         if self.isBusy:
             self._endJob(Failed(_whyEnded(message)))
             self.start()
 
-    def _checkSignsOfLife(self):
+    def _checkSignsOfLife(self) -> None:
         now = time.monotonic()
         # The application itself or the whole computer slept: nobody listened.
         slept, self._lastPoll = now - self._lastPoll > 5, now
@@ -225,18 +228,18 @@ class WorkerClient:
             self._endJob(Failed(SILENT))
             self._replaceProcess()
 
-    def _endJob(self, event):
+    def _endJob(self, event: Event) -> None:
         self._voxels.release()
         self._voxels = None
         self._events.append(event)
 
-    def _replaceProcess(self):
+    def _replaceProcess(self) -> None:
         self._process.kill()
         self._process = None
         self.start()
 
 
-def _whyEnded(message):
+def _whyEnded(message: Mapping[str, Any]) -> str:
     if message["unreadable"]:
         return UNREADABLE
     # A launcher such as PythonSlicer says 1 for whatever ended the process behind it, and so gets the sentence below.
@@ -245,7 +248,8 @@ def _whyEnded(message):
     return ENDED.format(reason=f"exit status {message['exitStatus']}")
 
 
-def _jobMessages(voxels, settings, answers):
+def _jobMessages(voxels: SharedVoxels, settings: Mapping[str, Any],
+                 answers: queue.SimpleQueue[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Run through by the writing thread: the worker opens the block before the first voxel is in it."""
     yield {"command": "volume", "name": voxels.name, "byteCount": voxels.byteCount}
     try:

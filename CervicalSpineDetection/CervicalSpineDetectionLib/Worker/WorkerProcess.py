@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from CervicalSpineDetectionLib.SafeChildren import SAFE_FOLDER
 from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages
@@ -30,7 +32,7 @@ class WorkerProcess:
     :raises OSError: the program can't be started.
     """
 
-    def __init__(self, command=None, environment=None):
+    def __init__(self, command: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> None:
         self.messages = queue.SimpleQueue()
         self.lastHeard = time.monotonic()
         self._outgoing = queue.SimpleQueue()
@@ -49,14 +51,14 @@ class WorkerProcess:
         self._startThread(self._write)
 
     @property
-    def isRunning(self):
+    def isRunning(self) -> bool:
         return self._popen.poll() is None
 
-    def send(self, messages):
+    def send(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """:param messages: iterable of dicts, run through by the writing thread."""
         self._outgoing.put(messages)
 
-    def kill(self):
+    def kill(self) -> None:
         """End the process at once."""
         self._outgoing.put(None)
         self._popen.kill()
@@ -65,17 +67,17 @@ class WorkerProcess:
             with contextlib.suppress(OSError):
                 os.kill(self._pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
-    def wait(self, timeout):
+    def wait(self, timeout: float) -> None:
         """:param timeout: seconds to wait at most for a killed process to be gone."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout)
 
-    def _startThread(self, target):
+    def _startThread(self, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=target, daemon=True)
         thread.start()
         return thread
 
-    def _write(self):
+    def _write(self) -> None:
         # A broken pipe means that the worker ended; the reading thread tells.
         with contextlib.suppress(OSError), self._popen.stdin as stdin:
             for messages in iter(self._outgoing.get, None):
@@ -84,7 +86,7 @@ class WorkerProcess:
                     stdin.write(encode(message, allowNan=True))
                     stdin.flush()
 
-    def _readMessages(self):
+    def _readMessages(self) -> None:
         unreadable = False
         with self._popen.stdout as stdout:
             try:
@@ -103,14 +105,14 @@ class WorkerProcess:
         self.messages.put({"event": "ended", "exitStatus": exitStatus, "unreadable": unreadable,
                            "stderr": "\n".join(self._stderr)})
 
-    def _readStderr(self):
+    def _readStderr(self) -> None:
         with self._popen.stderr as stderr:
             # In pieces: a progress bar may be one endless line.
             while piece := stderr.readline(1000):
                 self._stderr.append(piece.decode(errors="replace").rstrip())
 
 
-def _environment(changes):
+def _environment(changes: Mapping[str, str]) -> dict[str, str]:
     # glibc 2.35 and later: fresh memory of a CT's size is there in a fifth of the time, in large pages.
     environment = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ, **changes, "PYTHONFAULTHANDLER": "1"}
     path = [str(SAFE_FOLDER), environment.get("PYTHONPATH")]

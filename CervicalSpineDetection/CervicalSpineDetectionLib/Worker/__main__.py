@@ -1,10 +1,13 @@
 """``python -m CervicalSpineDetectionLib.Worker``: the worker process, driven by ``WorkerClient``."""
 
+from __future__ import annotations
+
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector
 from CervicalSpineDetectionLib.Worker.Server import serve
 
 
-def loadDetector(weights, device):
+def loadDetector(weights: str | None, device: str) -> YoloDetector:
     """See ``SliceDetector.YoloDetector.loadDetector``; torch is imported here, after the client was greeted."""
     tuneProcess()
     import numpy as np
@@ -17,7 +20,7 @@ def loadDetector(weights, device):
     return detector
 
 
-def describeDevice(detector):
+def describeDevice(detector: YoloDetector) -> str:
     """Where the detector runs, for the user."""
     import torch
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Benchmark import Whole, WholeInputs
+from CervicalSpineDetectionLib.Benchmark import SampleCts, Whole
 from CervicalSpineDetectionLib.Benchmark.Processes import Measured
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
@@ -26,19 +26,19 @@ def madeCt():
 
 @pytest.fixture
 def smallCt(monkeypatch):
-    monkeypatch.setattr(WholeInputs, "writeSampleCt", lambda path, size, spacing: sitk.WriteImage(madeCt(), str(path)))
+    monkeypatch.setattr(SampleCts, "writeSampleCt", lambda path, size, spacing: sitk.WriteImage(madeCt(), str(path)))
 
 
 def test_everyKindOfFileHoldsTheSameCt(smallCt, tmp_path):
-    paths = WholeInputs.writeInputs(tmp_path, 12)
+    paths = SampleCts.writeInputs(tmp_path, 12)
 
-    assert tuple(paths) == WholeInputs.INPUTS
+    assert tuple(paths) == SampleCts.INPUTS
     for kind, path in paths.items():
         image = readImage(path)
         assert np.array_equal(sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(madeCt())), kind
         for field in ("Spacing", "Origin", "Direction"):
             np.testing.assert_allclose(getattr(image, f"Get{field}")(), getattr(madeCt(), f"Get{field}")(), atol=1e-5)
-    sizes = {kind: WholeInputs.byteCount(path) for kind, path in paths.items()}
+    sizes = {kind: SampleCts.byteCount(path) for kind, path in paths.items()}
     assert sizes["NIfTI"] == paths["NIfTI"].stat().st_size and sizes["DICOM"] > 12 * 16 * 14 * 2
 
 

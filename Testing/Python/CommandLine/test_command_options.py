@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -81,3 +83,11 @@ def test_newWeightsAreNamedAfterTheirRun(tmp_path, monkeypatch):
     assert main(["train", "--dataset", str(tmp_path / "set"), "-o", str(tmp_path / "necks"), "--device", "cpu"]) == 0
 
     assert given[0][8] == "necks" and given[0][7] == "cpu"
+
+
+def test_helpWaitsForNoLibrary():
+    """Numerics take a second to load, a network ten."""
+    code = ("import sys; from CervicalSpineDetectionLib.CommandLine.Main import makeParser; makeParser(); "
+            "print([name for name in ('numpy', 'SimpleITK', 'scipy', 'torch', 'vtk') if name in sys.modules])")
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

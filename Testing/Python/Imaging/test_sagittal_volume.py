@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.Resampling import OUTSIDE_HU, resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.Imaging.Slices import windowed, withNeighbours
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import windowed, withNeighbours
 
 
 def ctWithBlock(spacing=(2.0, 2.0, 2.0), size=(60, 60, 60), direction=None, origin=(0, 0, 0)):

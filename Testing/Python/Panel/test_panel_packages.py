@@ -73,7 +73,7 @@ def machine(application, monkeypatch):
 
 @pytest.fixture
 def packages(module):
-    return Packages(module.widget.packages.requirementsPath)
+    return Packages(module.widget.packagesSection.packages.requirementsPath)
 
 
 def test_missingPackagesAreNamed(packages, machine):
@@ -182,7 +182,7 @@ def test_failedInstallationIsSaidWithTheWayOut(ui, client, volumeNode, machine, 
 def test_installationFromAFolderUsesNoNetwork(module, ui, machine, monkeypatch, tmp_path):
     monkeypatch.setattr(QtWidgets.QFileDialog, "getExistingDirectory", staticmethod(lambda *_: str(tmp_path)))
     ui.advancedCollapsibleButton.collapsed = False
-    module.widget._showPackages()
+    module.widget.packagesSection.show()
     settle()
     assert "ultralytics" in ui.packagesStatusLabel.text
     click(ui.installOfflineButton)
@@ -196,7 +196,7 @@ def test_installationFromAFolderUsesNoNetwork(module, ui, machine, monkeypatch, 
 
 def test_installButtonInstalls(module, ui, machine):
     ui.advancedCollapsibleButton.collapsed = False
-    module.widget._showPackages()
+    module.widget.packagesSection.show()
     settle()
     click(ui.installButton)
 

@@ -154,7 +154,7 @@ def test_messagesAppearInAWindow(genuineErrorDisplay, window, application, monke
 
     def act():
         window.openCt(tmp_path / "no.nrrd")
-        window.module.widget.onOfflineHelpButton()
+        window.module.widget.packagesSection.showOfflineHelp()
         loop.quit()
 
     timer = QtCore.QTimer()

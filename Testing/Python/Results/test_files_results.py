@@ -13,8 +13,8 @@ import pytest
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Results.ResultCsv import writeCsv
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE, fromJson, toJson, writeJson
+from CervicalSpineDetectionLib.Results.ResultTable import writeCsv
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Review, Vertebra
 

@@ -1,7 +1,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Imaging.TurnedImage import middleOf, turnedImage
+from CervicalSpineDetectionLib.Imaging.Resampling import middleOf, turnedImage
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Frame import Frame
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra

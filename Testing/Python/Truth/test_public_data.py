@@ -7,6 +7,7 @@ import publicDataSets as made
 import pytest
 import SimpleITK as sitk
 
+from CervicalSpineDetectionLib.CommandLine.ImportDataset import FORMATS, LABEL_MAP
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
@@ -14,7 +15,7 @@ from CervicalSpineDetectionLib.Results.Centroids import readCentroids
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
-from CervicalSpineDetectionLib.Truth.DataSets.Registry import SOURCES, findSource
+from CervicalSpineDetectionLib.Truth.DataSets.Registry import SOURCES
 from CervicalSpineDetectionLib.Truth.DataSets.Split import splitByPatient
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, checkLevels, placedOn, renumbered
 
@@ -38,7 +39,7 @@ def onlyCase(source, folder):
 @pytest.mark.parametrize("axes", ["PIR", "LPS", "ASR", "RAI"])
 def test_verseIsReadInAnyOrientation(tmp_path, neck, axes):
     made.verseFiles(tmp_path, *neck, axes=axes)
-    source = findSource("verse")
+    source = SOURCES["verse"]()
 
     case = onlyCase(source, tmp_path)
 
@@ -52,7 +53,7 @@ def test_verse2020AndSplitNamesBelongToTheirPatient(tmp_path, neck):
     made.verseFiles(tmp_path, *neck, "sub-verse401_split-verse253", "dataset-verse19test")
     made.verseFiles(tmp_path, *neck, "sub-gl003_dir-sag", "dataset-verse20training")
 
-    cases = findSource("verse").cases(tmp_path)
+    cases = SOURCES["verse"]().cases(tmp_path)
 
     assert {(case.patient, case.split) for case in cases} == {
         ("sub-verse500", "val"), ("sub-verse401", "test"), ("sub-gl003", "train")}
@@ -74,7 +75,7 @@ def test_centroidOfAnotherLevelIsRefused(tmp_path, neck):
     entries = json.loads(path.read_text())
     entries[3]["label"], entries[4]["label"] = 4, 3
     path.write_text(json.dumps(entries))
-    source = findSource("verse")
+    source = SOURCES["verse"]()
 
     with pytest.raises(InputError, match="centroid of C[34]"):
         source.labels(onlyCase(source, tmp_path))
@@ -98,7 +99,7 @@ def test_ctspine1kPairsMasksWithCtsWhereverTheyLie(tmp_path, neck):
     made.write(neck[0], tmp_path / "images" / "HN_P023.nii.gz")
     made.write(neck[1], tmp_path / "labels" / "HN_P023_seg.nii.gz", "RAS")
     (tmp_path / "data_split.txt").write_text("trainset:\nHN_P001.nii.gz\n\ntest_public:\nHN_P023.nii.gz\n")
-    source = findSource("ctspine1k")
+    source = SOURCES["ctspine1k"]()
 
     case = onlyCase(source, tmp_path)
 
@@ -110,7 +111,7 @@ def test_ctspine1kPairsMasksWithCtsWhereverTheyLie(tmp_path, neck):
 def test_rsnaSlicesAndFlippedSegmentationMeet(tmp_path, neck, headFirst):
     made.dicomFiles(tmp_path / "train_images" / "1.2.826.0.1.1", neck[0], headFirst)
     made.write(neck[1], tmp_path / "segmentations" / "1.2.826.0.1.1.nii", "LAS")
-    source = findSource("rsna2022")
+    source = SOURCES["rsna2022"]()
 
     case = onlyCase(source, tmp_path)
 
@@ -133,7 +134,7 @@ def test_rsnaHeaderThatIsOffIsToldAndItsVoxelsPutOnTheCt(neck):
 def test_totalSegmentatorStructuresBecomeOneMap(tmp_path, neck):
     totalSegmentatorFiles(tmp_path, neck)
     (tmp_path / "meta.csv").write_text("image_id;age;split\ns0011;50;test\n", encoding="utf-8")
-    source = findSource("totalsegmentator")
+    source = SOURCES["totalsegmentator"]()
 
     case = onlyCase(source, tmp_path)
 
@@ -150,21 +151,25 @@ def totalSegmentatorFiles(folder, neck):
 def test_totalSegmentatorWithoutAStructureIsRefused(tmp_path, neck):
     totalSegmentatorFiles(tmp_path, neck)
     (tmp_path / "s0011" / "segmentations" / "vertebrae_C5.nii.gz").unlink()
-    source = findSource("totalsegmentator")
+    source = SOURCES["totalsegmentator"]()
 
     with pytest.raises(InputError, match="vertebrae_C5"):
         source.labels(onlyCase(source, tmp_path))
 
 
+def test_theCommandOffersAllDataSets():
+    assert FORMATS == (*SOURCES, LABEL_MAP)
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_anotherLayoutIsRefusedInASentence(tmp_path, name):
     with pytest.raises(InputError, match="holds no .*; give"):
-        findSource(name).cases(tmp_path)
+        SOURCES[name]().cases(tmp_path)
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_everyDataSetNamesItsLicenceAndPaper(name):
-    source = findSource(name)
+    source = SOURCES[name]()
 
     assert source.licence and "doi" in source.citation + source.address or "arXiv" in source.citation
 

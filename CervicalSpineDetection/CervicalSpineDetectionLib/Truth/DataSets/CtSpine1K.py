@@ -43,7 +43,7 @@ class CtSpine1K:
         return renumbered(readMask(case.mask), VERSE_NUMBERS)
 
 
-def _readSplits(path):
+def _readSplits(path: Path) -> dict[str, str]:
     """File name of a CT -> split."""
     splits, current = {}, None
     for line in path.read_text(encoding="utf-8").split() if path.is_file() else ():

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from PIL import Image, ImageDraw
 
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.Imaging.Slices import windowed
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import windowed
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf

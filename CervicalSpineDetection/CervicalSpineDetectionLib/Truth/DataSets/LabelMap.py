@@ -19,7 +19,7 @@ class LabelMap:
 
     headersAgree = True
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         try:
             mapping = json.loads(Path(path).read_text(encoding="utf-8"))
             self.title, self.licence = mapping["title"], mapping["licence"]
@@ -47,7 +47,7 @@ class LabelMap:
     def labels(self, case: DataSetCase) -> sitk.Image:
         return renumbered(readMask(case.mask), self._numbers)
 
-    def _patientOf(self, name):
+    def _patientOf(self, name: str) -> str:
         if self._patient is None:
             return name
         match = self._patient.search(name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from collections.abc import Callable
 
-# Name -> its file in this folder and the class in it, a DataSetCase.Source; label maps described by a mapping file come
-# beside them (``LabelMap``).
-SOURCES = {"verse": "VerSe", "ctspine1k": "CtSpine1K", "rsna2022": "Rsna2022", "totalsegmentator": "TotalSegmentator"}
+from CervicalSpineDetectionLib.Truth.DataSets.CtSpine1K import CtSpine1K
+from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import Source
+from CervicalSpineDetectionLib.Truth.DataSets.Rsna2022 import Rsna2022
+from CervicalSpineDetectionLib.Truth.DataSets.TotalSegmentator import TotalSegmentator
+from CervicalSpineDetectionLib.Truth.DataSets.VerSe import VerSe
 
-
-def findSource(name: str) -> Any:
-    """The DataSetCase.Source of a name in ``SOURCES``."""
-    return getattr(importlib.import_module(f"{__package__}.{SOURCES[name]}"), SOURCES[name])()
+# Label maps described by a mapping file come beside them (``LabelMap``).
+SOURCES: dict[str, Callable[[], Source]] = {
+    "verse": VerSe, "ctspine1k": CtSpine1K, "rsna2022": Rsna2022, "totalsegmentator": TotalSegmentator,
+}

@@ -33,5 +33,5 @@ def splitByPatient(cases: Sequence[DataSetCase]) -> dict[str, str]:
     return splits
 
 
-def _draw(patient):
+def _draw(patient: str) -> int:
     return zlib.crc32(patient.encode())

@@ -48,7 +48,7 @@ class TotalSegmentator:
         return labels
 
 
-def _readSplits(path):
+def _readSplits(path: Path) -> dict[str, str]:
     """Subject -> split."""
     if not path.is_file():
         return {}

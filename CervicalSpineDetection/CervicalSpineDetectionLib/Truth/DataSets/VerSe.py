@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.Centroids import readCentroids
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, readMask, renumbered
@@ -61,7 +62,7 @@ class VerSe:
         return labels
 
 
-def _checkCentroid(labels, number, point):
+def _checkCentroid(labels: sitk.Image, number: int, point: Array) -> None:
     voxels = np.argwhere(sitk.GetArrayViewFromImage(labels) == number)[:, ::-1]
     direction = np.reshape(labels.GetDirection(), (3, 3))
     places = labels.GetOrigin() + (voxels * labels.GetSpacing()) @ direction.T

@@ -1,20 +1,40 @@
-"""One CT as the files that people have: DICOM slices stored and compressed, NIfTI raw and packed."""
+"""The CT of the benchmark where none is given, and one CT as the files that people have: DICOM and NIfTI, each stored
+and compressed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Benchmark.SampleCt import writeSampleCt
+from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
+SEED = 17
+SIZE = (512, 512, 300)
+SPACING = (0.5, 0.5, 1.0)
 # pydicom's root for examples: no other file bears these numbers for long.
 UID_ROOT = "1.2.826.0.1.3680043.8.498.17"
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 INPUTS = ("DICOM", "DICOM, JPEG 2000", "NIfTI", "NIfTI, gzip")
 
 
-def writeInputs(folder, slices, kinds=INPUTS):
+def writeSampleCt(path: str | Path, size: Sequence[int] = SIZE, spacing: Sequence[float] = SPACING,
+                  seed: int = SEED) -> None:
+    """Write a phantom on the grid of a usual neck CT; air around it.
+
+    :param path: image file.
+    """
+    ct = makePhantom(seed).ct
+    middle = np.array(ct.TransformContinuousIndexToPhysicalPoint(((np.array(ct.GetSize()) - 1) / 2).tolist()))
+    origin = middle - (np.array(size) - 1) / 2 * spacing
+    resampled = sitk.Resample(ct, size, sitk.Transform(), sitk.sitkLinear, origin.tolist(), spacing,
+                              np.eye(3).ravel().tolist(), -1024)
+    sitk.WriteImage(resampled, str(path))
+
+
+def writeInputs(folder: Path, slices: int, kinds: Iterable[str] = INPUTS) -> dict[str, Path]:
     """Make a phantom of 512 x 512 x ``slices`` voxels, 0.5 x 0.5 mm, 300 mm high, in each kind of file.
 
     :param folder: existing Path.
@@ -33,7 +53,7 @@ def writeInputs(folder, slices, kinds=INPUTS):
     return paths
 
 
-def writeDicom(image, folder, compressed):
+def writeDicom(image: sitk.Image, folder: Path, compressed: bool) -> None:
     """A CT series, one file a slice. :param folder: Path, is made. :param compressed: as JPEG 2000, without loss."""
     folder.mkdir()
     columns = image.GetDirection()
@@ -55,7 +75,7 @@ def writeDicom(image, folder, compressed):
         writer.Execute(part)
 
 
-def _numbers(values):
+def _numbers(values: Iterable[float]) -> str:
     return "\\".join(f"{value:.6f}" for value in values)
 
 
