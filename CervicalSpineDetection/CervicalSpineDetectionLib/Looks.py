@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, doubted, fuse
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
@@ -202,6 +201,9 @@ def _glimpses(look: Look, sliceSpacing: float) -> Iterator[tuple[Frame, Array]]:
 
     :return: yields (frame that a look would have, uint8 slices as ``slicesOf`` gives them).
     """
+    # Rarely needed, and its import takes longer than a look.
+    from scipy import ndimage
+
     count = len(look.slices)
     step = max(int(round(GLIMPSE_MM / sliceSpacing)), 1)
     middle = np.clip(count // 2 + step * (np.arange(GLIMPSES) - GLIMPSES // 2), 0, count - 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
+from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Looks import Examination, slicesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback, SliceDetector
@@ -84,9 +84,3 @@ def slicesFor(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolum
     """
     image, warning = correctHuOffset(image)
     return *slicesOf(image, detector), warning
-
-
-def imageGeometry(image: sitk.Image) -> dict[str, Any]:
-    """What the result file says of an image: "size", "spacing" (mm), "origin" and "direction" (row-major), LPS."""
-    return {"size": list(image.GetSize()), "spacing": list(image.GetSpacing()), "origin": list(image.GetOrigin()),
-            "direction": list(image.GetDirection())}

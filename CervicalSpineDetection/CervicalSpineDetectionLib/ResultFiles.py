@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import SimpleITK as sitk
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.Results.ResultTable import writeCsv
 from CervicalSpineDetectionLib.Scene.SceneProcess import SceneProcess
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Terminal import quietLibraries
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 # The JSON is put in place last: where it is new, all others are.
 RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv", "vertebrae.json")

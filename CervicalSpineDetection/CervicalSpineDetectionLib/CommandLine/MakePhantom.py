@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     print("Making the phantom", flush=True)
     import SimpleITK as sitk
 
+    from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
     from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
-    from CervicalSpineDetectionLib.Pipeline import imageGeometry
     from CervicalSpineDetectionLib.Results.ResultJson import writeJson
     from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 

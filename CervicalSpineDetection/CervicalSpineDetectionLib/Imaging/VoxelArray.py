@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import SimpleITK as sitk
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,16 @@ class VoxelArray:
     @classmethod
     def ofImage(cls, image: sitk.Image) -> VoxelArray:
         """:param image: sitk image. :return: VoxelArray, a view of it."""
+        import SimpleITK as sitk
+
         # A view doesn't keep its image alive.
         return cls(sitk.GetArrayViewFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection(),
                    image.GetNumberOfComponentsPerPixel() > 1, source=image)
 
     def toImage(self) -> sitk.Image:
         """:return: sitk image with a copy of the voxels."""
+        import SimpleITK as sitk
+
         image = sitk.GetImageFromArray(self.voxels, isVector=self.isVector)
         image.SetSpacing(self.spacing)
         image.SetOrigin(self.origin)

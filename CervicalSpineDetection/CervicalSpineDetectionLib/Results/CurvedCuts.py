@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import map_coordinates
 
 from CervicalSpineDetectionLib.Imaging.Resampling import OUTSIDE_HU
 from CervicalSpineDetectionLib.Spine.Arrays import Array
@@ -107,8 +106,14 @@ def _sample(image: sitk.Image, points: Array) -> Array:
     toIndex = np.linalg.inv(direction * image.GetSpacing())
     index = np.moveaxis((points - image.GetOrigin()) @ toIndex.T, -1, 0)[::-1]
     voxels = sitk.GetArrayViewFromImage(image)
+    last = np.reshape(voxels.shape, (3, *[1] * (index.ndim - 1))) - 1
     # The outermost voxels reach half a voxel beyond their centres.
-    for axis, count in enumerate(voxels.shape):
-        edge = (index[axis] > -0.5) & (index[axis] < count - 0.5)
-        index[axis] = np.where(edge, np.clip(index[axis], 0, count - 1), -9)
-    return np.asarray(map_coordinates(voxels, index, np.float32, order=1, mode="constant", cval=OUTSIDE_HU))
+    inside = ((index > -0.5) & (index < last + 0.5)).all(axis=0)
+    index = np.clip(index, 0, last)
+    lower = np.minimum(index.astype(int), np.maximum(last - 1, 0))
+    places, shares = (lower, np.minimum(lower + 1, last)), (1 - (index - lower), index - lower)
+    hu = np.zeros(inside.shape)
+    # Not by scipy, whose import takes longer than all of a preview.
+    for z, y, x in np.ndindex(2, 2, 2):
+        hu += shares[z][0] * shares[y][1] * shares[x][2] * voxels[places[z][0], places[y][1], places[x][2]]
+    return np.where(inside, hu, OUTSIDE_HU).astype(np.float32)

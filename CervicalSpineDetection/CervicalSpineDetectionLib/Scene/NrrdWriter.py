@@ -11,9 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any
-
-import SimpleITK as sitk
+from typing import IO, TYPE_CHECKING, Any
 
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 
@@ -22,6 +20,9 @@ try:
     from isal import isal_zlib as packer
 except ImportError:
     import zlib as packer  # type: ignore[no-redef]
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 LEVEL = 1  # the fastest that still looks for repetitions, in both
 

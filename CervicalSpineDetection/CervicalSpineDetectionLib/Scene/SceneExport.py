@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Pipeline import imageGeometry
+from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
 from CervicalSpineDetectionLib.Results.ResultTable import writeCsv

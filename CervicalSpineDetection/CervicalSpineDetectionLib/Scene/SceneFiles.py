@@ -6,13 +6,12 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 import slicer
 
-from CervicalSpineDetectionLib.Pipeline import imageGeometry
+from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.NrrdWriter import writeNrrd
 from CervicalSpineDetectionLib.Scene.SceneBundle import CT, DATA, SCENE, packScene
@@ -20,6 +19,9 @@ from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS, volumeNodeOfGeometry
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 MARKUPS_SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
@@ -51,7 +53,7 @@ def writeSceneParts(folder: Path, geometry: Mapping[str, Any], result: Detection
     MRML never sees the voxels: a copy into VTK and Slicer's way of packing take longer than the detection.
 
     :param folder: existing and empty.
-    :param geometry: of the CT, see ``Pipeline.imageGeometry``.
+    :param geometry: of the CT, see ``ImageGeometry.imageGeometry``.
     :raises OSError: a file can't be written.
     """
     (folder / DATA).mkdir()

@@ -1,6 +1,6 @@
 """Slicer's part of the result files in a process of its own, whose imports run while the CT is read.
 
-This module itself needs neither Slicer nor VTK: loading them takes a second, and torch as long.
+This module itself needs neither Slicer and VTK, whose loading takes a second, nor SimpleITK: the process starts first.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-
-import SimpleITK as sitk
+from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.SafeChildren import startModule
 from CervicalSpineDetectionLib.Scene.NrrdWriter import PackedCt
 from CervicalSpineDetectionLib.Scene.SceneBundle import packScene
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Worker.Messages import resultToMessage
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 PROGRAM = "CervicalSpineDetectionLib.Scene"
 # Long beyond any disk's time for that; the files are then made without it.

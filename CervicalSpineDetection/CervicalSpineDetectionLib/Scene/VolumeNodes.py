@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
-from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
@@ -31,6 +33,8 @@ def volumeNodeFromImage(scene: slicer.vtkMRMLScene, image: sitk.Image, name: str
     :param image: 3D, one component, any orientation, left-handed ones too.
     :return: vtkMRMLScalarVolumeNode with a copy of the voxels.
     """
+    import SimpleITK as sitk
+
     scalars = numpy_to_vtk(sitk.GetArrayFromImage(image).ravel())
     scalars.SetName("ImageScalars")
     node = volumeNodeOfGeometry(scene, imageGeometry(image), name)
@@ -44,7 +48,7 @@ def volumeNodeOfGeometry(scene: slicer.vtkMRMLScene, geometry: Mapping[str, Any]
     """Add a CT without voxels to a scene, to be shown in the bone window.
 
     :param scene: vtkMRMLScene.
-    :param geometry: see ``Pipeline.imageGeometry``.
+    :param geometry: see ``ImageGeometry.imageGeometry``.
     :return: vtkMRMLScalarVolumeNode.
     """
     imageData = vtkImageData()

@@ -19,8 +19,8 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom, readDataset
 from CervicalSpineDetectionLib.Imaging.DicomSeries import dicomFiles
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
+from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra

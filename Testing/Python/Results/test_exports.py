@@ -15,8 +15,8 @@ from sceneFixtures import rotation
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.Pipeline import imageGeometry
 from CervicalSpineDetectionLib.Results.Centroids import readCentroids, writeCentroids
 from CervicalSpineDetectionLib.Results.DicomSourceImages import EMPTY_TAGS, NEEDED_TAGS, _completed, sourceImages
 from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, checkGrid, numberedAsTotalSegmentator

@@ -33,7 +33,7 @@ def write(folder, image, process):
 
 
 def result(image):
-    from CervicalSpineDetectionLib.Pipeline import imageGeometry
+    from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 
     made = madeResult()
     return type(made)(made.vertebrae, made.warnings, imageGeometry(image), made.model)
