@@ -7,7 +7,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,6 +16,9 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ImageHeader import ImageHeader, damaged
 from CervicalSpineDetectionLib.Imaging.OpenFile import fileSize, openPlain
 from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 ByteStream: TypeAlias = io.RawIOBase | io.BufferedIOBase
 # So much at a time: fits into a processor's cache, and no second copy of a large CT is needed.
@@ -125,7 +128,8 @@ class _InflatedFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        target = memoryview(buffer)
         while True:
             if self._inflater.eof:
                 # gzip allows several members, one after the other, and padding.
@@ -139,13 +143,13 @@ class _InflatedFile(io.RawIOBase):
             self._packed = b""
             if not packed:
                 raise EOFError
-            block = self._inflater.decompress(packed, len(buffer))
+            block = self._inflater.decompress(packed, len(target))
             if block:
-                buffer[: len(block)] = block
+                target[: len(block)] = block
                 return len(block)
 
 
-def _inflater():  # type: ignore[no-untyped-def]
+def _inflater() -> zlib._Decompress:
     # The head of the data tells which of both it was.
     return zlib.decompressobj(zlib.MAX_WBITS | 32)
 
@@ -173,14 +177,14 @@ class _PartsFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+    def readinto(self, buffer: WriteableBuffer) -> int:
         if not self._left and self._starts:
             path, start = self._starts.pop(0)
             self._closePart()
             self._file = openPlain(path)
             self._file.seek(start)
             self._left = self._share
-        count = self._file.readinto(buffer[: self._left]) if self._file else 0  # type: ignore[attr-defined]
+        count = self._file.readinto(memoryview(buffer)[: self._left]) if self._file else 0  # type: ignore[attr-defined]
         self._left -= count
         return int(count)
 
