@@ -113,3 +113,28 @@ def readScene(path, folder):
         scene.SetURL(str(sceneFile))
         assert scene.Import()
         yield scene
+
+
+def levels(corrections):
+    return [row.level for row in corrections.rows()]
+
+
+def idOf(corrections, level):
+    (nodeId,) = [row.nodeId for row in corrections.rows() if row.level == level]
+    return nodeId
+
+
+def boxOf(corrections, scene, level):
+    """Its node."""
+    return scene.GetNodeByID(idOf(corrections, level))
+
+
+def messages(corrections):
+    return [conflict.message for conflict in corrections.conflicts()]
+
+
+def pointNames(scene, volumeNode):
+    from CervicalSpineDetectionLib.Scene.OwnNodes import centresNodeOf
+
+    node = centresNodeOf(scene, volumeNode)
+    return sorted(node.GetNthControlPointLabel(n) for n in range(node.GetNumberOfControlPoints()))

@@ -19,7 +19,6 @@ from sceneFixtures import (
 )
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.Levels import levelColour, terminologyEntry
 from CervicalSpineDetectionLib.Scene.OwnNodes import VOLUME_REFERENCE
 from CervicalSpineDetectionLib.Scene.VertebraFolder import FOLDER_NAME
@@ -30,17 +29,6 @@ from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 LPS_TO_RAS = np.array([-1, -1, 1])
-
-
-@pytest.fixture
-def scene():
-    with headlessScene() as (scene, _):
-        yield scene
-
-
-@pytest.fixture
-def volumeNode(scene):
-    return volumeNodeFromImage(scene, madeImage(size=(6, 6, 6)), "CT")
 
 
 def hierarchyOf(scene):

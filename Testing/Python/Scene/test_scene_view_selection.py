@@ -1,17 +1,9 @@
 """Which box a click in a view means."""
 
 import numpy as np
-import pytest
 from sceneFixtures import rotation
 
-from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
 from CervicalSpineDetectionLib.Scene.ViewSelection import boxAlong, boxAt
-
-
-@pytest.fixture
-def scene():
-    with headlessScene() as (scene, _):
-        yield scene
 
 
 def addBox(scene, centre, size, turn=None):
