@@ -93,7 +93,9 @@ class Examination:
         """
         header = Frame(np.eye(3), middleOf(self._image))
         volume, slices = self._slicesIn(header)
+        started = time.perf_counter()
         plane = turnedPlane(volume)
+        self._timings["resample"] += time.perf_counter() - started
         if plane is None:
             look = self._upright(self._look(header, volume, slices))
         else:

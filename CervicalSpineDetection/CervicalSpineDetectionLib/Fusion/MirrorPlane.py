@@ -68,7 +68,11 @@ class _Mirror:
         points = self._place(body) - self._centre
         near = np.flatnonzero(np.linalg.norm(points[:, :2], axis=1) < RADIUS_MM)
         chosen = near[np.random.default_rng(0).permutation(len(near))[:POINTS]]
-        self._points, self._own = points[chosen], self._values[tuple(body[chosen].T)]
+        self._points = points[chosen]
+        mean = self._values[self._inside].mean() if self._inside.any() else 0.0
+        self._own = self._values[tuple(body[chosen].T)] - mean
+        # Flat, and with a place for all that is not in view at the end.
+        self._seen = np.append(np.where(self._inside, self._values - mean, np.nan).ravel(), np.float32(np.nan))
 
     def _place(self, indices: Array) -> Array:
         """LPS mm from the first voxel, of (slice, row, column)."""
@@ -83,18 +87,26 @@ class _Mirror:
         """
         if not len(self._points):
             return np.full(len(offsets), -1.0)
-        away = self._points @ normal - offsets[:, None]
-        mirrored = self._points - 2 * away[..., None] * normal + self._centre
-        index = np.rint(np.stack([mirrored[..., 0], -mirrored[..., 2], mirrored[..., 1]], axis=-1) / self._spacing)
-        within = ((index >= 0) & (index <= self._last)).all(axis=-1)
-        places = tuple(np.moveaxis(np.clip(index, 0, self._last).astype(int), -1, 0))
-        within &= self._inside[places]
-        weights = within / np.maximum(within.sum(axis=1, keepdims=True), 1)
-        one, other = np.broadcast_to(self._own, within.shape), self._values[places]
-        one = (one - (weights * one).sum(axis=1, keepdims=True)) * within
-        other = (other - (weights * other).sum(axis=1, keepdims=True)) * within
-        scale = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-        return np.where(within.mean(axis=1) >= LEAST_PAIRS, (one * other).sum(axis=1) / np.maximum(scale, 1e-9), -1.0)
+        twice = 2 * (self._points @ normal - offsets[:, None])
+        along = (normal[0], -normal[2], normal[1])
+        start = self._points + self._centre
+        place, within = np.zeros(twice.shape), np.ones(twice.shape, bool)
+        for axis, at in enumerate((start[:, 0], -start[:, 2], start[:, 1])):
+            index = np.rint((at - twice * along[axis]) / self._spacing[axis])
+            within &= (index >= 0) & (index <= self._last[axis])
+            place = place * (self._last[axis] + 1) + index
+        other = self._seen[np.where(within, place, -1).astype(np.intp)]
+        within = ~np.isnan(other)
+        other[~within] = 0
+        # Correlation from sums over the pairs.
+        weight, own = within.astype(float), self._own.astype(float)
+        count = np.maximum(weight.sum(axis=1), 1)
+        ownMean, otherMean = weight @ own / count, other.sum(axis=1, dtype=float) / count
+        shared = other @ own / count - ownMean * otherMean
+        variances = ((weight @ own**2 / count - ownMean**2)
+                     * (np.einsum("ij,ij->i", other, other, dtype=float) / count - otherMean**2))
+        quality = shared / np.sqrt(np.maximum(variances, 1e-9))
+        return np.where(within.mean(axis=1) >= LEAST_PAIRS, quality, -1.0)
 
     def planes(self, normals: Array, offsets: Array = OFFSETS_MM) -> list[Plane]:
         """The best plane with each normal, best first. :param normals: shape (n, 3)."""
