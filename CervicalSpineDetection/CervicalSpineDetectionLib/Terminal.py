@@ -28,6 +28,8 @@ def canDraw() -> bool:
     return runPython(DRAW_NOTHING, DRAW_SECONDS) == 0
 
 
+BAR = "{desc}{percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt}"  # as tqdm fills it in
+
 # Whether what libraries print is shown: set by --verbose.
 showLibraries = False
 
@@ -62,7 +64,8 @@ class ProgressDisplay:
         if self._bar is None or done < self._bar.n or total != self._bar.total:
             self.close()
             stream = getattr(self._stream, "unfiltered", self._stream)
-            self._bar = tqdm(total=total, unit=f" {self._unit}", file=stream, dynamic_ncols=True)
+            self._bar = tqdm(desc=f"{step}: ", total=total, file=stream, dynamic_ncols=True,
+                             bar_format=f"{BAR} {self._unit}, {{elapsed}}, {{remaining}} left")
         self._bar.set_description(step, refresh=False)
         self._bar.update(done - self._bar.n)
         if done == total:

@@ -65,7 +65,7 @@ def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable
                 writeFailure(scan, folder, str(outcome))
                 outcome = outcomeOf(scan, folder)
             failed += outcome.status == FAILED
-            progress(f"{failed} failed", done, len(missing))
+            progress(f"Detecting ({failed} failed)" if failed else "Detecting", done, len(missing))
         removeUnfinished(folder)  # of workers that died
     except OSError as error:
         if isShortOfMemory(error):
@@ -80,7 +80,8 @@ def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable
         if outcome.status == FAILED:
             print(f"Could not be used: {outcome.name}: {outcome.reason}")
     counts = {status: sum(o.status == status for o in found) for status in dict.fromkeys(o.status for o in found)}
-    print(", ".join(f"{count} {status}" for status, count in counts.items()) + f". Look at: {output / PAGE}")
+    print(", ".join(f"{count} {status}" for status, count in counts.items()),
+          f"Look at: {(output / PAGE).resolve()}", sep=". ")
     print("Research use only, not a medical device.")
     return 0
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import positive
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import CUT_FOR_HELP, positive
 from CervicalSpineDetectionLib.Errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
                         help="folder of the new data set; CTs done stay done")
     parser.add_argument("--mapping", metavar="FILE", help=f"how the files are laid out, for --format {LABEL_MAP}")
     parser.add_argument("--slices", type=positive, default=26, metavar="N", help="slices of one CT (default 26)")
+    parser.add_argument("--weights", metavar="FILE_OR_NAME", help=CUT_FOR_HELP)
     parser.add_argument("--workers", type=positive, default=1, metavar="N",
                         help="processes (default 1; each holds a CT)")
     parser.epilog = MAPPING_HELP
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder, output = Path(arguments.input), Path(arguments.output)
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give the one with the unpacked data set.")
+    from CervicalSpineDetectionLib.Training.Dataset import geometryOf
     from CervicalSpineDetectionLib.Training.ImportedDataset import (
         CASES,
         HELD_OUT,
@@ -64,14 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
         importDataset,
     )
 
+    geometry = geometryOf(arguments.weights)
     cases = source.cases(folder)
     print(f"{source.title}: {len(cases)} CTs\nLicense: {source.licence}\nPlease cite: {source.citation}", flush=True)
-    imported = importDataset(source, cases, output, arguments.slices, arguments.workers)
+    imported = importDataset(source, cases, output, geometry, arguments.slices, arguments.workers)
     for name, reason in list(imported.skipped.items())[:LISTED_REASONS]:
         print(f"Skipped {name}: {reason}")
     if len(imported.skipped) > LISTED_REASONS:
         print(f"Skipped {len(imported.skipped) - LISTED_REASONS} more, see {output / CASES}.")
-    finish(source, cases, imported, output)
+    finish(source, cases, imported, output, geometry)
     slices = {split: imported.slices(split) for split in SPLITS}
     print(f"{len(imported.used)} CTs, {sum(slices.values())} slices: {slices}; {len(imported.skipped)} skipped.\n"
           f"Look at {output / PICTURE}: are the boxes on the vertebrae, and C1 at the top?\n"

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import positive
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import CUT_FOR_HELP, positive
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
@@ -24,6 +24,7 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--surface-volumes", type=int, default=300, metavar="N", help="volumes from them")
     parser.add_argument("--unlabelled", nargs="+", metavar="CT", help="CTs for self-training")
     parser.add_argument("--teacher", metavar="WEIGHTS", help="weights that label them")
+    parser.add_argument("--weights", metavar="FILE_OR_NAME", help=CUT_FOR_HELP)
     parser.add_argument("--first-seed", type=int, default=100000, metavar="N", help="random numbers start here")
     parser.add_argument("--workers", type=positive, default=os.cpu_count(), metavar="N", help="processes")
 
@@ -35,26 +36,31 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.unlabelled and not arguments.teacher:
         raise InputError("The unlabeled CTs need weights that label them; give --teacher, e.g. cervical-yolov5n.")
     print("Starting the processes", flush=True)
+    from CervicalSpineDetectionLib.Training.Dataset import geometryOf
     from CervicalSpineDetectionLib.Training.MadeDataset import madeJobs, taughtJobs, writeMadeDataset
     from CervicalSpineDetectionLib.Training.Sources import PhantomSource, SurfaceSource
 
     output = Path(arguments.output)
+    geometry = geometryOf(arguments.weights or arguments.teacher)
+    if arguments.teacher and geometryOf(arguments.teacher) != geometry:
+        raise InputError(f"--teacher looks at slices cut otherwise than --weights {arguments.weights}; leave one out.")
     descriptions, jobs = [], []
     if arguments.phantoms > 0:
         descriptions.append(PhantomSource.description)
-        jobs += madeJobs(output, PhantomSource(), arguments.first_seed, arguments.phantoms)
+        jobs += madeJobs(output, geometry, PhantomSource(), arguments.first_seed, arguments.phantoms)
     if arguments.surfaces and arguments.surface_volumes:
         descriptions.append(SurfaceSource.description)
-        jobs += madeJobs(output, SurfaceSource(arguments.surfaces), arguments.first_seed, arguments.surface_volumes)
+        jobs += madeJobs(output, geometry, SurfaceSource(arguments.surfaces), arguments.first_seed,
+                         arguments.surface_volumes)
     if arguments.unlabelled:
         descriptions.append({
             "name": "unlabelled CTs, boxes by self-training", "licence": "to be named in the model card",
             "source": f"{len(arguments.unlabelled)} files",
         })
-        jobs += taughtJobs(output, arguments.unlabelled, arguments.teacher)
+        jobs += taughtJobs(output, geometry, arguments.unlabelled, arguments.teacher)
     progress = ProgressDisplay("volumes", lines=19)
-    for outcomes in writeMadeDataset(output, descriptions, jobs, arguments.workers):
-        told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-        progress(told, outcomes.total(), len(jobs))
+    for outcomes in writeMadeDataset(output, geometry, descriptions, jobs, arguments.workers):
+        others = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if outcome != "made")
+        progress(f"Making ({others})" if others else "Making", outcomes.total(), len(jobs))
     print(f"Data set: {output.resolve()}")
     return 0

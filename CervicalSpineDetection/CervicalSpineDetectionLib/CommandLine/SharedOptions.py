@@ -6,6 +6,8 @@ import re
 # As TorchNetwork.chooseDevice takes them; not imported from there, for torch takes seconds to load.
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 DEVICE_HELP = "auto (the GPU if there is one), cpu, cuda, cuda:1 (the second GPU), mps; default auto"
+CUT_FOR_HELP = ("weights that training will begin with: slices are cut as they look at them (default: as the shipped "
+                "weights do)")
 # Of phantoms, as Phantom.Phantom.makePhantom takes them.
 REGIONS = ("neck", "cervicothoracic", "chest", "abdomen", "pelvis", "whole")
 STRATA = ("clinical", "routine", "coarse")  # of their resolution

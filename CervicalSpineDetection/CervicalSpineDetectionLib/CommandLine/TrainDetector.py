@@ -71,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Weights and card: {weights}, {weights.with_suffix('.json').name}; curves.png shows the course")
     if initial:
         _compare(arguments, initial, weights)
+    else:
+        print(f"Measure them with cervical-spine evaluate --weights {weights}")
     return 0
 
 
@@ -86,9 +88,10 @@ def _compare(arguments: argparse.Namespace, initial: Path, weights: Path) -> Non
         return
     (Path(arguments.output) / "comparison.json").write_text(json.dumps({"old": old, "new": new}, indent=1) + "\n",
                                                             encoding="utf-8")
-    print(f"On {new['pictures']} held-out pictures    before    after")
+    title = f"On {new['pictures']} held-out pictures"
+    print(f"{title:30} {'before':>8} {'after':>8}")
     for name in ("mAP50", "mAP50-95"):
-        print(f"{name:30} {old[name]:8.3f} {new[name]:8.3f}")
+        print(f"{name + ', C1 to C7':30} {old[name]:8.3f} {new[name]:8.3f}")
     for level, figures in new["perClass"].items():
         print(f"{level + ' AP50-95':30} {old['perClass'][level]['AP50-95']:8.3f} {figures['AP50-95']:8.3f}")
     patients = sum(_patients(folder) for folder in arguments.dataset)

@@ -172,7 +172,8 @@ def table(figures: Mapping[str, Any]) -> list[str]:
         row(name, figures[key], figures["intervals"].get(key), form)
     for i, side in enumerate(SIDES):
         edge, limits = figures["edges"][side], figures["intervals"].get("edgeErrorMedian")
-        row(f"edge error {side}, median (bias {edge['bias']:+.1f})", edge["medianAbsolute"], limits and limits[i],
+        bias = "" if math.isnan(edge["bias"]) else f" (bias {edge['bias']:+.1f})"
+        row(f"edge error {side}, median{bias}", edge["medianAbsolute"], limits and limits[i],
             millimetres)
     for variant, entry in figures["slices"].items():
         for key in ("mAP50", "mAP50-95"):

@@ -21,7 +21,16 @@ FLAGS = {VISIBLE: "visible", CONFIRMED: "confirmed", LOCKED: "locked"}
 
 
 class LevelComboBox(qt.QComboBox):
-    """Changes by its opened list only: turning the wheel over the table scrolls it, keys go to the table."""
+    """Changes by its opened list only: turning the wheel over the table scrolls it, keys go to the table.
+
+    ``onOpen`` is called before the list opens.
+    """
+
+    onOpen: Callable[[], None]
+
+    def showPopup(self) -> None:
+        self.onOpen()
+        qt.QComboBox.showPopup(self)
 
     def wheelEvent(self, event: qt.QWheelEvent) -> None:
         event.ignore()
@@ -105,6 +114,11 @@ class VertebraTable:
             if [row.nodeId] == selected and box.enabled:
                 box.showPopup()
 
+    def _selectOpened(self, nodeId: str) -> None:
+        """The row whose list is opened is the one that is looked at, and that keys are meant for."""
+        if nodeId not in self.selectedIds():
+            self.select(nodeId)
+
     def _selectQuietly(self, nodeIds: Collection[str]) -> None:
         self._widget.clearSelection()
         model = self._widget.selectionModel()
@@ -135,6 +149,7 @@ class VertebraTable:
         # The table keeps the focus, also after its list was opened.
         box.setFocusPolicy(qt.Qt.NoFocus)
         box.toolTip = _("Choose another level for this vertebra.")
+        box.onOpen = lambda: self._selectOpened(nodeId)
         box.connect("activated(int)", lambda index: self._onLevel(nodeId, LEVELS[index]))
         return box
 
@@ -147,8 +162,8 @@ class VertebraTable:
         cell = lambda column: self._widget.item(index, column)  # noqa: E731
         cell(COLOUR).setBackground(qt.QBrush(qt.QColor.fromRgbF(*row.colour)))
         cell(CONFIDENCE).setText("" if row.confidence is None else f"{row.confidence:.2f}")
-        cell(SIZE).setText(" x ".join(f"{length:.0f}" for length in row.size))
-        cell(SIZE).setToolTip(_("Left-right x front-back x up-down"))
+        cell(SIZE).setText(" × ".join(f"{length:.0f}" for length in row.size))
+        cell(SIZE).setToolTip(_("Width × depth × height (LR × AP × SI)"))
         made = _("inserted by hand") if row.inserted else _("edited") if row.edited else ""
         remarks = [text for text in (row.remark, made) if text]
         text = "; ".join(remarks) if row.level in LEVELS else f"{row.level}: {'; '.join(remarks)}"

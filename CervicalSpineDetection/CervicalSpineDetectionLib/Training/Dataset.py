@@ -13,12 +13,14 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampleSagittal
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import windowed, withNeighbours
 from CervicalSpineDetectionLib.Phantom import Scanner, Tissues
 from CervicalSpineDetectionLib.Phantom.Implants import addPlate
 from CervicalSpineDetectionLib.Phantom.Warp import randomPosture, warpLabels
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Training.Windows import placed, randomView
 from CervicalSpineDetectionLib.Truth.SliceBoxes import SliceBox, boxesInSlice, middlesOf
@@ -37,7 +39,7 @@ WINDOW_PART = 0.4  # of the pictures are windows of their slice
 
 @dataclass(frozen=True)
 class SliceGeometry:
-    """How volumes become slices; the model card repeats it.
+    """How volumes become slices; the model card repeats it. The defaults are those of the shipped weights.
 
     :param pixelSize: mm.
     :param sliceSpacing: mm.
@@ -45,10 +47,28 @@ class SliceGeometry:
     :param pictureSize: pixels, rows and columns of a training picture.
     """
 
-    pixelSize: float = 1.0
+    pixelSize: float = 0.8
     sliceSpacing: float = 2.0
     window: tuple[float, float] = (-200.0, 1000.0)
     pictureSize: int = 256
+
+
+def geometryOf(weights: str | Path | None = None) -> SliceGeometry:
+    """The geometry that weights look at, for data sets to train on from them.
+
+    :param weights: file or name, see ``Weights.findWeights``; None for the shipped ones.
+    :raises InputError: no such weights.
+    """
+    card = readCard(findWeights(weights))
+    return SliceGeometry(card["pixelSize"], card["sliceSpacing"], tuple(card["window"]))
+
+
+def checkGeometry(folder: Path, geometry: SliceGeometry) -> None:
+    """:raises InputError: the folder's ``dataset.json`` says that its slices were cut otherwise."""
+    path = folder / "dataset.json"
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["geometry"] != json.loads(
+            json.dumps(asdict(geometry))):
+        raise InputError(f"{folder} holds slices for weights with other pixels or slices; choose another folder.")
 
 
 def writeDescription(folder: Path, geometry: SliceGeometry, note: Mapping[str, Any]) -> None:

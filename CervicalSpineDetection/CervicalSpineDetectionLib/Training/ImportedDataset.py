@@ -34,7 +34,8 @@ HELD_OUT = "heldout"  # folder of the CTs and label maps of val and test
 CASES = "cases"  # folder of one JSON file a CT: what came of it
 PICTURE = "first_case.png"
 
-# Of one CT: "patient", "split", "slices" (how many), "levels" (in view), "notes", "reason" (why it was skipped, or "").
+# Of one CT: "patient", "split", "slices" (how many), "levels" (in view), "notes", "reason" (why it was skipped, or ""),
+# "pixelSize" (mm).
 Outcome: TypeAlias = dict[str, Any]
 
 
@@ -58,13 +59,13 @@ class ImportedDataset:
         return sum(outcome["slices"] for outcome in self.used.values() if outcome["split"] == split)
 
 
-def importDataset(source: Source, cases: Sequence[DataSetCase], output: Path, slices: int,
+def importDataset(source: Source, cases: Sequence[DataSetCase], output: Path, geometry: SliceGeometry, slices: int,
                   workers: int) -> ImportedDataset:
     """Write slices, held-out CTs and what came of each CT; ``finish`` then makes it a data set.
 
     :param slices: of one CT.
     :param workers: processes.
-    :raises InputError: the folder holds other CTs.
+    :raises InputError: the folder holds other CTs, or slices of other pixels.
     :raises OSError: the folder can't be written.
     """
     for part in (CASES, *(f"{HELD_OUT}/{split}" for split in SPLITS[1:]),
@@ -74,12 +75,14 @@ def importDataset(source: Source, cases: Sequence[DataSetCase], output: Path, sl
     strange = done.keys() - {fileName(case) for case in cases}
     if strange:
         raise InputError(f"{output} holds other CTs already (e.g. {min(strange)}); choose another folder.")
+    if any(outcome.get("pixelSize") != geometry.pixelSize for outcome in done.values()):
+        raise InputError(f"{output} holds slices for weights with other pixels; choose another folder.")
     (output / "dataset.json").unlink(missing_ok=True)
     # Patients keep the split they had, whoever comes later.
     splits = splitByPatient(cases) | {outcome["patient"]: outcome["split"] for outcome in done.values()}
     # The same CT may come in two years' releases.
     cases = list({fileName(case): case for case in reversed(cases)}.values())[::-1]
-    jobs = [partial(_import, source, case, splits[case.patient], output, SliceGeometry(), slices)
+    jobs = [partial(_import, source, case, splits[case.patient], output, geometry, slices)
             for case in cases if fileName(case) not in done]
     with concurrent.futures.ProcessPoolExecutor(workers) as pool:
         with startingSafely():
@@ -93,7 +96,8 @@ def importDataset(source: Source, cases: Sequence[DataSetCase], output: Path, sl
                            {name: outcome["reason"] for name, outcome in done.items() if outcome["reason"]})
 
 
-def finish(source: Source, cases: Sequence[DataSetCase], imported: ImportedDataset, output: Path) -> None:
+def finish(source: Source, cases: Sequence[DataSetCase], imported: ImportedDataset, output: Path,
+           geometry: SliceGeometry) -> None:
     """Write the card, and a picture of the first CT.
 
     :raises InputError: no CT could be used.
@@ -113,8 +117,8 @@ def finish(source: Source, cases: Sequence[DataSetCase], imported: ImportedDatas
         "skipped": imported.skipped,
     }
     with atomicFolder(output, (PICTURE, "dataset.json")) as folder:
-        drawCase(ct, labels, SliceGeometry(), fileName(first)).save(folder / PICTURE)
-        writeDescription(folder, SliceGeometry(), note)
+        drawCase(ct, labels, geometry, fileName(first)).save(folder / PICTURE)
+        writeDescription(folder, geometry, note)
 
 
 def fileName(case: DataSetCase) -> str:
@@ -144,7 +148,8 @@ def _import(source: Source, case: DataSetCase, split: str, output: Path, geometr
     :return: (file name, outcome).
     """
     name = fileName(case)
-    outcome: Outcome = {"patient": case.patient, "split": split, "slices": 0, "levels": [], "notes": [], "reason": ""}
+    outcome: Outcome = {"patient": case.patient, "split": split, "slices": 0, "levels": [], "notes": [], "reason": "",
+               "pixelSize": geometry.pixelSize}
     try:
         ct, labels, outcome["notes"] = _read(source, case)
         random = np.random.default_rng(zlib.crc32(name.encode()))

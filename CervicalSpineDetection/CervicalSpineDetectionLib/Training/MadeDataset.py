@@ -16,7 +16,13 @@ from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
-from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription, writePictures, writeSlices
+from CervicalSpineDetectionLib.Training.Dataset import (
+    SliceGeometry,
+    checkGeometry,
+    writeDescription,
+    writePictures,
+    writeSlices,
+)
 from CervicalSpineDetectionLib.Training.SelfTraining import teach
 from CervicalSpineDetectionLib.Training.Sources import VolumeSource
 
@@ -28,31 +34,35 @@ CHUNK = 6  # neighbouring seeds share an anatomy
 Job = Callable[[], str]  # gives what became of its volume
 
 
-def madeJobs(output: Path, source: VolumeSource, firstSeed: int, count: int) -> list[Job]:
+def madeJobs(output: Path, geometry: SliceGeometry, source: VolumeSource, firstSeed: int, count: int) -> list[Job]:
     """:param count: volumes of a source, one a seed from ``firstSeed`` on."""
-    return [partial(_writeMade, output, source, firstSeed + i) for i in range(count)]
+    return [partial(_writeMade, output, geometry, source, firstSeed + i) for i in range(count)]
 
 
-def taughtJobs(output: Path, paths: Sequence[str | Path], teacher: str | Path) -> list[Job]:
-    """:param paths: CTs without labels.
+def taughtJobs(output: Path, geometry: SliceGeometry, paths: Sequence[str | Path],
+               teacher: str | Path) -> list[Job]:
+    """:param geometry: that of the teacher.
+    :param paths: CTs without labels.
     :param teacher: weights that label them.
     """
-    return [partial(_writeTaught, output, path, teacher) for path in paths]
+    return [partial(_writeTaught, output, geometry, path, teacher) for path in paths]
 
 
-def writeMadeDataset(output: Path, sources: Sequence[dict[str, str]], jobs: Sequence[Job],
+def writeMadeDataset(output: Path, geometry: SliceGeometry, sources: Sequence[dict[str, str]], jobs: Sequence[Job],
                      workers: int) -> Iterator[Counter[str]]:
     """Write the pictures; volumes that are there already stay.
 
     :param sources: "name", "licence" and "source" of each source, for the model card.
     :param workers: processes.
     :return: gives, after each volume, how many came to what so far.
+    :raises InputError: the folder holds slices of another geometry.
     :raises OSError: the folder can't be written.
     """
+    checkGeometry(output, geometry)
     for kind in ("images", "labels"):
         for split in ("train", "val"):
             ensureWritable(output / kind / split)
-    writeDescription(output, SliceGeometry(), {"sources": sources})
+    writeDescription(output, geometry, {"sources": sources})
     outcomes: Counter[str] = Counter()
     with concurrent.futures.ProcessPoolExecutor(workers, initializer=_oneThread) as pool:
         with startingSafely():
@@ -62,19 +72,19 @@ def writeMadeDataset(output: Path, sources: Sequence[dict[str, str]], jobs: Sequ
             yield outcomes
 
 
-def _writeMade(output: Path, source: VolumeSource, seed: int) -> str:
+def _writeMade(output: Path, geometry: SliceGeometry, source: VolumeSource, seed: int) -> str:
     name = f"{source.prefix}{seed:06d}"
     marker = output / f".{name}"
     if marker.exists():
         return "there already"
     ct, labels, middles, random = source.volume(seed)
     split = "val" if seed % VALIDATION_PART == 0 else "train"
-    writeSlices(output, split, name, ct, labels, SliceGeometry(), random, SLICES_PER_VOLUME, middles)
+    writeSlices(output, split, name, ct, labels, geometry, random, SLICES_PER_VOLUME, middles)
     marker.touch()
     return "made"
 
 
-def _writeTaught(output: Path, path: str | Path, teacher: str | Path) -> str:
+def _writeTaught(output: Path, geometry: SliceGeometry, path: str | Path, teacher: str | Path) -> str:
     name = Path(path).name.split(".")[0]
     marker = output / f".{name}"
     if marker.exists():
@@ -82,8 +92,8 @@ def _writeTaught(output: Path, path: str | Path, teacher: str | Path) -> str:
     scan, reason = teach(readImage(path), loadDetector(teacher, "auto", everySlice=True))
     if scan is not None:
         random = np.random.default_rng(list(name.encode()))
-        size = SliceGeometry().pictureSize
-        writePictures(output, "train", name, scan.pictures, scan.boxes, size, random, SLICES_PER_SCAN)
+        writePictures(output, "train", name, scan.pictures, scan.boxes, geometry.pictureSize, random,
+                      SLICES_PER_SCAN)
     marker.touch()
     return reason or "kept"
 

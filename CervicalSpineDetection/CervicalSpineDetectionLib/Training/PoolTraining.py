@@ -36,7 +36,7 @@ SAVE_SECONDS, FILL_SECONDS, TELL_STEPS = 45.0, 2.0, 200
 REAL_SHARE = 0.35  # of the views
 POOL_SHAPE = (384, 320)  # rows and columns of a slice at most: 307 mm by 256 mm of a made CT
 FIRST_MADE, FIRST_MADE_SECONDS = 45, 75.0  # CTs that training begins with, and how long it waits for them
-GEOMETRY = SliceGeometry(pixelSize=0.8)  # that the weights are used with
+GEOMETRY = SliceGeometry()  # that the weights are used with
 
 
 Loss: TypeAlias = Callable[[Any, dict[str, torch.Tensor]], tuple[torch.Tensor, dict[str, torch.Tensor]]]

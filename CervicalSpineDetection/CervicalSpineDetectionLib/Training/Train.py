@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from CervicalSpineDetectionLib import Terminal
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, CLASS_NAMES, ProgressCallback, classIndices
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
@@ -44,6 +45,8 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
     """
     importUltralytics()
     from ultralytics.models.yolo.detect import DetectionTrainer
+
+    _silenceBars()
 
     output = Path(output).resolve()
     if (output / FINISHED).is_file():
@@ -88,7 +91,8 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
             "epochs": trainer.epoch + 1, "minutes": round((time.time() - started) / 60, 1),
             "loss": {key: round(float(loss), 3) for key, loss in trainer.tloss.items()}})
         saveWeights(target, trainer.ema.ema.state_dict(), card)
-        print(f"epoch {trainer.epoch + 1}/{trainer.epochs}: {_courseText(trainer)}", flush=True)
+        # Above the bar, where there is one.
+        getattr(progress, "say", print)(f"epoch {trainer.epoch + 1}/{trainer.epochs}: {_courseText(trainer, heldOut)}")
 
     def drawCurves(trainer: Any) -> None:
         writeCurves(output / "curves.png", trainer.csv, heldOut)
@@ -114,12 +118,35 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
     return target
 
 
-def _courseText(trainer: Any) -> str:
-    """e.g. "loss 2.31, mAP50 0.812, mAP50-95 0.471 on held-out pictures"; the mAP where it was measured."""
+def _silenceBars() -> None:
+    """ultralytics draws bars of its own while it fills its cache, whatever it is told: moves of the cursor, which a
+    log or a filtered stream shows as noise. --verbose shows them.
+    """
+    from ultralytics.data import base
+
+    if not isinstance(base.TQDM, _SilentBar):
+        vars(base)["TQDM"] = _SilentBar(base.TQDM)
+
+
+class _SilentBar:
+    """Makes bars that are not drawn."""
+
+    def __init__(self, bar: Any):
+        self._bar = bar
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self._bar(*arguments, **{**options, "disable": not Terminal.showLibraries})
+
+
+def _courseText(trainer: Any, heldOut: bool) -> str:
+    """e.g. "loss 2.31, mAP50 0.812, mAP50-95 0.471 on held-out pictures, all classes"; the mAP where it was measured:
+    with early stopping after each epoch, else after the last.
+    """
     text = f"loss {sum(float(part) for part in trainer.tloss.values()):.2f}"
     found = {name: (trainer.metrics or {}).get(f"metrics/{name}(B)") for name in ("mAP50", "mAP50-95")}
-    if trainer.args.val and all(value is not None for value in found.values()):
-        text += "".join(f", {name} {value:.3f}" for name, value in found.items()) + " on held-out pictures"
+    isMeasured = trainer.args.val or trainer.epoch + 1 == trainer.epochs
+    if heldOut and isMeasured and all(value is not None for value in found.values()):
+        text += "".join(f", {name} {value:.3f}" for name, value in found.items()) + " on held-out pictures, all classes"
     return text
 
 

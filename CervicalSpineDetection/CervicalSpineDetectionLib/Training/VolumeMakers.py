@@ -16,7 +16,7 @@ from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
 from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY, VolumeSource
 
 # Pixels finer than the detector's: views are enlarged and reduced.
-POOL_GEOMETRY = SliceGeometry(pixelSize=0.8)
+POOL_GEOMETRY = SliceGeometry()
 STRATUM_SHARES = {"clinical": 0.4, "routine": 0.3, "coarse": 0.3}
 BESIDE = 3  # slices without a vertebra that are kept to both sides
 LOW_PRIORITY = 10

@@ -27,7 +27,10 @@ def describeDevice(detector: YoloDetector) -> str:
     device = detector.network.torchDevice
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    if device.type != "cpu":
+        return str(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
 
 
 if __name__ == "__main__":

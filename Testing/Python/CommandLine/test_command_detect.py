@@ -328,7 +328,7 @@ def test_progressOnATerminalIsOneLine():
 
     assert stream.getvalue().count("\n") == 1
     last = stream.getvalue().split("\r")[-1]
-    assert "network" in last and "50/50" in last
+    assert last.startswith("network: 100%|") and "50 of 50 slices" in last
 
 
 def test_progressElsewhereIsAFewLines():

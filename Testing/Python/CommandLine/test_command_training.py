@@ -2,20 +2,63 @@
 
 import json
 
+import pytest
+import SimpleITK as sitk
+
 from CervicalSpineDetectionLib.CommandLine.Main import main
+from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
+from CervicalSpineDetectionLib.Training import MadeDataset
+from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, checkGeometry, geometryOf, writeDescription
 
 
 def test_aDataSetIsMadeOnceAndGoneOnWith(tmp_path, capsys):
     arguments = ["dataset", "--output", str(tmp_path), "--phantoms", "1", "--workers", "1"]
     assert main(arguments) == 0
-    assert "1 made: 1 of 1 volumes" in capsys.readouterr().out
+    assert "Making: 1 of 1 volumes" in capsys.readouterr().out
     pictures = sorted(path.stem for path in tmp_path.glob("images/*/*.png"))
     assert 8 < len(pictures) <= 16
     assert pictures == sorted(path.stem for path in tmp_path.glob("labels/*/*.txt"))
     description = json.loads((tmp_path / "dataset.json").read_text())
-    assert description["sources"][0]["licence"] == "Apache-2.0" and description["geometry"]["pixelSize"] == 1.0
+    # Training may go on from the shipped weights.
+    shipped = readCard(findWeights())
+    assert description["sources"][0]["licence"] == "Apache-2.0"
+    assert description["geometry"]["pixelSize"] == shipped["pixelSize"]
     assert main(arguments) == 0
     assert "there already" in capsys.readouterr().out
+
+
+def test_defaultGeometryIsThatOfTheShippedWeights():
+    assert geometryOf() == SliceGeometry()
+
+
+def keeps(*_):
+    """Goes to another process by its name."""
+    return "kept"
+
+
+@pytest.mark.parametrize("option", ["--teacher", "--weights"])
+def test_slicesAreCutAsTheNamedWeightsLookAtThem(tmp_path, monkeypatch, option):
+    """Those that a teacher labels were described with another pixel size than they had."""
+    ct = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(sitk.Image([9, 9, 9], sitk.sitkInt16), str(ct))
+    card = {**readCard(findWeights()), "pixelSize": 1.25}
+    monkeypatch.setattr("CervicalSpineDetectionLib.Training.Dataset.readCard", lambda path: card)
+    monkeypatch.setattr("CervicalSpineDetectionLib.Training.Dataset.findWeights", lambda name=None: name)
+    monkeypatch.setattr(MadeDataset, "_writeTaught", keeps)
+
+    assert main(["dataset", "-o", str(tmp_path / "set"), "--unlabelled", str(ct), "--teacher", "own", option, "own",
+                 "--workers", "1"]) == 0
+
+    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["geometry"]["pixelSize"] == 1.25
+
+
+def test_aFolderOfOtherSlicesIsNotGoneOnWith(tmp_path):
+    writeDescription(tmp_path, SliceGeometry(pixelSize=1.0), {"sources": []})
+
+    with pytest.raises(InputError, match="other pixels"):
+        checkGeometry(tmp_path, SliceGeometry())
+    checkGeometry(tmp_path, SliceGeometry(pixelSize=1.0))
 
 
 def test_anEvaluationGivesItsFigures(tmp_path, capsys):

@@ -220,6 +220,7 @@ def test_theCommandTakesCentroidsAndOurOwnAreAPerfectScore(folder, monkeypatch, 
     rows = list(csv.DictReader(open(folder / "out" / "cases.csv")))
     assert rows[0]["iou"] == "" and rows[0]["centreError"] == "0.00"
     printed = capsys.readouterr().out
+    assert "nan" not in printed
     assert "C1 0.0mm  C2 0.0mm" in printed and "mean 3D IoU (missed: 0)                               -" in printed
 
 

@@ -70,7 +70,7 @@ def rowsOf(module):
 def test_tableShowsWhatTheSceneHolds(ui, detected):
     assert levelsInTable(ui) == ["C2", "C3", "C4", "C5", "C6"]
     assert textInTable(ui, 0, CONFIDENCE) == "0.90"
-    assert textInTable(ui, 0, SIZE) == "28 x 24 x 9"
+    assert textInTable(ui, 0, SIZE) == "28 × 24 × 9"
     colour = ui.vertebraTable.item(0, COLOUR).background().color()
     assert np.allclose((colour.redF(), colour.greenF(), colour.blueF()), levelColour("C2"), atol=0.01)
     assert ui.vertebraTable.item(0, VISIBLE).checkState() == QtCore.Qt.Checked
@@ -321,7 +321,7 @@ def test_tableFollowsABoxThatIsChangedInTheScene(ui, detected):
     boxNodes(detected)[0].SetSize(31, 42, 13)
     settle()
 
-    assert textInTable(ui, 0, SIZE) == "31 x 42 x 13"
+    assert textInTable(ui, 0, SIZE) == "31 × 42 × 13"
     assert "edited" in textInTable(ui, 0, REMARK)
 
 

@@ -92,6 +92,19 @@ def test_levelListIsOpenedByKey(ui, detected):
     assert focused() is ui.vertebraTable
 
 
+def test_openedLevelListChoosesItsRow(ui, detected):
+    """Else F2 opens a second list, of the row that was chosen before, and one of the two stays open."""
+    clickCell(ui.vertebraTable, 1, SIZE)
+    click(ui.vertebraTable.cellWidget(4, LEVEL))
+    press(ui.vertebraTable, Key.Key_F2)
+    view = ui.vertebraTable.cellWidget(4, LEVEL).view()
+    press(view, Key.Key_Down)
+    press(view, Key.Key_Return)
+
+    assert levelsInTable(ui) == ["C2", "C3", "C4", "C5", "C7"]
+    assert not any(ui.vertebraTable.cellWidget(row, LEVEL).view().isVisible() for row in range(5))
+
+
 # Keys
 
 

@@ -45,7 +45,7 @@ def test_draggedFaceChangesNodeTableAndExport(ui, views, detected, tmp_path):
     dragIn(views["Yellow"], inBox(box, (0, 0, 4.5)), inBox(box, (0, 0, 10.5)))
 
     assert box.GetSize()[2] == pytest.approx(15, abs=0.5)
-    assert textInTable(ui, 2, SIZE) == "28 x 24 x 15" and textInTable(ui, 2, REMARK) == "edited"
+    assert textInTable(ui, 2, SIZE) == "28 × 24 × 15" and textInTable(ui, 2, REMARK) == "edited"
     exportScene(slicer.mrmlScene, detected, tmp_path / "out.json")
     exported = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["vertebrae"][2]
     assert exported["orientedBox"]["size"][2] == pytest.approx(box.GetSize()[2], abs=0.01)

@@ -1,6 +1,7 @@
 """``cervical-spine train --init``: early stopping, comparison before installation, progress, curves."""
 
 import json
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescr
 
 SIZE = 32
 CARD = {"name": "first", "architecture": "yolov5n", "classes": list(CLASS_NAMES), "plane": "sagittal",
-        "pixelSize": 1.0, "sliceSpacing": 2.0, "window": [-200.0, 1000.0]}
+        "pixelSize": 0.8, "sliceSpacing": 2.0, "window": [-200.0, 1000.0]}
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def test_trainingGoesOnFromWeightsAndStopsWhereItGetsNoBetter(tmp_path, home, we
     # The second epoch was worse: the training ends, and the weights are those of the first.
     assert "epoch 1/9: loss" in printed and "epoch 2/9" not in printed and next(fitness) == 0.3
     assert [step[1:] for step in progress] == [(1, 18), (2, 18), (3, 18), (4, 18)]
+    assert "Caching" not in printed and "\\x1b" not in printed
     assert progress[0][0].startswith("Epoch 1 of 9, loss") and progress[3][0].startswith("Epoch 2 of 9")
     card, state = loadWeights(tmp_path / "run" / "mine.safetensors")
     assert card["training"]["epochs"] == 1
@@ -114,6 +116,18 @@ def test_trainingGoesOnFromWeightsAndStopsWhereItGetsNoBetter(tmp_path, home, we
     assert "before    after" in printed and not home.exists()
     assert set(json.loads((tmp_path / "run" / "comparison.json").read_text())) == {"old", "new"}
     assert trainOn(tmp_path, "--init", weights) == 2 and "finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("epoch, val, heldOut, measured", [
+    (0, False, True, False), (8, False, True, True), (0, True, True, True), (8, False, False, False),
+])
+def test_theMapIsPrintedWhereItWasMeasured(epoch, val, heldOut, measured):
+    trainer = Namespace(tloss={"box_loss": 1.0, "cls_loss": 0.5}, args=Namespace(val=val), epoch=epoch, epochs=9,
+                        metrics={"metrics/mAP50(B)": 0.81, "metrics/mAP50-95(B)": 0.47})
+
+    text = Train._courseText(trainer, heldOut)
+
+    assert text == "loss 1.50" + (", mAP50 0.810, mAP50-95 0.470 on held-out pictures, all classes" if measured else "")
 
 
 def test_withoutHeldOutPatientsNothingIsClaimed(tmp_path, home, weights, trained, capsys, monkeypatch):
