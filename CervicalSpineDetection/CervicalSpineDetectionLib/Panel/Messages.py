@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Scene.DetectionTexts import inSlicersLanguage
 
 if TYPE_CHECKING:
     from CervicalSpineDetectionLib.Scene.VertebraRow import Row
@@ -86,19 +87,20 @@ def foundIn(result: DetectionResult, seconds: float) -> str:
         return "\n".join([
             _("No vertebra found. Is this a CT of the neck, in Hounsfield units? If it is, place vertebrae by hand: "
               "choose a level and click \"Insert by click\"."),
-            *result.warnings,
+            *map(inSlicersLanguage, result.warnings),
         ])
     found = _("Found in {seconds:.0f} s: {levels}").format(
         seconds=seconds, levels=", ".join(vertebra.level for vertebra in result.vertebrae)
     )
     lines = [found]
     if result.basis and result.basis.anchors:
-        lines.append(_("The names rest on: {landmarks}.").format(landmarks=", ".join(result.basis.anchors)))
+        landmarks = ", ".join(map(inSlicersLanguage, result.basis.anchors))
+        lines.append(_("The names rest on: {landmarks}.").format(landmarks=landmarks))
     uncertain = [vertebra.level for vertebra in result.vertebrae if vertebra.uncertain]
     if uncertain:
         lines.append(_("\u26a0 Uncertain: {levels}; see Remarks.").format(levels=", ".join(uncertain)))
     sign = "\u26a0 " if namesAreDoubtful(result) else ""
-    return "\n".join([*lines, *(sign + warning for warning in result.warnings)])
+    return "\n".join([*lines, *(sign + inSlicersLanguage(warning) for warning in result.warnings)])
 
 
 def namesAreDoubtful(result: DetectionResult) -> bool:

@@ -27,6 +27,7 @@ from CervicalSpineDetectionLib.Panel.ParameterNode import (
     ComputeDevice,
     GuiConnection,
 )
+from CervicalSpineDetectionLib.Scene.DetectionTexts import inSlicersLanguage
 
 if TYPE_CHECKING:
     from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished, Progress, Ready
@@ -276,11 +277,12 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
         if event.total > 1:
             self.ui.progressBar.setRange(0, event.total)
             self.ui.progressBar.value = event.done
-            step = _("{step}: {done} of {total}").format(step=event.step, done=event.done, total=event.total)
+            step = _("{step}: {done} of {total} slices").format(
+                step=inSlicersLanguage(event.step), done=event.done, total=event.total)
         else:
             # One step: how much of it is done is not known.
             self.ui.progressBar.setRange(0, 0)
-            step = event.step
+            step = inSlicersLanguage(event.step)
         self.correctionPanel.status.setProgress(
             _("{step}, {seconds:.0f} s").format(step=step, seconds=self.logic.elapsed)
         )
@@ -301,7 +303,7 @@ class CervicalSpineDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     def _onFailed(self, event: Failed) -> None:
         self._showIdle(_("Detection failed. The scene is unchanged."))
-        slicer.util.errorDisplay(event.message)
+        slicer.util.errorDisplay(inSlicersLanguage(event.message))
 
     def _onCancelled(self, event: Cancelled) -> None:
         self._showIdle(_("Canceled. The scene is unchanged."))

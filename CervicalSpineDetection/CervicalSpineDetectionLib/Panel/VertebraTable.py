@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import qt
 from slicer.i18n import tr as _
 
+from CervicalSpineDetectionLib.Scene.DetectionTexts import inSlicersLanguage
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class VertebraTable:
         cell(SIZE).setText(" × ".join(f"{length:.0f}" for length in row.size))
         cell(SIZE).setToolTip(_("Width × depth × height (LR × AP × SI)"))
         made = _("inserted by hand") if row.inserted else _("edited") if row.edited else ""
-        remarks = [text for text in (row.remark, made) if text]
+        remarks = [text for text in (inSlicersLanguage(row.remark), made) if text]
         text = "; ".join(remarks) if row.level in LEVELS else f"{row.level}: {'; '.join(remarks)}"
         cell(REMARK).setText(text)
         cell(REMARK).setToolTip(text)

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 
 import slicer
 
+from CervicalSpineDetectionLib.Scene.DetectionTexts import inSlicersLanguage
 from CervicalSpineDetectionLib.Scene.OwnNodes import ROLE, centresNodeOf
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Scene.VertebraState import PREFIX, VertebraState, levelOfName
 from CervicalSpineDetectionLib.Scene.VolumeNodes import LPS_TO_RAS
 from CervicalSpineDetectionLib.Spine.Arrays import Array
@@ -101,9 +103,11 @@ def _pointIndex(centresNode: slicer.vtkMRMLMarkupsFiducialNode, pointId: str | N
 
 def _description(state: VertebraState) -> str:
     if state.remark:
-        return f"Please check: {state.remark}"
+        return _("Please check: {remark}").format(remark=inSlicersLanguage(state.remark))
     if state.level is None:
         return ""
     if state.confirmed:
-        return "Confirmed"
-    return "Inserted by hand" if state.inserted else f"Confidence {state.vertebra.confidence:.2f}"
+        return _("Confirmed")
+    if state.inserted:
+        return _("Inserted by hand")
+    return _("Confidence {confidence:.2f}").format(confidence=state.vertebra.confidence)
