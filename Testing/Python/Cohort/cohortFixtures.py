@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ import pydicom
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from CervicalSpineDetectionLib.Cohort.Run import runCohort
 from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Results.ResultJson import writeJson
@@ -19,6 +21,7 @@ from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
 
 LOG_FILE = "analysed.txt"
+COUNT = 6  # of made scans
 
 
 def madeVertebra(level="C4", height=0.0, confidence=0.95, **flags):
@@ -119,3 +122,24 @@ def writeDicom(path, series, number=0, **changes):
     slice_.file_meta = meta
     path.parent.mkdir(parents=True, exist_ok=True)
     slice_.save_as(path, enforce_file_format=True)
+
+
+def cohort(scans, output, analysis=analyse, **options):
+    return runCohort(scans, scans[0].path.parent, output, analysis, **options)
+
+
+def table(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def statuses(output):
+    return {row["scan"]: row["status"] for row in table(output / "scans.csv")}
+
+
+def assertAllDoneAndWhole(output):
+    assert statuses(output) == {f"scan{number:02d}": "done" for number in range(COUNT)}
+    assert {path.name for path in (output / "scans").iterdir()} == set(statuses(output))
+    for folder in (output / "scans").iterdir():
+        assert [path.name for path in folder.iterdir()] == ["vertebrae.json"]
+    assert {row["scan"] for row in table(output / "vertebrae.csv")} == set(statuses(output))
