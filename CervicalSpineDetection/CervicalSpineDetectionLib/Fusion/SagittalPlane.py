@@ -22,6 +22,7 @@ LEAST_DATA = 0.9  # of the cross-section is inside the image, else its lack of s
 MOST_LEAN_DEGREES, MOST_SIDE_LEAN_DEGREES = 50.0, 35.0
 RADII_MM = np.arange(6.0, 42.0, 3.0)
 STEP_DEGREES = 5
+OWN_DEGREES = 10  # as near to the image's sagittal plane is no turn
 HU_RANGE = (-300.0, 700.0)
 HEIGHT_STEP_MM = 4.0
 BEHIND_BODY_MM = 8.0  # the canal's front, about which a vertebra turns
@@ -61,7 +62,7 @@ def turnOfSpine(volume: SagittalVolume, centres: Array) -> tuple[float, float, f
         mirrored = section.reshape(shape)[:, (2 * turn // STEP_DEGREES - index) % shape[1]].ravel()
         quality.append(float(section @ mirrored / max(section @ section, 1e-9)))
     best = int(np.argmax(quality))
-    near = [value for turn, value in zip(turns, quality, strict=True) if abs(turn) <= 10]
+    near = [value for turn, value in zip(turns, quality, strict=True) if abs(turn) <= OWN_DEGREES]
     return float(turns[best]), quality[best] - max(near), data
 
 
