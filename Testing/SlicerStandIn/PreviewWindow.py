@@ -60,7 +60,7 @@ class PreviewWindow(QtWidgets.QMainWindow):
             toolBar.addAction(text).triggered.connect(slot)
 
     def _fillCentre(self):
-        scroll = QtWidgets.QScrollArea()
+        scroll = self._scroll = QtWidgets.QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(self.module.panel)
         grid = QtWidgets.QWidget()
@@ -98,7 +98,10 @@ class PreviewWindow(QtWidgets.QMainWindow):
         self._sharePanelAndViews(size.width())
 
     def _sharePanelAndViews(self, width):
-        panel = min(PANEL_WIDTH, width * 2 // 5)
+        # With a large font the panel needs more; most of the window stays for the views where it can.
+        bar = self._scroll.verticalScrollBar().sizeHint().width() + 2 * self._scroll.frameWidth
+        needed = self.module.panel.minimumSizeHint().width() + bar
+        panel = max(min(PANEL_WIDTH, width * 2 // 5), min(needed, width * 3 // 5))
         self._splitter.setSizes([panel, width - panel])
 
     def openCt(self, path, name=None):

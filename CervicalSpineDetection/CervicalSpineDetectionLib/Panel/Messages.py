@@ -85,8 +85,8 @@ def foundIn(result: DetectionResult, seconds: float) -> str:
     """Levels found and what to look at, for the status line."""
     if not result.vertebrae:
         return "\n".join([
-            _("No vertebra found. Is this a CT of the neck, in Hounsfield units? If it is, place vertebrae by hand: "
-              "choose a level and click \"Insert by click\"."),
+            _("No cervical vertebra found. Is this a CT of the neck, in Hounsfield units? If it is, place vertebrae by "
+              "hand: choose a level and click \"Insert by click\"."),
             *map(inSlicersLanguage, result.warnings),
         ])
     found = _("Found in {seconds:.0f} s: {levels}").format(

@@ -139,7 +139,7 @@ def test_noVertebraIsSaid(ui, client, volumeNode):
     client.say(Finished(madeResult(())))
     settle(POLLED)
 
-    assert ui.statusLabel.text.startswith("No vertebra found. Is this a CT of the neck")
+    assert ui.statusLabel.text.startswith("No cervical vertebra found. Is this a CT of the neck")
     assert "Insert by click" in ui.statusLabel.text
     assert ui.vertebraTable.rowCount == 0
 

@@ -179,6 +179,22 @@ def test_windowFitsTheScreenAndThePanelCanBeMadeNarrower(window):
     other.close()
 
 
+def test_nothingOfThePanelIsCutOffWithALargeFont(window, application):
+    before = QtWidgets.QApplication.font()
+    large = QtGui.QFont(before)
+    large.setPointSizeF(1.3 * before.pointSizeF())
+    application.setFont(large)
+    try:
+        window.show()
+        application.processEvents()
+        window.resizeTo((1346, 708))
+        application.processEvents()
+
+        assert window._scroll.horizontalScrollBar().maximum == 0
+    finally:
+        application.setFont(before)
+
+
 def test_writtenFileIsNamedInTheStatusBar(window, detected, monkeypatch, tmp_path):
     path = tmp_path / "out.json"
     monkeypatch.setattr(QtWidgets.QFileDialog, "getSaveFileName", staticmethod(lambda *_: (str(path), "")))
