@@ -97,6 +97,18 @@ def test_everyMakeTargetOfThePagesIsThere():
     assert {"detect", "test"} <= named <= targets
 
 
+def test_everyCommandOfThePagesIsRunByATestOrSaidNotToBe():
+    text = (REPOSITORY / "Testing" / "README.md").read_text(encoding="utf-8")
+    runBy = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    named = {command[0] for page in PAGES for command in commandsOf(page) if not command[0].startswith("-")}
+
+    assert named <= runBy.keys()
+    for command, by in runBy.items():
+        if not by.startswith("not run"):
+            source = (REPOSITORY / "Testing" / "Python" / by.strip("`")).read_text(encoding="utf-8")
+            assert re.search(rf'main\(\[\s*"{command}"|= \["{command}"', source), f"{by} does not run {command}"
+
+
 def test_thePythonOfThePageRuns(tmp_path, monkeypatch, capsys):
     phantom = makePhantom(17)
     monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(phantom.ct, phantom.labels))
