@@ -92,6 +92,13 @@ def test_levelListIsOpenedByKey(ui, detected):
     assert focused() is ui.vertebraTable
 
 
+def test_tabLeavesTheTable(ui, detected):
+    clickCell(ui.vertebraTable, 1, SIZE)
+    press(ui.vertebraTable, Key.Key_Tab)
+
+    assert focused() is ui.fitViewsButton
+
+
 def test_openedLevelListChoosesItsRow(ui, detected):
     """Else F2 opens a second list, of the row that was chosen before, and one of the two stays open."""
     clickCell(ui.vertebraTable, 1, SIZE)
