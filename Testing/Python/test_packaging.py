@@ -285,7 +285,7 @@ def test_everyImportedPackageIsADeclaredDependency(folder):
     declared = sum(optional, project["dependencies"])
     names = {re.match(r"[\w-]+", requirement).group().lower() for requirement in declared}
     imported = packages(module for path in librarySources(folder) for module in importedModules(path))
-    thirdParty = imported - set(sys.stdlib_module_names) - {"CervicalSpineDetectionLib"}
+    thirdParty = imported - set(sys.stdlib_module_names) - {"CervicalSpineDetectionLib", "_typeshed"}
     if folder == "Panel":
         thirdParty -= PANEL_PACKAGES
 
