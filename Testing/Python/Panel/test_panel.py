@@ -89,7 +89,7 @@ def test_progressAndSecondsAreShownDuringARun(ui, client, volumeNode):
 
     assert ui.progressBar.isVisible()
     assert (ui.progressBar.value, ui.progressBar.maximum) == (30, 120)
-    assert ui.statusLabel.text == "Looking for vertebrae: 30 of 120, 0 s"
+    assert ui.statusLabel.text == "Looking for vertebrae: 30 of 120 slices, 0 s"
 
 
 def test_detectButtonIsCancelDuringARun(ui, client, volumeNode):
