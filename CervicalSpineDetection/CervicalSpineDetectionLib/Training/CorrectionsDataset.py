@@ -24,7 +24,7 @@ from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult, Vertebra
-from CervicalSpineDetectionLib.Terminal import quietLibraries
+from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 from CervicalSpineDetectionLib.Training.Corrections import checkGaps, correctedSlices
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription, writePictures
 
@@ -140,7 +140,8 @@ def writeDataset(folder: Path, sources: Iterable[CorrectionsFile], detector: Sli
     counts: Counter[tuple[str, str]] = Counter()
     levels: Counter[str] = Counter()
     ofPatient: Counter[str] = Counter()
-    for (source, _, image, settled, others), digest in zip(cases, digests, strict=True):
+    for (source, _, image, settled, others), digest in ProgressDisplay("CTs").over(
+            zip(cases, digests, strict=True), "Writing", len(cases)):
         ofPatient[digest] += 1
         name = f"{_safe(source.path) + '-' if keepNames else ''}{digest}-{ofPatient[digest]}"
         split = splitOf[digest]
@@ -149,7 +150,6 @@ def writeDataset(folder: Path, sources: Iterable[CorrectionsFile], detector: Sli
                                                     random, slices)
         counts[split, "vertebrae"] += len(settled)
         levels.update(vertebra.level for vertebra in settled)
-        print(f"{sum(ofPatient.values())} of {len(cases)} CTs", flush=True)
     for split in splitOf.values():
         counts[split, "patients"] += 1
     writeDescription(folder, geometry, {
@@ -171,7 +171,8 @@ def _casesOf(sources: Iterable[CorrectionsFile], takeAll: bool, readScene: ReadS
     :raises InputError: nothing can be used.
     """
     cases, reasons = [], []
-    for source in sources:
+    sources = list(sources)
+    for source in ProgressDisplay("files").over(sources, "Reading", len(sources)):
         try:
             isScene = source.path.suffix.lower() in SCENE_SUFFIXES
             found = _casesOfScene(source, readScene) if isScene else [_caseOfJson(source)]

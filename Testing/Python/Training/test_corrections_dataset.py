@@ -208,7 +208,7 @@ def test_whatCannotBeUsedInAFolderIsToldAndTheRestGoesOn(command, neck, tmp_path
     assert command(tmp_path / "in") == 0
     printed = capsys.readouterr().out
     assert "untouched.mrb is confirmed or corrected" in printed and "C3 is missing" in printed
-    assert "1 of 1 CTs" in printed
+    assert "Reading: 3 of 3 files" in printed and "Writing: 1 of 1 CTs" in printed
 
 
 def wrong(kind, neck, tmp_path):
