@@ -1,13 +1,16 @@
 """Settings of a process of our own that runs the network; each measured in ``Testing/Performance.md``."""
 
+import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 # glibc's names of what mallopt sets (malloc.h).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 2**29
 MAPPED_BYTES = 2**25  # the most that mallopt takes
+CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def tuneProcess() -> None:
@@ -23,3 +26,19 @@ def tuneProcess() -> None:
         if mallopt:
             mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
             mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def threadCount() -> int:
+    """Threads for a library that does not ask OpenMP: as many as the user set for OpenMP, or as there are cores."""
+    # "4,2" sets those of nested parts too.
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) else coreCount()
+
+
+def coreCount() -> int:
+    """Cores that this process may use: of a container, as many as its quota holds."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = CGROUP_QUOTA.read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))  # "max" is no number
+    return cores

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from CervicalSpineDetectionLib import ProcessTuning
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Worker import __main__ as worker
 
@@ -75,3 +76,10 @@ def test_memoryOfOnePictureIsThereForTheNext():
         int(subprocess.run([sys.executable, "-c", PAGE_FAULTS, kind], env={**os.environ, "PYTHONPATH": library},
                            capture_output=True, text=True, check=True).stdout) for kind in ("plain", "tuned"))
     assert tuned < 0.1 * plain
+
+
+@pytest.mark.parametrize(("given", "threads"), [("3", 3), ("4,2", 4), ("", 7), ("0", 7), ("all", 7), (" 2 ", 2)])
+def test_librariesThatDoNotAskOpenMpTakeItsThreads(monkeypatch, given, threads):
+    monkeypatch.setattr(ProcessTuning, "coreCount", lambda: 7)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert ProcessTuning.threadCount() == threads

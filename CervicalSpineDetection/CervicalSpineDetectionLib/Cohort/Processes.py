@@ -16,10 +16,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.ProcessTuning import coreCount
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 
 # A scan that ends its process (memory, a crash in a library) is tried once more.
@@ -32,7 +32,6 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 # of a graphics card.
 STARTED = "started"
 START_SECONDS = 900
-CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class ScanFailed(RuntimeError):
@@ -82,15 +81,6 @@ def inProcesses(task: Callable[[Item], object], scans: Iterable[Item], workers: 
 def threadsEach(workers: int) -> int:
     """Threads for each of several processes: together as many as there are cores, for more only wait for each other."""
     return max(1, coreCount() // workers)
-
-
-def coreCount() -> int:
-    """Cores that this process may use: of a container, as many as its quota holds."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = CGROUP_QUOTA.read_text().split()
-        cores = min(cores, max(1, int(quota) // int(period)))  # "max" is no number
-    return cores
 
 
 class _Ended:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any
 
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
+from CervicalSpineDetectionLib.ProcessTuning import threadCount
 
 try:
     # Four times as fast as zlib's fastest level, and as small as its usual one (extra "slicer").
@@ -76,7 +77,7 @@ def gzipped(data: memoryview) -> Iterator[bytes]:
     :param data: bytes.
     :return: parts of the stream in order.
     """
-    threads = min(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1), MOST_THREADS)
+    threads = min(threadCount(), MOST_THREADS)
     starts = range(0, max(len(data), 1), PIECE_BYTES)
     waiting: collections.deque[Any] = collections.deque()
     yield GZIP_HEADER

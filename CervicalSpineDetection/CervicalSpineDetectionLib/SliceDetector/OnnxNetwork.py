@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from CervicalSpineDetectionLib.ProcessTuning import threadCount
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights, yolov5Layers
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
@@ -61,7 +62,7 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         # A number given, it does not tie its threads to cores, which containers forbid.
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or _coreCount())
+        options.intra_op_num_threads = threadCount()
         # See ``ProcessTuning``.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(yolov5Graph(architecture, classCount, weights), options,
@@ -88,7 +89,3 @@ class OnnxNetwork:
         first, last = middle - distances[:, :2], middle + distances[:, 2:]
         scores = 1 / (1 + np.exp(-classes.clip(-LARGEST_EXPONENT).reshape(count, -1, rows * columns)))
         return np.concatenate([(first + last) / 2 * stride, (last - first) * stride, scores], axis=1).transpose(0, 2, 1)
-
-
-def _coreCount() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -21,6 +21,7 @@ from cohortFixtures import (
     table,
 )
 
+from CervicalSpineDetectionLib import ProcessTuning
 from CervicalSpineDetectionLib.AtomicFiles import TEMPORARY_PREFIX
 from CervicalSpineDetectionLib.Cohort import Processes, Schedule
 from CervicalSpineDetectionLib.Errors import InputError
@@ -151,10 +152,10 @@ def test_everyProcessHasAThread(workers, threads, monkeypatch):
                                               ("9900000 100000", 8), ("", 8)])
 def test_aContainersQuotaCounts(quota, cores, monkeypatch, tmp_path):
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(Processes, "CGROUP_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(ProcessTuning, "CGROUP_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
 
-    assert Processes.coreCount() == cores
+    assert ProcessTuning.coreCount() == cores
 
 
 @pytest.mark.shows("Hostile", "a Dask scheduler without encryption",
