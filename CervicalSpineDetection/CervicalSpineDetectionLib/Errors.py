@@ -18,8 +18,9 @@ class InputError(ValueError):
 
 
 # What libraries say, in errors of various types, where the system gives no more memory: torch, ITK, the loader of
-# shared libraries, threads.
-NO_MEMORY = ("allocate memory", "failed to map segment", "bad_alloc", "can't start new thread", "not enough memory")
+# shared libraries, threads, and the interpreter's own import, which then has no room for an exception.
+NO_MEMORY = ("allocate memory", "failed to map segment", "bad_alloc", "can't start new thread", "not enough memory",
+             "returned NULL without setting an exception", "error return without exception set")
 
 
 def isShortOfMemory(error: BaseException) -> bool:

@@ -102,9 +102,10 @@ class Examination:
             look = self._upright(self._look(_frameOf(plane.normal, header.middle)))
         if not look.certain and not self._confirmed:
             look = self._otherWayRound(look)
-        if plane is not None and not look.certain:
+        if plane is not None:
+            # Half a neck can seem to be mirrored in a plane that is not the body's own.
             inHeader = self._look(header, volume, slices)
-            if inHeader.certain or not look.isNeck:
+            if inHeader.certain > look.certain or not look.isNeck:
                 doubt = f"patient turned by about {plane.degrees:.0f} degrees in the image"
                 look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
         return self._inCt(look), self._timings, _sentence(look.frame)

@@ -112,7 +112,10 @@ def fuseCandidates(candidates: Sequence[Candidate], volume: SagittalVolume, conf
              for candidate, (index, level) in zip(grown, names.items(), strict=True)]
     links = [one for one in named if one.level in LEVELS]
     vertebrae = vertebraeFrom(links, volume, confirmed, model.certainty)
-    turned = orientationDoubt(volume, np.array([vertebra.centre for vertebra in vertebrae]).reshape(-1, 3))
+    # Where the centre of a part at the image's edge lies is a guess.
+    sure = [vertebra for vertebra in vertebrae if not vertebra.doubt]
+    placed = sure if len(sure) > 1 else vertebrae
+    turned = orientationDoubt(volume, np.array([vertebra.centre for vertebra in placed]).reshape(-1, 3))
     return doubted(FusionResult(
         [entry.candidate for entry in chain if entry.candidate], links,
         [one for one in named if one.level not in LEVELS], left, vertebrae, sightings,

@@ -206,8 +206,12 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
                 doubts[one].append(f"inside the box of {places[other].level}")
         nearest = Settings.NEAREST_TO_RING if places[upper].level == Level.C1 else Settings.NEAREST_NEIGHBOUR
         if not nearest < distance / usual < Settings.FURTHEST_NEIGHBOUR:
-            for one, other in ((upper, lower), (lower, upper)):
-                doubts[one].append(f"unusual distance from {places[other].level}")
+            # Where one of the two is uncertain anyway, as a part at the image's edge mostly is, the distance speaks
+            # against that one.
+            sure = [places[index].confidence >= certainty for index in (upper, lower)]
+            for one, other, accused in ((upper, lower, sure[0] <= sure[1]), (lower, upper, sure[1] <= sure[0])):
+                if accused:
+                    doubts[one].append(f"unusual distance from {places[other].level}")
     return ["; ".join(own) for own in doubts]
 
 

@@ -20,6 +20,8 @@ LEAST_GAIN = 0.06
 LEAST_DATA = 0.9  # of the cross-section is inside the image, else its lack of symmetry says nothing
 # Chin on the chest, a neck leans forward by 45 degrees.
 MOST_LEAN_DEGREES, MOST_SIDE_LEAN_DEGREES = 50.0, 35.0
+# Two neighbours' centers, each a few mm off, don't tell how the spine leans; three levels do.
+SHORTEST_SPINE_MM = 30.0
 RADII_MM = np.arange(6.0, 42.0, 3.0)
 STEP_DEGREES = 5
 OWN_DEGREES = 10  # as near to the image's sagittal plane is no turn
@@ -31,11 +33,14 @@ BEHIND_BODY_MM = 8.0  # the canal's front, about which a vertebra turns
 def orientationDoubt(volume: SagittalVolume, centres: Array) -> str:
     """Why the image's axes can't be the patient's, empty where nothing speaks against it.
 
-    :param centres: shape (n, 3), LPS mm, of the bodies in cranio-caudal order.
+    :param centres: shape (n, 3), LPS mm, of the bodies in cranio-caudal order; of fewer than two, or of a piece
+        shorter than ``SHORTEST_SPINE_MM``, nothing can be told.
     """
     if len(centres) < 2:
         return ""
     x, y, z = centres[0] - centres[-1]
+    if np.linalg.norm([x, y, z]) < SHORTEST_SPINE_MM:
+        return ""
     lean, side = np.degrees(np.arctan2(abs(y), max(z, 0.0))), np.degrees(np.arctan2(abs(x), max(z, 0.0)))
     if lean > MOST_LEAN_DEGREES or side > MOST_SIDE_LEAN_DEGREES:
         return f"spine tilted by {max(lean, side):.0f} degrees in the image"

@@ -36,3 +36,14 @@ def test_noiseTellsNothing():
     volume = neck(0)
     volume.voxels[:] = np.random.default_rng(0).normal(0, 200, volume.voxels.shape)
     assert turnedPlane(volume) is None
+
+
+@pytest.mark.parametrize("turn", [-45, 30, 60])
+def test_theNeckThatLeansToASideIsNotCutOffByTheImagesAxis(sharedData, turn):
+    image = sitk.DICOMOrient(sitk.ReadImage(str(sharedData / "openkbp" / "pt_82_ct.nii.gz")), "LPS")
+    header = sitk.Euler3DTransform()
+    header.SetRotation(0, np.deg2rad(turn), 0)
+    image.SetDirection(header.GetMatrix())
+    plane = turnedPlane(resampleSagittal(image))
+    left = np.reshape(header.GetMatrix(), (3, 3))[:, 0]
+    assert abs(plane.normal @ left) > np.cos(np.deg2rad(8)) and abs(plane.degrees - abs(turn)) <= 8

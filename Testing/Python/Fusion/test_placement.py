@@ -175,3 +175,13 @@ def test_neighboursAtAnUnusualDistanceAreDoubted():
                    bounds=Bounds(places[-1].bounds.minimum - [0, 0, 25.0], places[-1].bounds.maximum - [0, 0, 25.0]))
     doubts = doubtsOf([*places[:-1], last], 0.5)
     assert f"unusual distance from {places[-2].level}" in doubts[-1] and not doubts[0]
+
+
+@pytest.mark.parametrize(("confidences", "doubted"), [((0.99, 0.99), (True, True)), ((0.7, 0.7), (True, True)),
+                                                      ((0.99, 0.7), (False, True)), ((0.7, 0.99), (True, False))])
+def test_anUnusualDistanceSpeaksAgainstTheOneThatIsUncertainAnyway(confidences, doubted):
+    upper, lower = (replace(place, confidence=confidence)
+                    for place, confidence in zip(found()[-2:], confidences, strict=True))
+    near = replace(lower, centre=upper.centre - [0, 0, 6.0])
+    doubts = doubtsOf([*found()[:-2], upper, near], 0.9)
+    assert tuple("unusual distance" in doubt for doubt in doubts[-2:]) == doubted

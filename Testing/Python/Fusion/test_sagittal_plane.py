@@ -47,3 +47,9 @@ def test_aSpineThatLiesNearlyLevelIsDoubted():
 
 def test_oneVertebraTellsNothing():
     assert orientationDoubt(neck(45), CENTRES[:1]) == ""
+
+
+def test_theLeanOfTwoNeighboursTellsNothing():
+    beside = np.array([[0.0, 0, 20], [13.0, 0, 4]])
+    assert orientationDoubt(neck(), beside) == ""
+    assert "tilted by 39 degrees" in orientationDoubt(neck(), np.array([[0.0, 0, 60], [45.0, 0, 4]]))
