@@ -24,14 +24,17 @@ FLAGS = {VISIBLE: "visible", CONFIRMED: "confirmed", LOCKED: "locked"}
 class LevelComboBox(qt.QComboBox):
     """Changes by its opened list only: turning the wheel over the table scrolls it, keys go to the table.
 
-    ``onOpen`` is called before the list opens.
+    A click chooses the row (``onPress``) and then opens the list, when the button is released: a list that opens at the
+    press would take the release for a choice, unless Qt's own handler counts the time.
     """
 
-    onOpen: Callable[[], None]
+    onPress: Callable[[], None]
 
-    def showPopup(self) -> None:
-        self.onOpen()
-        qt.QComboBox.showPopup(self)
+    def mousePressEvent(self, event: qt.QMouseEvent) -> None:
+        self.onPress()
+
+    def mouseReleaseEvent(self, event: qt.QMouseEvent) -> None:
+        self.showPopup()
 
     def wheelEvent(self, event: qt.QWheelEvent) -> None:
         event.ignore()
@@ -150,7 +153,7 @@ class VertebraTable:
         # The table keeps the focus, also after its list was opened.
         box.setFocusPolicy(qt.Qt.NoFocus)
         box.toolTip = _("Choose another level for this vertebra.")
-        box.onOpen = lambda: self._selectOpened(nodeId)
+        box.onPress = lambda: self._selectOpened(nodeId)
         box.connect("activated(int)", lambda index: self._onLevel(nodeId, LEVELS[index]))
         return box
 
