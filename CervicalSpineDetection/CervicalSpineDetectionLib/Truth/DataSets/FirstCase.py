@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,19 +13,27 @@ from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels, resampl
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import windowed
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
+from CervicalSpineDetectionLib.Truth.SliceBoxes import SliceBox, boxesInSlice, middlesOf
 
 SCALE = 3
 BOX_COLOUR, BODY_COLOUR, TEXT_COLOUR = (255, 200, 0), (90, 200, 255), (255, 255, 255)
 CAPTION_HEIGHT = 18
 
 
-def drawCase(ct: sitk.Image, labels: sitk.Image, geometry: Any, caption: str) -> Any:
+class Geometry(Protocol):
+    """What of ``Training.Dataset.SliceGeometry`` is drawn with."""
+
+    @property
+    def pixelSize(self) -> float: ...
+    @property
+    def window(self) -> tuple[float, float]: ...
+
+
+def drawCase(ct: sitk.Image, labels: sitk.Image, geometry: Geometry, caption: str) -> Image.Image:
     """Mid-sagittal slice with the boxes the detector will learn, and coronal slice with the labels' extents.
 
     :param ct: sitk image in HU.
     :param labels: sitk uint8 image, codes as in ``Levels.SPINE_LEVELS``.
-    :param geometry: Training.Dataset.SliceGeometry.
     :param caption: text above.
     :return: PIL image; left slice: anterior is left; right slice: the patient's right is left.
     """
@@ -53,7 +61,7 @@ def drawCase(ct: sitk.Image, labels: sitk.Image, geometry: Any, caption: str) ->
     return sheet
 
 
-def _drawn(picture: Array, boxes: Iterable[Any]) -> Any:
+def _drawn(picture: Array, boxes: Iterable[SliceBox]) -> Image.Image:
     image = Image.fromarray(picture).convert("RGB")
     image = image.resize((image.width * SCALE, image.height * SCALE), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(image)
