@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult
+from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, withDoubt
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
+from CervicalSpineDetectionLib.Imaging.StackChecks import abruptChange
 from CervicalSpineDetectionLib.Looks import Examination, slicesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import ProgressCallback, SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, SPINE_LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, SPINE_LEVELS, Level
+from CervicalSpineDetectionLib.Spine.Morphometry import usualDistance
+from CervicalSpineDetectionLib.Spine.Proportions import proportionsOf
 from CervicalSpineDetectionLib.Spine.Vertebra import MENTIONED_PROBABILITY, DetectionResult, Vertebra
 
 # Where no name is likelier right than wrong, none is shown.
@@ -42,6 +45,14 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
         warnings.append(f"What was found could be {names}, but more likely is something else, so nothing is shown.")
         vertebrae = []
     warnings += namingWarnings(fused, vertebrae, confirmed)
+    gap = _gapIn(image, vertebrae)
+    if gap is not None:
+        vertebrae = withDoubt(vertebrae, "slices seem to be missing", confirmed)
+        warnings.append(f"The body changes abruptly between slices {gap + 1} and {gap + 2} (counted from 1), as where "
+                        "slices are missing or the patient moved: no name and no distance is certain. Check the CT.")
+    proportions = proportionsOf(vertebrae)
+    if proportions and proportions.doubt and gap is None and not fused.orientationDoubt:
+        warnings.append(proportions.doubt)
     return DetectionResult(
         vertebrae=vertebrae,
         warnings=warnings,
@@ -50,6 +61,17 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
         timings=timings,
         basis=fused.basis,
     )
+
+
+def _gapIn(image: sitk.Image, vertebrae: Sequence[Vertebra]) -> int | None:
+    """Index of the slice behind which slices seem to be missing, where this is among the vertebrae; else None."""
+    gap = abruptChange(image) if vertebrae else None
+    if gap is None:
+        return None
+    corners = [corner for vertebra in vertebrae for corner in (vertebra.bounds.minimum, vertebra.bounds.maximum)]
+    slices = [image.TransformPhysicalPointToContinuousIndex(corner.tolist())[2] for corner in corners]
+    beyond = usualDistance(Level.C3.order, Level.C4.order) / image.GetSpacing()[2]
+    return gap if min(slices) - beyond < gap + 0.5 < max(slices) + beyond else None
 
 
 def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed: Sequence[Vertebra]) -> list[str]:

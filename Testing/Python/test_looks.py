@@ -64,6 +64,7 @@ def test_aStraightCtIsLookedAtOnce(ct, detector, straight):
     assert set(result.timings) == {"resample", "network", "fusion", "levels"}
 
 
+@pytest.mark.shows("Mended", "a header that turns the patient", "examined along the spine, with a note")
 @pytest.mark.parametrize("degrees", [(0, 0, -40), (-60, 0, 0), (0, 50, 0)])
 def test_aTurnedNeckIsExaminedAlongItsSpine(ct, detector, straight, degrees):
     image, matrix = turned(ct, degrees)
@@ -84,6 +85,7 @@ def test_aTurnedNeckIsExaminedAlongItsSpine(ct, detector, straight, degrees):
         assert np.linalg.det(one.orientedBox.axes) == pytest.approx(1)
 
 
+@pytest.mark.shows("Mended", "a CT stored upside down or front to back")
 @pytest.mark.parametrize(("axes", "told"), [
     ((0, 0, 1), "CT stored upside down)"), ((0, 1, 0), "CT stored front to back)"),
 ])

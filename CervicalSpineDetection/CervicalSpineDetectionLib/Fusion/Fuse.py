@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from CervicalSpineDetectionLib.Fusion import Settings
+from CervicalSpineDetectionLib.Fusion.Airway import airwayDoubt
 from CervicalSpineDetectionLib.Fusion.BodySpacing import inLine
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate, absorbParts, candidatesOf
 from CervicalSpineDetectionLib.Fusion.LevelChain import LevelPosterior, Sighting, levelPosterior
@@ -115,7 +116,8 @@ def fuseCandidates(candidates: Sequence[Candidate], volume: SagittalVolume, conf
     # Where the centre of a part at the image's edge lies is a guess.
     sure = [vertebra for vertebra in vertebrae if not vertebra.doubt]
     placed = sure if len(sure) > 1 else vertebrae
-    turned = orientationDoubt(volume, np.array([vertebra.centre for vertebra in placed]).reshape(-1, 3))
+    centres = np.array([vertebra.centre for vertebra in placed]).reshape(-1, 3)
+    turned = orientationDoubt(volume, centres) or airwayDoubt(volume, centres)
     return doubted(FusionResult(
         [entry.candidate for entry in chain if entry.candidate], links,
         [one for one in named if one.level not in LEVELS], left, vertebrae, sightings,
@@ -129,10 +131,14 @@ def doubted(fused: FusionResult, doubt: str, confirmed: Sequence[Vertebra] = ())
     """
     if not doubt:
         return fused
-    vertebrae = [vertebra if any(vertebra is one for one in confirmed) else replace(
-        vertebra, doubt="; ".join(filter(None, (vertebra.doubt, doubt)))) for vertebra in fused.vertebrae]
-    return replace(fused, vertebrae=vertebrae,
+    return replace(fused, vertebrae=withDoubt(fused.vertebrae, doubt, confirmed),
                    orientationDoubt="; ".join(filter(None, (fused.orientationDoubt, doubt))))
+
+
+def withDoubt(vertebrae: Sequence[Vertebra], doubt: str, confirmed: Sequence[Vertebra] = ()) -> list[Vertebra]:
+    """The same with one more doubt of each that no person settled."""
+    return [vertebra if any(vertebra is one for one in confirmed) else replace(
+        vertebra, doubt="; ".join(filter(None, (vertebra.doubt, doubt)))) for vertebra in vertebrae]
 
 
 def _basisOf(named: Sequence[NamedCandidate], posterior: LevelPosterior, model: LevelModel) -> NameBasis:

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.Decoders import Decoders
-from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, readDataset
-from CervicalSpineDetectionLib.Imaging.DicomPixels import pixelsOf, toHu
+from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, otherValues, readDataset
+from CervicalSpineDetectionLib.Imaging.DicomPixels import checkRescale, pixelsOf, toHu
 from CervicalSpineDetectionLib.Imaging.DicomStack import MINIMUM_SLICES, Stack, stackOf
 from CervicalSpineDetectionLib.Imaging.ImageHeader import MAXIMUM_VOXELS
 
@@ -41,6 +41,7 @@ def readFrames(header: DicomHeader) -> tuple[Stack, sitk.Image]:
         raise unusable from None
     if not usable:
         raise unusable
+    checkRescale(frames)
     with Decoders() as decoders:
         pixels = pixelsOf(header, decoders)
     stack = stackOf(frames)
@@ -62,5 +63,6 @@ def _frames(header: DicomHeader) -> list[DicomHeader]:
             header, sopUid=str(number), position=tuple(map(float, position.ImagePositionPatient)),
             orientation=tuple(map(float, orientation.ImageOrientationPatient)),
             spacing=tuple(map(float, measures.PixelSpacing)), slope=float(rescale.RescaleSlope),
-            intercept=float(rescale.RescaleIntercept)))
+            intercept=float(rescale.RescaleIntercept),
+            otherValues=otherValues(str(rescale.get("RescaleType", "")))))
     return frames

@@ -47,7 +47,9 @@ CT_CLASSES = (pydicom.uid.CTImageStorage, pydicom.uid.EnhancedCTImageStorage)
 # Of PS3.3 C.7.3.1.1.1, those that lie beside CTs. What else stands there may be anything, a name too.
 MODALITIES = frozenset("AU CR CT DOC DX ECG FID IO KO MG MR NM OT PLAN PR PT PX REG RF RTDOSE RTIMAGE RTPLAN RTRECORD "
                        "RTSTRUCT RWV SC SEG SMR SR US XA XC".split())
-DIRECTORY_RECORDS = 0x00041220
+DIRECTORY_RECORDS, RESCALE_TABLE = 0x00041220, 0x00283000
+# Of PS3.3 C.11.1.1.2, those that are no HU. What else stands there may be anything.
+OTHER_VALUES = frozenset(("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"))
 TAGS = {
     0x00020002: "mediaClass", 0x00020010: "syntax", DIRECTORY_RECORDS: "records", 0x00080008: "imageType",
     0x00080016: "sopClass", 0x00080018: "sopUid", 0x00080060: "modality",
@@ -55,7 +57,7 @@ TAGS = {
     0x00200037: "orientation", 0x00200052: "frameOfReference", 0x00280002: "samples", 0x00280004: "photometric",
     0x00280008: "frames", 0x00280010: "rows", 0x00280011: "columns", 0x00280030: "spacing", 0x00280100: "bitsAllocated",
     0x00280101: "bitsStored", 0x00280102: "highBit", 0x00280103: "pixelRepresentation", 0x00281052: "intercept",
-    0x00281053: "slope",
+    0x00281053: "slope", 0x00281054: "rescaleType", RESCALE_TABLE: "table",
 }
 WHOLE_NUMBERS = ("rows", "columns", "samples", "bitsAllocated", "bitsStored", "highBit", "pixelRepresentation")
 # File meta information is far shorter.
@@ -70,6 +72,8 @@ class DicomHeader:
     :param modality: of ``MODALITIES``, or "unknown".
     :param position: LPS mm of the first pixel. :param orientation: directions of row and column, LPS.
     :param spacing: mm between rows, columns.
+    :param otherValues: of ``OTHER_VALUES``, what the values are instead of HU, or "".
+    :param hasTable: they become HU by a table (modality LUT).
     :param syntax: transfer syntax UID; "" for a file without file meta information, whose pixels are plain.
     :param order: "<" or ">".
     :param pixelOffset: byte where the pixel data begin, as if nothing were deflated; 0 without pixels.
@@ -95,6 +99,8 @@ class DicomHeader:
     spacing: Vector | None
     slope: float | None
     intercept: float | None
+    otherValues: str
+    hasTable: bool
     bitsAllocated: int
     bitsStored: int
     highBit: int
@@ -241,12 +247,18 @@ def _header(path: Path, elements: Elements) -> DicomHeader:
         samples=numbers["samples"], photometric=_one(texts["photometric"]), position=_vector(texts["position"], 3),
         orientation=_vector(texts["orientation"], 6), spacing=_vector(texts["spacing"], 2),
         slope=_number(texts["slope"]), intercept=_number(texts["intercept"]),
+        otherValues=otherValues(texts["rescaleType"]), hasTable=RESCALE_TABLE in elements.values,
         bitsAllocated=numbers["bitsAllocated"] or 0, bitsStored=numbers["bitsStored"] or 0,
         highBit=numbers["highBit"] or 0, isSigned=numbers["pixelRepresentation"] == 1, syntax=_one(texts["syntax"]),
         order=elements.order, pixelOffset=elements.pixelOffset, pixelBytes=elements.pixelBytes,
         # A DICOMDIR may have any name.
         isIndex=sopClass == INDEX_CLASS or DIRECTORY_RECORDS in elements.values,
     )
+
+
+def otherValues(rescaleType: str) -> str:
+    """:return: what values are instead of HU, "" where they may be HU."""
+    return rescaleType if rescaleType in OTHER_VALUES else ""
 
 
 def _text(value: bytes) -> str:

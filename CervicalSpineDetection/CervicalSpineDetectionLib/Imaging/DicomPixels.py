@@ -42,7 +42,7 @@ def readSlices(slices: Sequence[DicomHeader]) -> sitk.Image:
     if max(rows, columns) > MAXIMUM_SIDE or rows * columns * len(slices) > MAXIMUM_VOXELS:
         raise InputError(f"The DICOM series has {columns} x {rows} x {len(slices)} voxels, more than any CT; export "
                          "the neck alone.")
-    _checkRescale(slices)
+    checkRescale(slices)
     with Decoders() as decoders:
         try:
             return _imageOf(slices, np.int16, decoders)
@@ -69,7 +69,18 @@ def _imageOf(slices: Sequence[DicomHeader], kind: type[np.generic], decoders: De
     return image
 
 
-def _checkRescale(slices: Sequence[DicomHeader]) -> None:
+def checkRescale(slices: Sequence[DicomHeader]) -> None:
+    """:raises InputError: what is stored can't be made HU."""
+    others = sorted({header.otherValues for header in slices} - {""})
+    if others:
+        raise InputError(f"The DICOM series holds {' and '.join(others)} values (rescale type) instead of HU; give the "
+                         "original CT.")
+    if any(header.hasTable for header in slices):
+        raise InputError("The values of the DICOM series become HU by a table (modality LUT), which is not read; "
+                         "export it with rescale slope and intercept.")
+    if any(header.slope is not None and header.slope <= 0 for header in slices):
+        raise InputError("The DICOM series states a rescale slope of 0 or below, which no CT has; export the original "
+                         "CT.")
     for values in ([header.slope for header in slices], [header.intercept for header in slices]):
         missing = sum(value is None for value in values)
         if 0 < missing < len(slices):

@@ -18,6 +18,8 @@ OTHER_UNITS = {"metres": 1000.0, "micrometres": 0.001, "centimetres": 10.0}
 MINIMUM_EXTENT_MM, USUAL_SIZE = 60.0, 64
 MAXIMUM_ORIGIN_MM = 1e6
 DIRECTION_TOLERANCE = 1e-3
+# Metal reaches some 30,000 HU, and paddings of 16 bits as much below 0.
+MAXIMUM_HU = 1e5
 NOT_FINITE = "The image holds values that are not finite numbers (NaN or infinite); replace them by -1024."
 SHEARED = "The image axes are not at right angles (gantry tilt?); resample the CT to a straight grid."
 
@@ -67,12 +69,15 @@ def checkValues(image: sitk.Image) -> None:
     """:raises InputError: the values can't be those of a CT."""
     voxels = sitk.GetArrayViewFromImage(image)
     few = voxels[::4, ::4, ::4]
-    # Whole numbers are finite; a few tell whether they differ.
-    checked = few if voxels.dtype.kind in "iu" and few.min() < few.max() else voxels
+    # Numbers of 16 bits are finite and small; a few tell whether they differ.
+    checked = few if voxels.dtype.kind in "iu" and voxels.dtype.itemsize <= 2 and few.min() < few.max() else voxels
     lowest, highest = checked.min(), checked.max()
     # The minimum is NaN where any voxel is.
     if not np.isfinite([lowest, highest]).all():
         raise InputError(NOT_FINITE)
+    if max(-float(lowest), float(highest)) > MAXIMUM_HU:
+        raise InputError(f"The values of the image run from {lowest:g} to {highest:g}, which can't be HU; replace "
+                         "those beyond by -1024, or give the original CT.")
     if lowest == highest:
         raise InputError(f"All voxels of the image have the value {lowest:g}; give a CT.")
 

@@ -73,7 +73,7 @@ def readNiftiHeader(path: Path) -> ImageHeader:
     factor, notes = millimetres(spacing, UNITS.get(int(fields["xyzt_units"]) & 7, "mm"))
     place, notesOfPlace = _place(path, fields, spacing, np.array([*size, 1]) * factor)
     offset = _offset(path, fields)
-    slope, intercept = _rescale(fields)
+    slope, intercept = _rescale(path, fields)
     return straightened(ImageHeader(
         path, size, voxelType, spacing * factor, place[:, :3] / spacing, place[:, 3] * factor, (path,),
         0 if compression else offset, offset if compression else 0, compression, slope, intercept,
@@ -112,9 +112,12 @@ def _offset(path: Path, fields: Any) -> int:
     return int(offset)
 
 
-def _rescale(fields: Any) -> tuple[float, float]:
+def _rescale(path: Path, fields: Any) -> tuple[float, float]:
     """Slope and intercept; a slope of 0, or numbers that are none, mean neither (nifti1.h)."""
     slope, intercept = float(fields["scl_slope"]), float(fields["scl_inter"])
+    if slope < 0:
+        raise InputError(f"{path} states a negative slope (scl_slope), which turns its values upside down; convert the "
+                         "CT again.")
     return (slope, intercept) if slope and np.isfinite([slope, intercept]).all() else (1.0, 0.0)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Spine.Proportions import proportionsOf
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 from CervicalSpineDetectionLib.Spine.VertebraDocument import (
     basisFromDocument,
@@ -35,10 +37,17 @@ def toJson(result: DetectionResult) -> dict[str, Any]:
         "image": result.image,
         "model": result.model,
         **basisToDocument(result.basis, rounded=True),
+        "scale": _scaleOf(result),
         "vertebrae": [vertebraToDocument(vertebra, rounded=True) for vertebra in result.vertebrae],
         "warnings": list(result.warnings),
         "timings": {step: round(float(seconds), 3) for step, seconds in result.timings.items()},
     }
+
+
+def _scaleOf(result: DetectionResult) -> dict[str, float] | None:
+    """The size of the vertebrae relative to a usual adult's, None where too few tell."""
+    proportions = proportionsOf(result.vertebrae)
+    return {axis: round(size, 2) for axis, size in asdict(proportions).items()} if proportions else None
 
 
 def fromJson(document: Any) -> DetectionResult:

@@ -199,6 +199,25 @@ def lowBits(k, dataset):
     dataset.PixelData = storedValues(k).tobytes()
 
 
+def tableForRescale(k, dataset):
+    del dataset.RescaleSlope, dataset.RescaleIntercept
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [2, 0, 16], "HU"
+    table.add_new(0x00283006, "US", [0, 1000])
+    dataset.ModalityLUTSequence = [table]
+
+
+def frames(folder, change):
+    """:param change: called with what each frame's values become HU by."""
+    path = writeFrames(folder / "frames.dcm")
+    dataset = pydicom.dcmread(path)
+    for item in [dataset.SharedFunctionalGroupsSequence[0], *dataset.PerFrameFunctionalGroupsSequence]:
+        for transformation in item.get("PixelValueTransformationSequence", []):
+            change(transformation)
+    dataset.save_as(path)
+    return path
+
+
 def unstatedRescale(k, dataset):
     """HU stored as they are in some slices, whose intercept is 0, and with -1024 in the others."""
     paint = storedValues(k).astype(np.int32) - (1024 if k < 3 else 0) + 1000
@@ -240,6 +259,12 @@ REFUSED = {
                               "1 of 7 slices of the DICOM series do not state"),
     "intercept 0 in some": (lambda f: writeSeries(f, change=only((0, 1), "RescaleIntercept", "0")), "values jump"),
     "infinite intercept": (lambda f: writeSeries(f, change=only((5,), "RescaleIntercept", "1e999")), "damaged"),
+    "slope 0": (lambda f: writeSeries(f, RescaleSlope=0), "slope of 0 or below"),
+    "negative slope": (lambda f: writeSeries(f, RescaleSlope=-1), "slope of 0 or below"),
+    "map of atomic numbers": (lambda f: writeSeries(f, RescaleType="Z_EFF"), "holds Z_EFF values"),
+    "frames of electron densities": (
+        lambda f: frames(f, lambda item: setattr(item, "RescaleType", "ED")), "holds ED values"),
+    "table instead of slope": (lambda f: writeSeries(f, change=tableForRescale), "a table (modality LUT)"),
     "two passes interleaved": (lambda f: writeSeries(f, change=numbered([1, 2, 1, 2, 1, 2, 1])),
                                "2 acquisitions whose slices lie between each other"),
     "short pixels": (lambda f: writeSeries(f, change=shortPixels), "002.dcm is damaged or incomplete"),

@@ -281,6 +281,7 @@ REFUSED = {
                               "not finite"),
     "NIfTI, 0 axes": (lambda f: placedNifti(f / "ct.nii", dim=[0, 8, 7, 6, 1, 1, 1, 1]), "damaged"),
     "NIfTI, size below 0": (lambda f: placedNifti(f / "ct.nii", dim=[3, 8, -7, 6, 1, 1, 1, 1]), "damaged"),
+    "NIfTI, negative slope": (lambda f: placedNifti(f / "ct.nii", scl_slope=-1.0), "negative slope"),
     "NIfTI, unknown voxels": (lambda f: placedNifti(f / "ct.nii", datatype=3), "kind of its voxels"),
     "NIfTI, bits of other voxels": (lambda f: placedNifti(f / "ct.nii", bitpix=8), "kind of its voxels"),
     "NIfTI in two files": (lambda f: placedNifti(f / "ct.nii", magic=b"ni1"), "without voxels"),

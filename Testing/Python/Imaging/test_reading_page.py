@@ -15,6 +15,7 @@ PAGE = Path(__file__).resolve().parents[3] / "Resources" / "Documentation" / "Re
     ("ImageHeader", "MAXIMUM_BYTES", (1 << 32, "4 GB of them")),
     ("ImageChecks", "SPACING_RANGE_MM", ((0.05, 15.0), "0.05 to 15 mm")),
     ("ImageChecks", "DIRECTION_TOLERANCE", (1e-3, "1e-3 off right angles")),
+    ("ImageChecks", "MAXIMUM_HU", (1e5, "any beyond 100,000 HU")),
     ("OpenFile", "MAXIMUM_HEADER_BYTES", (1 << 20, "headers above 1 MB")),
     ("Decoders", "SECONDS", (8.0, "512 x 512, 8 s")),
     ("__main__", "MEMORY_BYTES", (4 << 30, "4 GB of memory")),

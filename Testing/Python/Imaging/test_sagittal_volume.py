@@ -173,6 +173,18 @@ def test_anMrIsNotTakenForACtWithAnOffset(brightness):
     assert same is image and "an MR rather than HU" in warning and "1024" not in warning
 
 
+@pytest.mark.shows("Mended", "grey levels, a cut range of HU, an MR")
+def test_anMrWhoseTissuesLieWhereACtWithAnOffsetHasThemIsToldByItsEvenGreyValues():
+    """Bright muscle, darker fat, and a coil that sees the one end better than the other."""
+    random = np.random.default_rng(6)
+    tissue = bodyInAir()
+    voxels = np.select([tissue > 200, tissue > -50, tissue > -300], [850.0, 1000.0, 540.0], 10.0)
+    voxels *= np.linspace(0.8, 1.2, 32)[:, None, None] * random.normal(1, 0.03, voxels.shape)
+    image = sitk.GetImageFromArray((np.abs(voxels + random.normal(0, 10, voxels.shape))).astype(np.int16))
+    same, warning = correctHuOffset(image)
+    assert same is image and "an MR rather than HU" in warning
+
+
 @pytest.mark.shows("Mended", "grey levels, a cut range of HU, an MR",
                    "examined as they are; a note says what the values look like")
 @pytest.mark.parametrize(("range_", "told"), [
