@@ -205,7 +205,7 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
             if _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
                 doubts[one].append(f"inside the box of {places[other].level}")
         nearest = Settings.NEAREST_TO_RING if places[upper].level == Level.C1 else Settings.NEAREST_NEIGHBOUR
-        if not nearest < distance / usual < Settings.FURTHEST_NEIGHBOUR:
+        if not nearest * usual < distance < Settings.FURTHEST_NEIGHBOUR * usual:
             # Where one of the two is uncertain anyway, as a part at the image's edge mostly is, the distance speaks
             # against that one.
             sure = [places[index].confidence >= certainty for index in (upper, lower)]

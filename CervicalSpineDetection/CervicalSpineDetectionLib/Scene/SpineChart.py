@@ -44,5 +44,5 @@ def chartOf(states: list[VertebraState]) -> list[ChartLevel]:
         chart.append(ChartLevel(
             level, None if state.inserted else float(state.vertebra.confidence), bool(state.remark),
             None if isLast else float(distances[index]),
-            not isLast and not nearest < distances[index] / expected[index] < FURTHEST_NEIGHBOUR))
+            not isLast and not nearest * expected[index] < distances[index] < FURTHEST_NEIGHBOUR * expected[index]))
     return chart
