@@ -17,14 +17,18 @@ REACH, FEWEST_BESIDE = 3, 2  # slices to both sides that a change is compared wi
 # next was at most 1.5 times the greatest of those beside it; where 10 % of the slices were cut out, 1.6 times and more
 # in 33 of 34.
 ABRUPT = 1.55
+# Theirs are 2 to 3 mm thick; much thicker ones differ so much from each other that a gap between them can't be told.
+THICKEST_MM = 4.0
 
 
 def abruptChange(image: sitk.Image) -> int | None:
     """Where the body changes as it does where slices are missing.
 
     :param image: sitk image in HU, whose third axis is that of its slices.
-    :return: index of the slice before the change, None where there is none.
+    :return: index of the slice before the change, None where there is none, or the slices are too thick to tell.
     """
+    if image.GetSpacing()[2] > THICKEST_MM:
+        return None
     changes = _changes(sitk.GetArrayViewFromImage(image))
     found = [(change / max(before + after), k) for k, change in enumerate(changes) if np.isfinite(change)
              for before, after in [(_known(changes[max(k - REACH, 0) : k]), _known(changes[k + 1 : k + 1 + REACH]))]

@@ -54,3 +54,11 @@ def test_largeSlicesAreLookedAtSparsely():
 @pytest.mark.parametrize("slices", [1, 2, 5])
 def test_fewSlicesTellNothing(slices):
     assert changeIn(body()[:slices]) is None
+
+
+def test_thickSlicesTellNothing():
+    image = sitk.GetImageFromArray(np.delete(body(), np.arange(12, 20), axis=0))
+    image.SetSpacing([0.5, 0.5, 3.0])
+    assert abruptChange(image) == 11
+    image.SetSpacing([0.5, 0.5, 7.5])
+    assert abruptChange(image) is None
