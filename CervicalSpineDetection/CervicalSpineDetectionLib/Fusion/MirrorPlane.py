@@ -22,10 +22,10 @@ MOST_SIDE_LEAN_DEGREES = 60.0
 REFINED = 8  # of the planes found at first
 FINER_STEPS = ((7.5, 3.0), (3.75, 1.5))  # degrees and mm
 OWN_DEGREES = 10.0  # as near to the image's sagittal plane is no turn
-# In 16 CTs of calibration patients with a right header the two sides are alike by 0.59 and more in the image's sagittal
-# plane, and by 0.16 more at most in a better one; in 96 turned by 30 to 60 degrees by 0.56 at most, and in 94 of these by
-# more than 0.25 more in the best. Of 32 halves of necks, which have no such plane in view, 5 seem to have one all the
-# same; see ``Looks``.
+# In 16 CTs of calibration patients with a right header the two sides are alike by 0.59 and more in the image's own
+# sagittal plane, and by 0.16 more at most in a better one; in 96 turned by 30 to 60 degrees by 0.56 at most, and in 94
+# of these by more than 0.25 more in the best. Of 32 halves of necks, which have no such plane in view, 5 seem to have
+# one all the same; see ``Looks``.
 LIKE_SIDES, LEAST_GAIN = 0.62, 0.25
 # The network bears this, and a lying head is turned as much.
 MOST_TURN_DEGREES = 15.0
