@@ -28,6 +28,14 @@ TEXTS = (
       "Check, and use Shift levels up or down."),
     _("The orientation in the header seems to be wrong ({doubt}): no name is certain. Correct the orientation, or "
       "check every name."),
+    _("The body changes abruptly between slices {first} and {second} (counted from 1), as where slices are missing or the "
+      "patient moved: no name and no distance is certain. Check the CT."),
+    _("The vertebrae measure {height} of the usual in height, {depth} in depth and {width} in width: check the voxel "
+      "spacing of each axis, unless the patient's vertebrae are deformed."),
+    _("The vertebrae measure {percent} % of an adult's usual size: check the voxel spacing, unless the patient is a "
+      "child or very small."),
+    _("The vertebrae measure {percent} % of an adult's usual size: check the voxel spacing, unless the patient is very "
+      "large."),
     _("The neck stands turned by {degrees} degrees in this CT; it was examined along the spine."),
     _("The values look like HU + {offset} (rescale intercept missing); {offset} was subtracted."),
     _("The values run from {lowest} to {highest}, without air (-1000 HU){cutOff}: they look like grey levels, a cut "
@@ -43,6 +51,8 @@ TEXTS = (
     _("center outside its own box"),
     _("inside the box of {level}"),
     _("unusual distance from {level}"),
+    _("slices seem to be missing"),
+    _("the airway is behind the spine"),
     _("spine tilted by {degrees} degrees in the image"),
     _("patient turned by about {degrees} degrees in the image"),
     _("CT stored upside down"),
