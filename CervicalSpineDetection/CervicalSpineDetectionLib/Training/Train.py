@@ -119,13 +119,14 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
 
 
 def _silenceBars() -> None:
-    """ultralytics draws bars of its own while it fills its cache, whatever it is told: moves of the cursor, which a
-    log or a filtered stream shows as noise. --verbose shows them.
+    """ultralytics draws bars of its own while it looks through pictures and fills its cache, whatever it is told: moves
+    of the cursor, which a log or a filtered stream shows as noise. --verbose shows them.
     """
-    from ultralytics.data import base
+    from ultralytics.data import base, dataset
 
-    if not isinstance(base.TQDM, _SilentBar):
-        vars(base)["TQDM"] = _SilentBar(base.TQDM)
+    for module in (base, dataset):
+        if not isinstance(module.TQDM, _SilentBar):
+            vars(module)["TQDM"] = _SilentBar(module.TQDM)
 
 
 class _SilentBar:
