@@ -28,8 +28,8 @@ TEXTS = (
       "Check, and use Shift levels up or down."),
     _("The orientation in the header seems to be wrong ({doubt}): no name is certain. Correct the orientation, or "
       "check every name."),
-    _("The body changes abruptly between slices {first} and {second} (counted from 1), as where slices are missing or the "
-      "patient moved: no name and no distance is certain. Check the CT."),
+    _("The body changes abruptly between slices {first} and {second} (counted from 1), as where slices are missing or "
+      "the patient moved: no name and no distance is certain. Check the CT."),
     _("The vertebrae measure {height} of the usual in height, {depth} in depth and {width} in width: check the voxel "
       "spacing of each axis, unless the patient's vertebrae are deformed."),
     _("The vertebrae measure {percent} % of an adult's usual size: check the voxel spacing, unless the patient is a "
