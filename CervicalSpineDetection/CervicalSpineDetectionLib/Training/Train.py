@@ -119,12 +119,13 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
 
 
 def _silenceBars() -> None:
-    """ultralytics draws bars of its own while it looks through pictures and fills its cache, whatever it is told: moves
-    of the cursor, which a log or a filtered stream shows as noise. --verbose shows them.
+    """ultralytics draws bars of its own while it looks through pictures, fills its cache and trains, whatever it is
+    told: moves of the cursor, which a log or a filtered stream shows as noise. --verbose shows them.
     """
     from ultralytics.data import base, dataset
+    from ultralytics.engine import trainer, validator
 
-    for module in (base, dataset):
+    for module in (base, dataset, trainer, validator):
         if not isinstance(module.TQDM, _SilentBar):
             vars(module)["TQDM"] = _SilentBar(module.TQDM)
 

@@ -103,7 +103,7 @@ def test_trainingGoesOnFromWeightsAndStopsWhereItGetsNoBetter(tmp_path, home, we
     # The second epoch was worse: the training ends, and the weights are those of the first.
     assert "epoch 1/9: loss" in printed and "epoch 2/9" not in printed and next(fitness) == 0.3
     assert [step[1:] for step in progress] == [(1, 18), (2, 18), (3, 18), (4, 18)]
-    assert "Caching" not in printed and "\\x1b" not in printed
+    assert "Caching" not in printed and "\x1b" not in printed
     assert progress[0][0].startswith("Epoch 1 of 9, loss") and progress[3][0].startswith("Epoch 2 of 9")
     card, state = loadWeights(tmp_path / "run" / "mine.safetensors")
     assert card["training"]["epochs"] == 1
