@@ -42,3 +42,12 @@ def coreCount() -> int:
         quota, period = CGROUP_QUOTA.read_text().split()
         cores = min(cores, max(1, int(quota) // int(period)))  # "max" is no number
     return cores
+
+
+def useOneThread() -> None:
+    """For a process beside as many others as there are cores. torch and SimpleITK ask for their threads themselves."""
+    import SimpleITK as sitk
+    import torch
+
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

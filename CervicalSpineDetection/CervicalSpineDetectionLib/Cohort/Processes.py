@@ -22,8 +22,8 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.ProcessTuning import coreCount
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 
-# A scan that ends its process (memory, a crash in a library) is tried once more.
 Item = TypeVar("Item")  # a scan, as a rule
+# A scan that ends its process (memory, a crash in a library) is tried once more.
 ALLOWED_DEATHS = 1
 # Read by torch and numpy, ITK, VTK, and Mesa's OpenGL without a graphics card.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",

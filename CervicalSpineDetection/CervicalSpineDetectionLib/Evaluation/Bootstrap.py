@@ -9,8 +9,8 @@ import numpy as np
 
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
-RESAMPLES = 2000
 Item = TypeVar("Item")
+RESAMPLES = 2000
 SEED = 0
 
 

@@ -28,6 +28,7 @@ from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
+from CervicalSpineDetectionLib.ProcessTuning import useOneThread
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
@@ -161,7 +162,7 @@ def phantomCases(count: int, firstSeed: int, workers: int = 1, region: str = "ne
     """
     # A forked process would inherit torch's and ITK's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_oneThread) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=useOneThread) as pool:
         seeds = iter(range(firstSeed, firstSeed + count))
         # Few ahead: a fine phantom takes 500 MB.
         waiting = deque(_submit(pool, phantomCase, seed, region, stratum) for seed in islice(seeds, workers + 1))
@@ -195,10 +196,3 @@ def _submit(pool: ProcessPoolExecutor, *task: Any) -> Future[Case]:
     """A pool starts its processes when it needs them."""
     with startingSafely():
         return pool.submit(*task)
-
-
-def _oneThread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

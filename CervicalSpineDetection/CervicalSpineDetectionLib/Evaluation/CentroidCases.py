@@ -12,6 +12,7 @@ from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Results.Centroids import readCentroids
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
+from CervicalSpineDetectionLib.Truth.Masks import checkOrder
 
 CENTROIDS_SUFFIX = "_ctd.json"
 # What BIDS derivatives put between the CT's name and the suffix.
@@ -59,14 +60,9 @@ def centroidReferences(path: Path, image: sitk.Image) -> tuple[dict[str, Referen
                if number <= len(SPINE_LEVELS)}
     if not centres:
         raise InputError(f"{path} names no level from {SPINE_LEVELS[0]} to {SPINE_LEVELS[-1]}.")
-    numbers = list(centres)
-    for upper, lower in zip(numbers, numbers[1:], strict=False):
-        if lower != upper + 1:
-            raise InputError(f"{path}: {SPINE_LEVELS[upper]} is not marked, but its neighbours are.")
-        if centres[upper][2] <= centres[lower][2]:
-            raise InputError(f"{path}: {SPINE_LEVELS[upper - 1]} lies below {SPINE_LEVELS[lower - 1]}; its axes or "
-                             "names are wrong.")
-    next_ = [SPINE_LEVELS[number - 1] for number in (numbers[0] - 1, numbers[-1] + 1)
+    checkOrder({number: centre[2] for number, centre in centres.items()}, "marked", "its axes or names are wrong",
+               f"{path}: ")
+    next_ = [SPINE_LEVELS[number - 1] for number in (min(centres) - 1, max(centres) + 1)
              if 1 <= number <= len(SPINE_LEVELS)]
     return ({str(SPINE_LEVELS[number - 1]): Reference(centre, None) for number, centre in centres.items()},
             frozenset(map(str, next_)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,17 @@ from CervicalSpineDetectionLib.Evaluation.Bootstrap import RESAMPLES, SEED, inte
 from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, CaseScore, summary
 from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, contactSheet, pageCount, reliabilityPlot
 from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
-from CervicalSpineDetectionLib.Evaluation.SliceMetrics import SliceStatistics
+from CervicalSpineDetectionLib.Evaluation.SliceMetrics import (
+    LARGER_AREAS_MM2,
+    VARIANTS,
+    SliceStatistics,
+    areaVariant,
+    averagePrecision,
+)
 
 SLICE_RESAMPLES = 200  # average precision takes long
+VARIANT_TEXTS = {"detector": "detector", "afterFusion": "after fusion",
+                 **{areaVariant(area): f"truth from {area} mm2" for area in LARGER_AREAS_MM2}}
 CSV_FIELDS = ("case", "level", "found", "confidence", "nearest", "centreError", "right20mm", "right8mm", "iou",
               *(f"{side}Error" for side in SIDES))
 
@@ -58,8 +65,6 @@ def sliceFigures(slices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     :param slices: as for ``figuresOf``, not empty.
     """
-    from CervicalSpineDetectionLib.Evaluation.SliceMetrics import VARIANTS, averagePrecision
-
     def means(drawn: list[SliceStatistics]) -> dict[str, float]:
         return {name: value for name, value in averagePrecision(drawn).items() if name.startswith("mAP")}
 
@@ -177,16 +182,9 @@ def table(figures: Mapping[str, Any]) -> list[str]:
             millimetres)
     for variant, entry in figures["slices"].items():
         for key in ("mAP50", "mAP50-95"):
-            row(f"{key}, slices, {_variantText(variant)}", entry[key], entry.get("intervals", {}).get(key), fraction)
+            row(f"{key}, slices, {VARIANT_TEXTS[variant]}", entry[key], entry.get("intervals", {}).get(key), fraction)
     return lines + _classLines(figures["slices"]) + _reliabilityLines(figures["reliability"]) + _negativeLines(
         figures["negatives"])
-
-
-def _variantText(variant: str) -> str:
-    area = re.search(r"[0-9]+", variant)
-    if area:
-        return f"truth from {area[0]} mm2"
-    return "after fusion" if variant == "afterFusion" else variant
 
 
 def _classLines(slices: Mapping[str, Any] | None) -> list[str]:

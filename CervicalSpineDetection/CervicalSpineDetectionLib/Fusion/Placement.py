@@ -188,8 +188,9 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
     :param certainty: a name below this probability is doubtful.
     """
     doubts: list[list[str]] = [[] for _ in places]
-    for place, own in zip(places, doubts, strict=True):
-        if place.confidence < certainty:
+    isSure = [place.confidence >= certainty for place in places]
+    for place, own, sure in zip(places, doubts, isSure, strict=True):
+        if not sure:
             own.append("level uncertain")
         if place.moved > Settings.DOUBTFUL_MOVE_MM:
             own.append("position uncertain")
@@ -208,9 +209,8 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
         if not nearest * usual < distance < Settings.FURTHEST_NEIGHBOUR * usual:
             # Where one of the two is uncertain anyway, as a part at the image's edge mostly is, the distance speaks
             # against that one.
-            sure = [places[index].confidence >= certainty for index in (upper, lower)]
-            for one, other, accused in ((upper, lower, sure[0] <= sure[1]), (lower, upper, sure[1] <= sure[0])):
-                if accused:
+            for one, other in ((upper, lower), (lower, upper)):
+                if not isSure[one] or isSure[other]:
                     doubts[one].append(f"unusual distance from {places[other].level}")
     return ["; ".join(own) for own in doubts]
 

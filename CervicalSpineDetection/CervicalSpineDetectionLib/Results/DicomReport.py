@@ -30,10 +30,10 @@ FACES = np.array([
      for corner in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
     for fixed in range(3) for side in (0, 1)
 ])
-# DICOM has no codes for these; designators that begin with 99 are private (PS3.16 8.2).
 Group: TypeAlias = (highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations
                     | highdicom.sr.VolumetricROIMeasurementsAndQualitativeEvaluations
                     | highdicom.sr.MeasurementsAndQualitativeEvaluations)
+# DICOM has no codes for these; designators that begin with 99 are private (PS3.16 8.2).
 PRIVATE_SCHEME = "99CSD"
 REMARK = CodedConcept("remark", PRIVATE_SCHEME, "Reason for review")
 

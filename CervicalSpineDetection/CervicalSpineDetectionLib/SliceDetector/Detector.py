@@ -48,7 +48,7 @@ class SliceDetector(Protocol):
     model: dict[str, Any]
 
     def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
-        """:param slices: uint8, shape (n, 3, rows, columns), as ``Slices.withNeighbours`` makes them."""
+        """:param slices: uint8, shape (n, 3, rows, columns), as ``SagittalVolume.withNeighbours`` makes them."""
         ...
 
 

@@ -52,8 +52,9 @@ class OnnxNetwork:
 
         from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import BINS, INPUT, yolov5Graph
 
-        head = len(yolov5Layers(architecture, classCount)["backbone"] + yolov5Layers(architecture, classCount)["head"])
-        bins = weights.get(f"model.{head - 1}.dfl.conv.weight", np.zeros(0))
+        layers = yolov5Layers(architecture, classCount)
+        last = len(layers["backbone"]) + len(layers["head"]) - 1
+        bins = weights.get(f"model.{last}.dfl.conv.weight", np.zeros(0))
         if bins.shape != (1, BINS, 1, 1):
             raise WrongWeights("bins")
         self._bins, self._input = bins[0, :, 0].astype(np.float32), INPUT

@@ -40,7 +40,7 @@ class Network(Protocol):
     def predict(self, pictures: Array) -> Array:
         """:param pictures: uint8, shape (n, 3, rows, columns), rows and columns multiples of ``STRIDE``.
         :return: float32, shape (n, boxes, 4 + classes): middle and size in pixels, scores of the weights' classes.
-        :raises RuntimeError: see ``GpuMemory``.
+        :raises RuntimeError: see ``Errors.isGpuMemory``.
         """
         ...
 

@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
-import torch
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.ProcessTuning import useOneThread
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Training.Dataset import (
@@ -64,7 +63,7 @@ def writeMadeDataset(output: Path, geometry: SliceGeometry, sources: Sequence[di
             ensureWritable(output / kind / split)
     writeDescription(output, geometry, {"sources": sources})
     outcomes: Counter[str] = Counter()
-    with concurrent.futures.ProcessPoolExecutor(workers, initializer=_oneThread) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, initializer=useOneThread) as pool:
         with startingSafely():
             ended = pool.map(_call, jobs, chunksize=CHUNK)
         for outcome in ended:
@@ -100,8 +99,3 @@ def _writeTaught(output: Path, geometry: SliceGeometry, path: str | Path, teache
 
 def _call(job: Job) -> str:
     return job()
-
-
-def _oneThread() -> None:
-    torch.set_num_threads(1)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

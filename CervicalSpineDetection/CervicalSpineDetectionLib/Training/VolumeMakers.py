@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
+from CervicalSpineDetectionLib.ProcessTuning import useOneThread
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, labelledSlices
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
@@ -86,11 +87,7 @@ def readSlices(path: Path) -> LabelledSlices:
 
 
 def _makeForEver(sources: Sequence[VolumeSource], folder: Path, firstSeed: int, index: int, step: int) -> None:
-    import SimpleITK as sitk
-    import torch
-
-    torch.set_num_threads(1)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    useOneThread()
     if hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)
     anatomy = firstSeed // VOLUMES_PER_ANATOMY + index

@@ -68,12 +68,24 @@ def checkLevels(labels: sitk.Image) -> None:
     codes = sorted(shapes.GetLabels())
     if not codes:
         raise InputError(f"No vertebra from {SPINE_LEVELS[0]} to {SPINE_LEVELS[-1]} is labelled.")
+    checkOrder({code: shapes.GetCentroid(code)[2] for code in codes}, "labelled",
+               "the labels are upside down or misnamed")
+
+
+def checkOrder(heights: Mapping[int, float], marked: str, reason: str, where: str = "") -> None:
+    """Refuse levels with a gap, or that don't follow each other from head to foot.
+
+    :param heights: code -> LPS z in mm.
+    :param marked: what was done to the levels. :param reason: why they may be in another order.
+    :param where: what the sentence begins with.
+    :raises InputError: see above.
+    """
+    codes = sorted(heights)
     for upper, lower in zip(codes, codes[1:], strict=False):
         if lower != upper + 1:
-            raise InputError(f"{SPINE_LEVELS[upper]} is not labelled, but its neighbours are.")
-        if shapes.GetCentroid(upper)[2] <= shapes.GetCentroid(lower)[2]:
-            raise InputError(f"{SPINE_LEVELS[upper - 1]} lies below {SPINE_LEVELS[lower - 1]}: the labels are "
-                             "upside down or misnamed.")
+            raise InputError(f"{where}{SPINE_LEVELS[upper]} is not {marked}, but its neighbours are.")
+        if heights[upper] <= heights[lower]:
+            raise InputError(f"{where}{SPINE_LEVELS[upper - 1]} lies below {SPINE_LEVELS[lower - 1]}: {reason}.")
 
 
 def placedOn(ct: sitk.Image, labels: sitk.Image, headersAgree: bool) -> tuple[sitk.Image, list[str]]:
