@@ -81,16 +81,25 @@ class Target:
     def __init__(self, kind: str, folder: Path) -> None:
         from CervicalSpineDetectionLib.Errors import InputError
         from CervicalSpineDetectionLib.Imaging import DicomFrames, DicomPixels
-        from CervicalSpineDetectionLib.Imaging.Decoders import Decoders
+        from CervicalSpineDetectionLib.Imaging.Decoders import PROCESSES, Decoders
         from CervicalSpineDetectionLib.Imaging.DicomHeader import readDicomHeader
         from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
 
         self.refusal, self.path = InputError, folder / kind
         self.isSlice, self.isFrames = kind in ("slice.dcm", "packed.dcm"), kind == "frames.dcm"
         self.readHeader, self.readSlices, self.read = readDicomHeader, DicomPixels.readSlices, readImageWithWarnings
-        # To start them for every file would take most of the time.
-        decoders = Decoders()
-        DicomFrames.Decoders = DicomPixels.Decoders = lambda: contextlib.nullcontext(decoders)
+        class Lasting(Decoders):
+            """To start processes for every file would take most of the time."""
+
+            def __exit__(self, *_: object) -> None:
+                self._hasFailed = False
+
+        decoders = Lasting()
+        # Begun before the clock of the first file; on a busy computer they take seconds.
+        decoders._idle = [decoders._another() for _ in range(PROCESSES)]
+        for decoder in decoders._idle:
+            decoder.decode(b"", 1)
+        DicomFrames.Decoders = DicomPixels.Decoders = lambda: decoders
 
     def __call__(self, data: bytes) -> None:
         """:raises Exception: a fault."""

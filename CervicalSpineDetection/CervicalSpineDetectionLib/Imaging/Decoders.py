@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import subprocess
 import tempfile
 import threading
@@ -30,13 +29,16 @@ KINDS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4")
 class Decoders:
     """Any number of threads may ask; each is served by a process of its own, started when it is needed.
 
-    Used as a context manager, which ends the processes.
+    Used as a context manager, which ends the processes. One picture that can't be decoded refuses its CT: from then on
+    nothing else is decoded, and nobody waits for what the other processes are at.
     """
 
     def __init__(self) -> None:
-        self._idle: queue.SimpleQueue[_Decoder] = queue.SimpleQueue()
+        self._idle: list[_Decoder] = []
+        self._busy: set[_Decoder] = set()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._started: list[_Decoder] = []
+        self._hasFailed = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Decoders:
@@ -53,20 +55,35 @@ class Decoders:
 
         :param file: a whole DICOM file.
         :param pixels: how many it has.
-        :return: shape (pixels,), None where it can't be decoded or is of another size.
+        :return: shape (pixels,), None where it, or one before, can't be decoded or is of another size.
         :raises OSError: no process can be started, or the disk is full.
         """
+        with self._lock:
+            if self._hasFailed:
+                return None
+            decoder = self._idle.pop() if self._idle else self._another()
+            self._busy.add(decoder)
         try:
-            decoder = self._idle.get_nowait()
-        except queue.Empty:
+            values = decoder.decode(file, pixels)
+        finally:
             with self._lock:
-                self._folder = self._folder or tempfile.TemporaryDirectory()
-                decoder = _Decoder(Path(self._folder.name) / f"{len(self._started)}.dcm")
-                self._started.append(decoder)
-        values = decoder.decode(file, pixels)
-        if decoder.isRunning:
-            self._idle.put(decoder)
+                self._busy.remove(decoder)
+                if decoder.isRunning:
+                    self._idle.append(decoder)
+        if values is None:
+            self._giveUp()
         return values
+
+    def _another(self) -> _Decoder:
+        self._folder = self._folder or tempfile.TemporaryDirectory()
+        self._started.append(_Decoder(Path(self._folder.name) / f"{len(self._started)}.dcm"))
+        return self._started[-1]
+
+    def _giveUp(self) -> None:
+        with self._lock:
+            self._hasFailed = True
+            for decoder in self._busy:
+                decoder.kill()
 
 
 class _Decoder:
@@ -89,20 +106,29 @@ class _Decoder:
             with contextlib.suppress(OSError):
                 self._questions.write(b"%d\n" % pixels)
                 self._questions.flush()
-            kind = self._answers.read(len(UNUSABLE)).decode(errors="replace")
-            if kind not in KINDS:
+            answer = self._answers.read(len(UNUSABLE))
+            if answer == UNUSABLE:
                 return None
-            length = pixels * np.dtype(kind).itemsize
+            kind = answer.decode(errors="replace")
+            length = pixels * np.dtype(kind).itemsize if kind in KINDS else 0
             values = self._answers.read(length)
-        return np.frombuffer(values, kind) if len(values) == length else None
+        if not length or len(values) < length:
+            self.kill()
+            self._process.wait()
+            return None
+        return np.frombuffer(values, kind)
 
     @property
     def isRunning(self) -> bool:
         return self._process.poll() is None
 
-    def end(self) -> None:
-        """At once."""
+    def kill(self) -> None:
+        """What it is asked, in whichever thread, is None."""
         self._process.kill()
+
+    def end(self) -> None:
+        """At once; nobody may be asking."""
+        self.kill()
         self._process.wait()
         for pipe in (self._questions, self._answers):
             # What it no longer takes is dropped.

@@ -46,15 +46,16 @@ def decodedPixels(header: DicomHeader, decoders: Decoders) -> Array:
     if header.syntax not in (RLE, *JPEG, *JPEG_2000) or header.pixelBytes != UNDEFINED_LENGTH:
         raise unreadable
 
-    def decode(data: bytes) -> Array | None:
+    def decode(data: bytes) -> Array:
         if not _isWhole(header, data):
             raise damagedDicom(header.path)
-        return decoders.decode(_bareFile(header, data), header.rows * header.columns)
+        values = decoders.decode(_bareFile(header, data), header.rows * header.columns)
+        if values is None:
+            raise unreadable
+        return values
 
     with ThreadPoolExecutor(PROCESSES) as pool:
-        frames = [values for values in pool.map(decode, _frames(header)) if values is not None]
-    if len(frames) != header.frames:
-        raise unreadable
+        frames = list(pool.map(decode, _frames(header)))
     pixels = np.stack(frames).reshape(header.frames, header.rows, header.columns)
     return pixels if header.frames > 1 else pixels[0]
 

@@ -1,6 +1,8 @@
 """Compressed pictures are decoded in processes that may die or hang; what they say is counted."""
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pydicom
@@ -10,7 +12,7 @@ from pydicom.uid import RLELossless
 from test_dicom_files import EXPECTED, writeJpegSlice
 from test_files_dicom import SLICES, refusal, storedValues, writeFrames, writeSeries
 
-from CervicalSpineDetectionLib.Imaging import Decoders
+from CervicalSpineDetectionLib.Imaging import Decoders, DicomPixels
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 
 SAYS = "import sys; out = sys.stdout.buffer; "
@@ -64,6 +66,34 @@ def test_aPictureThatEndsOrHoldsUpItsDecoderCostsItselfOnly(tmp_path, monkeypatc
 
 
 @pytest.mark.shows("Hostile", "compressed pixels that crash or hold up GDCM")
+@pytest.mark.parametrize("case", ["crashes", "hangs", "gives up"])
+@pytest.mark.parametrize("isOneFile", [False, True])
+def test_afterThePictureThatFailsNoOtherIsTriedNorWaitedFor(tmp_path, monkeypatch, children, case, isOneFile):
+    """Else a file of a thousand frames would hold up the program for as many times the limit of one."""
+    monkeypatch.setattr(Decoders, "SECONDS", 1.0)
+    path = changedFrames(tmp_path / "frames.dcm") if isOneFile else packedSeries(tmp_path / "ct")
+    children(CHILDREN[case])
+
+    began = time.monotonic()
+    assert "can't be read" in refusal(path)
+    assert time.monotonic() - began < 2.5
+    assert len(children.started) <= max(Decoders.PROCESSES, DicomPixels.THREADS)
+
+
+def test_ofPicturesAtATimeTheOneThatFailsEndsTheOthers(tmp_path, children):
+    children(CHILDREN["hangs"])
+    with Decoders.Decoders() as decoders, ThreadPoolExecutor(1) as pool:
+        other = pool.submit(decoders.decode, b"", 80)
+        while not children.started:
+            time.sleep(0.01)
+        children(CHILDREN["crashes"])
+        assert decoders.decode(b"", 80) is None
+
+        assert other.result(5) is None and decoders.decode(b"", 80) is None
+        assert len(children.started) == 2
+
+
+@pytest.mark.shows("Hostile", "compressed pixels that crash or hold up GDCM")
 def test_noPictureIsDecodedInThisProcess(tmp_path, monkeypatch, children):
     def refuse(*_):
         raise AssertionError("GDCM was called")
@@ -83,19 +113,13 @@ def test_whatIsNotCompressedNeedsNoProcess(tmp_path, children):
     assert not children.started
 
 
-def test_aDecoderThatEndedIsFollowedByAnother(tmp_path):
+@pytest.mark.parametrize(("file", "pixels"), [(None, 79), (b"no DICOM", 80)])
+def test_aPictureOfAnotherSizeOrNoneIsNotTaken(tmp_path, file, pixels):
     path = tmp_path / "slice.dcm"
     writeJpegSlice(path, np.arange(80, dtype=np.uint16).reshape(10, 8), "JPEG2000")
     with Decoders.Decoders() as decoders:
-        first = decoders.decode(path.read_bytes(), 80)
-        assert decoders.decode(path.read_bytes(), 79) is None and decoders.decode(b"no DICOM", 80) is None
-        (child,) = (decoder._process for decoder in decoders._started)
-        child.kill()
-        child.wait()
-        assert decoders.decode(path.read_bytes(), 80) is None
-        again = decoders.decode(path.read_bytes(), 80)
-
-    assert first.tolist() == again.tolist() == list(range(80))
+        assert decoders.decode(path.read_bytes(), 80).tolist() == list(range(80))
+        assert decoders.decode(file or path.read_bytes(), pixels) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
