@@ -32,6 +32,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 # of a graphics card.
 STARTED = "started"
 START_SECONDS = 900
+TOO_LATE = "Not done after {seconds:.0f} s, given up; see --time-limit."
 
 
 class ScanFailed(RuntimeError):
@@ -91,7 +92,7 @@ class _Ended:
 
     def __str__(self) -> str:
         if self.tooLate:
-            return f"Not done after {self._seconds:.0f} s, given up; see --time-limit."
+            return TOO_LATE.format(seconds=self._seconds)
         return "The process that worked on this scan ended twice (too little memory, or a file that crashes a library)."
 
 

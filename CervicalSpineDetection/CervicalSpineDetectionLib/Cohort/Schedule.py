@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import queue
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from CervicalSpineDetectionLib.Cohort.Processes import ALLOWED_DEATHS, ScanFailed, inProcesses
+from CervicalSpineDetectionLib.Cohort.Processes import ALLOWED_DEATHS, TOO_LATE, ScanFailed, inProcesses
 from CervicalSpineDetectionLib.Errors import InputError
 
 if TYPE_CHECKING:
@@ -31,13 +34,13 @@ def outcomes(task: Callable[[Scan], object], scans: Sequence[Scan], workers: int
     :param scans: list of Scan.
     :param workers: processes on this computer; with 0 all is done in this process, which a crash then ends.
     :param scheduler: address of a Dask scheduler whose workers see the same files under the same names.
-    :param secondsEach: see ``Processes.inProcesses``; not for Dask.
-    :param prepare: see ``Processes.inProcesses``; not for Dask.
+    :param secondsEach: see ``Processes.inProcesses``. What holds up a Dask worker goes on beside the scans after it.
+    :param prepare: see ``Processes.inProcesses``.
     :return: generator of (scan, what the task returned, or ScanFailed), in the order they end.
-    :raises InputError: Dask is missing, or nothing answers at the address.
+    :raises InputError: Dask is missing, nothing answers at the address any more, or a worker can't do this.
     """
     if scheduler is not None:
-        yield from _onDask(task, scans, scheduler)
+        yield from _onDask(partial(_inTime, task, secondsEach, prepare), scans, scheduler)
     elif workers:
         yield from inProcesses(task, scans, workers, secondsEach, prepare)
     else:
@@ -65,10 +68,37 @@ def _onDask(task: Callable[[Scan], object], scans: Sequence[Scan], scheduler: st
             raise InputError(f"No Dask scheduler answers at {scheduler}; start one with `dask scheduler`, or use "
                              "--workers.") from error
         with client:
+            if not client.scheduler_info()["workers"]:
+                print(f"Waiting for Dask workers: none has joined {scheduler} yet.", file=sys.stderr, flush=True)
             yield from _gather(client, task, scans)
 
 
+def _inTime(task: Callable[[Scan], object], seconds: float, prepare: Callable[[], object] | None,
+            scan: Scan) -> object:
+    """What a Dask worker does: its thread can't be ended, so the scan gets one that is left alone when time is up."""
+    if prepare is not None:
+        prepare()
+    answers: queue.SimpleQueue[tuple[object, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put((task(scan), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        answer, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        return ScanFailed(TOO_LATE.format(seconds=seconds))
+    if error is not None:
+        raise error
+    return answer
+
+
 def _gather(client: Client, task: Callable[[Scan], object], scans: Sequence[Scan]) -> Iterator[tuple[Scan, Any]]:
+    from concurrent.futures import CancelledError
+
     from distributed import KilledWorker, as_completed
 
     futures = client.map(task, scans, pure=False)
@@ -78,3 +108,9 @@ def _gather(client: Client, task: Callable[[Scan], object], scans: Sequence[Scan
             yield scanOf[future], future.result()
         except KilledWorker:
             yield scanOf[future], ScanFailed("The process that worked on this scan ended twice (too little memory?).")
+        except CancelledError as error:
+            raise InputError("The connection to the Dask scheduler is lost; start it again, and run the same command "
+                             "to go on.") from error
+        except ImportError as error:
+            raise InputError(f"A Dask worker lacks what a detection needs ({error}); install the same packages "
+                             "there.") from error

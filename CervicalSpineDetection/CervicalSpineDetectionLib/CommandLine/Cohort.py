@@ -34,7 +34,7 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS",
                         help="Dask scheduler, e.g. tcp://host:8786, whose workers see the same folders")
     parser.add_argument("--time-limit", type=positive, default=SECONDS_EACH, metavar="SECONDS",
-                        help=f"a CT that takes longer is given up (default {SECONDS_EACH}; not with --scheduler)")
+                        help=f"a CT that takes longer is given up (default {SECONDS_EACH})")
     parser.add_argument("--scenes", choices=WHICH, default="all",
                         help="for which results to write scene.mrb, each of which holds its CT (default all)")
     parser.add_argument("--previews", choices=WHICH, default="all",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -168,3 +169,42 @@ def test_aSchedulerWithoutEncryptionIsWarnedOf(scans, output, monkeypatch, capsy
         with pytest.raises(InputError, match="No Dask scheduler"):
             cohort(scans, output, scheduler=address)
         assert ("can run programs as you" in capsys.readouterr().err) == warned
+
+
+# Dask
+
+
+@pytest.fixture
+def cluster():
+    """A scheduler with one worker, both threads of this process."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1",
+                                  protocol="tcp://", dashboard_address=None) as cluster:
+        yield cluster
+
+
+@pytest.mark.shows("Faults", "a CT that kills or holds up its process in a cohort")
+def test_aScanThatHoldsUpADaskWorkerIsGivenUpAndTheRestGoesOn(scans, output, cluster):
+    cohort(scans, output, hang, scheduler=cluster.scheduler_address, secondsEach=2)
+
+    assert statuses(output) == {scan.name: "failed" if scan.name == "scan02" else "done" for scan in scans}
+    assert "Not done after 2 s" in table(output / "scans.csv")[2]["remarks"]
+
+
+@pytest.mark.parametrize("analysis", [fillDisk, None])
+def test_whatStopsARunStopsItOnDaskToo(scans, output, cluster, analysis):
+    stop = {"analysis": analysis} if analysis else {"prepare": cannotPrepare}
+    with pytest.raises(InputError, match="No space left" if analysis else "no weights"):
+        cohort(scans, output, scheduler=cluster.scheduler_address, **stop)
+
+
+def test_aSchedulerThatEndsIsToldOf(scans, output, cluster, monkeypatch):
+    monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.Schedule.CONNECT_TIMEOUT", "1s")
+    closing = threading.Timer(2, cluster.close)
+    closing.start()
+
+    with pytest.raises(InputError, match="connection to the Dask scheduler is lost"):
+        cohort(scans, output, hang, scheduler=cluster.scheduler_address, secondsEach=6)
+
+    closing.join()
+    assert statuses(output) == {"scan00": "done", "scan01": "done"}
