@@ -26,7 +26,6 @@ from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, DISTANCE_MM
 
 # The network's class of each level: its own down to T4, one class for all below.
 CLASS_OF_LEVEL = np.minimum(np.arange(len(SPINE_LEVELS)), len(LEVELS))
-SCALES = np.geomspace(0.6, 1.4, 9)  # of a person, relative to the mean adult
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def levelPosterior(sightings: Sequence[Sighting], model: LevelModel) -> LevelPos
         after = emission[:, i + 1 :] * backward[:, i + 1 :]
         backward[:, i] = last[i] + (steps[:, i, i + 1 :] @ after[..., None]).sum(axis=1)[..., 0]
     total = (forward * last[:, None]).sum(axis=(1, 2)) + isFalse.prod()
-    prior = np.exp(-0.5 * (np.log(SCALES) / Settings.SCALE_DEVIATION) ** 2)
+    prior = np.exp(-0.5 * (np.log(Settings.SCALES) / Settings.SCALE_DEVIATION) ** 2)
     return LevelPosterior(np.tensordot(prior, forward * backward, 1) / (prior @ total))
 
 
@@ -155,7 +154,7 @@ def _depthLogLikelihood(sightings: Sequence[Sighting], model: LevelModel) -> Arr
     depth = np.array([max(sighting.depth, 1.0) for sighting in sightings])
     mayBeDeeper = np.array([sighting.depthIsCut or sighting.evidence < Settings.WHOLE_EVIDENCE_MM
                             for sighting in sightings])
-    deviation = np.log(depth[:, None] / DEPTH_MM) - np.log(SCALES)[:, None, None]
+    deviation = np.log(depth[:, None] / DEPTH_MM) - np.log(Settings.SCALES)[:, None, None]
     deviation = np.where(mayBeDeeper[:, None], np.maximum(deviation, 0), deviation) / Settings.DEPTH_DEVIATION
     return np.asarray(-0.5 * model.depthWeight * np.minimum(deviation**2, Settings.MOST_DEVIATIONS**2))
 
@@ -178,11 +177,11 @@ def _steps(centres: Array, isFalse: Array, model: LevelModel) -> Array:
     above, below = np.triu_indices(count, 1)
     distances = np.log(np.maximum(np.linalg.norm(centres[below] - centres[above], axis=1), 1.0))
     upper, lower = np.triu_indices(levels, 1)
-    expected = np.log(DISTANCE_MM[upper, lower]) + np.log(SCALES)[:, None, None]
+    expected = np.log(DISTANCE_MM[upper, lower]) + np.log(Settings.SCALES)[:, None, None]
     deviation = (distances[:, None] - expected) / Settings.SPACING_DEVIATION
     score = -0.5 * np.minimum(deviation**2, Settings.MOST_SPACING_DEVIATIONS**2) - model.missedCost * (
         lower - upper - 1)
     between = np.array([isFalse[i + 1 : j].prod() for i, j in zip(above, below, strict=True)])
-    steps = np.zeros((len(SCALES), count, count, levels, levels))
+    steps = np.zeros((len(Settings.SCALES), count, count, levels, levels))
     steps[:, above[:, None], below[:, None], upper, lower] = np.exp(score) * between[:, None]
     return steps

@@ -6,29 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU, SagittalVolume
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-
-GRID_MM = 4.0
-HU_RANGE = (-300.0, 700.0)
-BONE_HU = 250.0
-RADIUS_MM = 75.0  # around the neck: beyond lie shoulders and arms, which are seldom laid symmetrically
-POINTS, DRAWN_POINTS = 2000, 12000  # of the neck, of the whole body
-LEAST_PAIRS = 0.65  # of the points have their mirror point inside the image, else it shows too little
-OFFSETS_MM = np.arange(-24.0, 25.0, 6.0)
-STEP_DEGREES = 10.0
-# A neck's upper and lower half are alike too: planes that lie flatter are no sagittal ones.
-MOST_SIDE_LEAN_DEGREES = 60.0
-REFINED = 8  # of the planes found at first
-FINER_STEPS = ((7.5, 3.0), (3.75, 1.5))  # degrees and mm
-OWN_DEGREES = 10.0  # as near to the image's sagittal plane is no turn
-# In 16 CTs of calibration patients with a right header the two sides are alike by 0.59 and more in the image's own
-# sagittal plane, and by 0.16 more at most in a better one; in 96 turned by 30 to 60 degrees by 0.56 at most, and in 94
-# of these by more than 0.25 more in the best. Of 32 halves of necks, which have no such plane in view, 5 seem to have
-# one all the same; see ``Looks``.
-LIKE_SIDES, LEAST_GAIN = 0.62, 0.25
-# The network bears this, and a lying head is turned as much.
-MOST_TURN_DEGREES = 15.0
 
 Plane = tuple[float, Array, float]  # quality, normal, mm along it from the middle of the bones
 
@@ -57,16 +37,16 @@ class _Mirror:
     """
 
     def __init__(self, volume: SagittalVolume) -> None:
-        step = np.maximum(np.rint(GRID_MM / volume.spacing).astype(int), 1)
+        step = np.maximum(np.rint(Settings.MIRROR_GRID_MM / volume.spacing).astype(int), 1)
         # Means, for single voxels of thin bone and of noise don't meet their like on the other side.
-        self._values = _blockMeans(np.clip(volume.voxels, *HU_RANGE), step)
+        self._values = _blockMeans(np.clip(volume.voxels, *Settings.SIDES_HU), step)
         self._inside = _blockMeans((volume.inside & (volume.voxels > VOID_HU)).astype(np.float32), step) > 0.5
         self._spacing = volume.spacing * step
         self._last = np.array(self._values.shape) - 1
-        bone = self._place(np.argwhere(self._inside & (self._values > BONE_HU)))
-        body = np.argwhere(self._inside & (self._values > HU_RANGE[0]))
+        bone = self._place(np.argwhere(self._inside & (self._values > Settings.BONE_HU)))
+        body = np.argwhere(self._inside & (self._values > Settings.AIR_HU))
         self._centre = np.median(bone, axis=0) if len(bone) else self._place(self._last) / 2
-        body = body[np.random.default_rng(0).permutation(len(body))[:DRAWN_POINTS]]
+        body = body[np.random.default_rng(0).permutation(len(body))[: Settings.DRAWN_POINTS]]
         self._points = self._place(body) - self._centre
         mean = self._values[self._inside].mean() if self._inside.any() else 0.0
         self._own = self._values[tuple(body.T)] - mean
@@ -106,7 +86,7 @@ class _Mirror:
         variances = ((weight @ own**2 / count - ownMean**2)
                      * (np.einsum("ij,ij->i", other, other, dtype=float) / count - otherMean**2))
         quality = shared / np.sqrt(np.maximum(variances, 1e-9))
-        return np.where(within.mean(axis=1) >= LEAST_PAIRS, quality, -1.0)
+        return np.where(within.mean(axis=1) >= Settings.LEAST_PAIRS, quality, -1.0)
 
     def _neck(self, normal: Array) -> Array:
         """Indices of points near to the neck's axis, were this the body's own sagittal plane: the line in it that
@@ -114,9 +94,9 @@ class _Mirror:
         upright = np.array([0.0, 0, 1]) - normal[2] * normal
         upright /= np.linalg.norm(upright)
         across = self._points - (self._points @ upright)[:, None] * upright
-        return np.flatnonzero((across**2).sum(axis=1) < RADIUS_MM**2)[:POINTS]
+        return np.flatnonzero((across**2).sum(axis=1) < Settings.MIRROR_RADIUS_MM**2)[: Settings.MIRROR_POINTS]
 
-    def planes(self, normals: Array, offsets: Array = OFFSETS_MM) -> list[Plane]:
+    def planes(self, normals: Array, offsets: Array = Settings.MIRROR_OFFSETS_MM) -> list[Plane]:
         """The best plane with each normal, best first. :param normals: shape (n, 3)."""
         qualities = np.array([self.qualities(normal, offsets) for normal in normals])
         best = qualities.argmax(axis=1)
@@ -131,13 +111,13 @@ def mirrorPlane(volume: SagittalVolume, enough: float = 1.1) -> MirrorPlane:
     """
     mirror = _Mirror(volume)
     left = np.array([1.0, 0, 0])
-    first = mirror.planes(np.concatenate([left[None], _around(left, OWN_DEGREES)]))[0]
+    first = mirror.planes(np.concatenate([left[None], _around(left, Settings.OWN_DEGREES)]))[0]
     own = first[0]
     if own >= enough:
         return MirrorPlane(left, own, own)
     refined = []
-    for _, normal, offset in [first, *mirror.planes(_directions())[:REFINED]]:
-        for degrees, distance in FINER_STEPS:
+    for _, normal, offset in [first, *mirror.planes(_directions())[: Settings.REFINED_PLANES]]:
+        for degrees, distance in Settings.FINER_STEPS:
             near = np.concatenate([normal[None], _around(normal, degrees)])
             quality, normal, offset = mirror.planes(near, offset + distance * np.arange(-1, 2))[0]
         refined.append((quality, normal))
@@ -157,18 +137,19 @@ def _blockMeans(values: Array, step: Array) -> Array:
 
 def turnedPlane(volume: SagittalVolume) -> MirrorPlane | None:
     """The body's sagittal plane where it is clearly another one than the image's, else None."""
-    plane = mirrorPlane(volume, LIKE_SIDES)
-    isClear = plane.quality > max(LIKE_SIDES, plane.imageQuality + LEAST_GAIN)
-    return plane if isClear and plane.degrees > MOST_TURN_DEGREES else None
+    plane = mirrorPlane(volume, Settings.LIKE_SIDES)
+    isClear = plane.quality > max(Settings.LIKE_SIDES, plane.imageQuality + Settings.LEAST_MIRROR_GAIN)
+    return plane if isClear and plane.degrees > Settings.MOST_MIRROR_TURN_DEGREES else None
 
 
 def _directions() -> Array:
-    """Directions about ``STEP_DEGREES`` apart up to ``MOST_SIDE_LEAN_DEGREES`` over the equator, shape (n, 3)."""
+    """Unit vectors about ``Settings.MIRROR_STEP_DEGREES`` apart, no steeper than ``Settings.FLATTEST_PLANE_DEGREES``,
+    shape (n, 3)."""
     directions = []
-    for height in np.arange(0, MOST_SIDE_LEAN_DEGREES + 1, STEP_DEGREES):
+    for height in np.arange(0, Settings.FLATTEST_PLANE_DEGREES + 1, Settings.MIRROR_STEP_DEGREES):
         radius = np.cos(np.deg2rad(height))
         # At the equator opposite directions are the same plane.
-        count = int(round((180 if height == 0 else 360) * radius / STEP_DEGREES))
+        count = int(round((180 if height == 0 else 360) * radius / Settings.MIRROR_STEP_DEGREES))
         angles = np.arange(count) * (np.pi if height == 0 else 2 * np.pi) / count
         directions.append(np.stack([radius * np.cos(angles), radius * np.sin(angles),
                                     np.full(count, np.sin(np.deg2rad(height)))], axis=1))

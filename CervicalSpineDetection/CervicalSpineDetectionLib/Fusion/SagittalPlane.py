@@ -8,44 +8,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU, SagittalVolume
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-
-# A patient turned further than this is not seen in sagittal slices.
-MOST_TURN_DEGREES = 20.0
-# The mirror has to be this much better there (difference of correlations): 0.2 and more in nine of ten views of the
-# development set and of calibration patients that were turned by 30 degrees and more, 0.03 at most in those that were
-# not.
-LEAST_GAIN = 0.06
-LEAST_DATA = 0.9  # of the cross-section is inside the image, else its lack of symmetry says nothing
-# Chin on the chest, a neck leans forward by 45 degrees.
-MOST_LEAN_DEGREES, MOST_SIDE_LEAN_DEGREES = 50.0, 35.0
-# Two neighbours' centers, each a few mm off, don't tell how the spine leans; three levels do.
-SHORTEST_SPINE_MM = 30.0
-RADII_MM = np.arange(6.0, 42.0, 3.0)
-STEP_DEGREES = 5
-OWN_DEGREES = 10  # as near to the image's sagittal plane is no turn
-HU_RANGE = (-300.0, 700.0)
-HEIGHT_STEP_MM = 4.0
-BEHIND_BODY_MM = 8.0  # the canal's front, about which a vertebra turns
 
 
 def orientationDoubt(volume: SagittalVolume, centres: Array) -> str:
     """Why the image's axes can't be the patient's, empty where nothing speaks against it.
 
     :param centres: shape (n, 3), LPS mm, of the bodies in cranio-caudal order; of fewer than two, or of a piece
-        shorter than ``SHORTEST_SPINE_MM``, nothing can be told.
+        shorter than ``Settings.SHORTEST_SPINE_MM``, nothing can be told.
     """
     if len(centres) < 2:
         return ""
     x, y, z = centres[0] - centres[-1]
-    if np.linalg.norm([x, y, z]) < SHORTEST_SPINE_MM:
+    if np.linalg.norm([x, y, z]) < Settings.SHORTEST_SPINE_MM:
         return ""
     lean, side = np.degrees(np.arctan2(abs(y), max(z, 0.0))), np.degrees(np.arctan2(abs(x), max(z, 0.0)))
-    if lean > MOST_LEAN_DEGREES or side > MOST_SIDE_LEAN_DEGREES:
+    if lean > Settings.MOST_LEAN_DEGREES or side > Settings.MOST_SIDE_LEAN_DEGREES:
         return f"spine tilted by {max(lean, side):.0f} degrees in the image"
     turn, gain, data = turnOfSpine(volume, centres)
-    if data >= LEAST_DATA and abs(turn) > MOST_TURN_DEGREES and gain > LEAST_GAIN:
+    isTurned = abs(turn) > Settings.MOST_SECTION_TURN_DEGREES and gain > Settings.LEAST_SECTION_GAIN
+    if isTurned and data >= Settings.LEAST_SECTION_DATA:
         return f"patient turned by about {abs(turn):.0f} degrees in the image"
     return ""
 
@@ -59,15 +43,16 @@ def turnOfSpine(volume: SagittalVolume, centres: Array) -> tuple[float, float, f
     """
     section, data = _meanSection(volume, centres)
     section = (section - section.mean(axis=1, keepdims=True)).ravel()
-    shape = (len(RADII_MM), 360 // STEP_DEGREES)
+    step = Settings.SECTION_STEP_DEGREES
+    shape = (len(Settings.SECTION_RADII_MM), 360 // step)
     quality = []
-    turns = range(-90, 90, STEP_DEGREES)
+    turns = range(-90, 90, step)
     index = np.arange(shape[1])
     for turn in turns:
-        mirrored = section.reshape(shape)[:, (2 * turn // STEP_DEGREES - index) % shape[1]].ravel()
+        mirrored = section.reshape(shape)[:, (2 * turn // step - index) % shape[1]].ravel()
         quality.append(float(section @ mirrored / max(section @ section, 1e-9)))
     best = int(np.argmax(quality))
-    near = [value for turn, value in zip(turns, quality, strict=True) if abs(turn) <= OWN_DEGREES]
+    near = [value for turn, value in zip(turns, quality, strict=True) if abs(turn) <= Settings.OWN_DEGREES]
     return float(turns[best]), quality[best] - max(near), data
 
 
@@ -75,10 +60,12 @@ def _meanSection(volume: SagittalVolume, centres: Array) -> tuple[Array, float]:
     """Mean cross-section about the line through the bodies, HU, shape (radii, angles), angle 0 points to the back; and
     the share of it that is inside the image."""
     order = np.argsort(centres[:, 2])
-    heights = np.arange(centres[order[0], 2], centres[order[-1], 2] + 1e-6, HEIGHT_STEP_MM)
+    heights = np.arange(centres[order[0], 2], centres[order[-1], 2] + 1e-6, Settings.SECTION_HEIGHT_STEP_MM)
     line = np.stack([np.interp(heights, centres[order, 2], centres[order, axis]) for axis in (0, 1)], axis=1)
-    angles = np.deg2rad(np.arange(0, 360, STEP_DEGREES))
-    across, back = RADII_MM[:, None] * np.sin(angles), RADII_MM[:, None] * np.cos(angles) + BEHIND_BODY_MM
+    angles = np.deg2rad(np.arange(0, 360, Settings.SECTION_STEP_DEGREES))
+    radii = Settings.SECTION_RADII_MM[:, None]
+    # About the canal's front, about which a vertebra turns.
+    across, back = radii * np.sin(angles), radii * np.cos(angles) + Settings.BODY_HALF_DEPTH_MM
     total, inside = np.zeros(across.shape), 0.0
     last = np.array(volume.voxels.shape) - 1
     for height, (x, y) in zip(heights, line, strict=True):
@@ -86,6 +73,6 @@ def _meanSection(volume: SagittalVolume, centres: Array) -> tuple[Array, float]:
         indices = np.rint(volume.fromLps(points)).astype(int)
         within = ((indices >= 0) & (indices <= last)).all(axis=-1)
         places = tuple(np.moveaxis(np.clip(indices, 0, last), -1, 0))
-        total += np.clip(volume.voxels[places], *HU_RANGE)
+        total += np.clip(volume.voxels[places], *Settings.SIDES_HU)
         inside += float((within & volume.inside[places] & (volume.voxels[places] > VOID_HU)).mean())
     return np.asarray(total / len(heights)), inside / len(heights)

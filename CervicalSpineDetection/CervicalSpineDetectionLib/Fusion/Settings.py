@@ -2,7 +2,8 @@
 
 Lengths are in mm of the patient and evidence is in mm too (scores summed over slices, times their distance), so that
 the numbers hold at any pixel size and slice spacing. "Tuned" numbers were found on the development set (ten CTs) and
-phantoms at pixels of 1 mm and slices of 2 mm.
+phantoms at pixels of 1 mm and slices of 2 mm; "chosen" ones follow from no measurement. What is fitted to patients
+stands in ``LevelModel``.
 """
 
 import numpy as np
@@ -72,6 +73,7 @@ NEAREST_NEIGHBOUR, NEAREST_TO_RING, FURTHEST_NEIGHBOUR = 0.7, 0.35, 1.5
 SPACING_DEVIATION = 0.27  # of the logarithm: posture, disc height, and the scatter of found centres; tuned
 MOST_SPACING_DEVIATIONS = 5.0  # further off is no less probable: a wrong centre, no distance
 SCALE_DEVIATION = 0.15  # of the logarithm of a person's size, children included
+SCALES = np.geomspace(0.6, 1.4, 9)  # sizes of a person that are tried, relative to the mean adult; chosen
 DEPTH_DEVIATION, MOST_DEVIATIONS = 0.12, 3.0  # of the logarithm, after the person's scale; most: as above
 # Whole vertebrae are seen with an evidence of 16 to 80 mm (development set and phantoms); more than this tells no more.
 WHOLE_EVIDENCE_MM = 10.0
@@ -88,6 +90,62 @@ ANCHOR_SHARE = 0.5  # of its class scores: the network itself takes it for the l
 SEEN_MM, SEEN_AXIS_MM, UNSEEN_MM, SETTLED_MM = 2.0, 1.0, 8.0, 1e-3
 SPACING_SCATTER = 0.12  # of the distance between neighbours, once the person's scale is known
 MINIMUM_BODIES = 4  # fewer don't tell a person's scale
+
+# --- Orientation: is the body's own sagittal plane that of the image, and its front the image's front?
+
+# Less is air, of the airway or around the patient, and no soft tissue.
+AIR_HU = -300.0
+# From air to dense bone; beyond, metal would outweigh all else where the two sides are compared. Chosen.
+SIDES_HU = (AIR_HU, 700.0)
+OWN_DEGREES = 10.0  # as near to the image's sagittal plane is no turn; chosen
+
+# Told from the bodies that were found: the mirror of the mean cross-section around the canal (``SagittalPlane``).
+
+# A patient turned further than this is not seen in sagittal slices.
+MOST_SECTION_TURN_DEGREES = 20.0
+# The mirror has to be this much better there (difference of correlations): 0.2 and more in nine of ten views of the
+# development set and of calibration patients that were turned by 30 degrees and more, 0.03 at most in those that were
+# not.
+LEAST_SECTION_GAIN = 0.06
+LEAST_SECTION_DATA = 0.9  # of the cross-section is inside the image, else its lack of symmetry says nothing; chosen
+# Chin on the chest, a neck leans forward by 45 degrees.
+MOST_LEAN_DEGREES, MOST_SIDE_LEAN_DEGREES = 50.0, 35.0
+# Two neighbours' centers, each a few mm off, don't tell how the spine leans; three levels do.
+SHORTEST_SPINE_MM = 30.0
+SECTION_RADII_MM = np.arange(6.0, 42.0, 3.0)  # of the canal and what is around it; chosen
+SECTION_STEP_DEGREES = 5  # between directions; chosen
+SECTION_HEIGHT_STEP_MM = 4.0  # between the sections that the mean is of; chosen
+
+# Told from the picture alone: the plane that mirrors the neck best (``MirrorPlane``).
+
+MIRROR_GRID_MM = 4.0  # between the voxels that are compared; chosen
+BONE_HU = 250.0  # more is bone, or contrast in vessels; chosen
+MIRROR_RADIUS_MM = 75.0  # around the neck: beyond lie shoulders and arms, which are seldom laid symmetrically
+MIRROR_POINTS, DRAWN_POINTS = 2000, 12000  # of the neck, of the whole body; chosen
+LEAST_PAIRS = 0.65  # of the points have their mirror point inside the image, else it shows too little; chosen
+MIRROR_OFFSETS_MM = np.arange(-24.0, 25.0, 6.0)  # of planes that are tried, from the middle of the bones; chosen
+MIRROR_STEP_DEGREES = 10.0  # between planes that are tried; chosen
+# A neck's upper and lower half are alike too: planes that lie flatter are no sagittal ones.
+FLATTEST_PLANE_DEGREES = 60.0
+REFINED_PLANES = 8  # of the planes found at first; chosen
+FINER_STEPS = ((7.5, 3.0), (3.75, 1.5))  # degrees and mm; chosen
+# In 16 CTs of calibration patients with a right header the two sides are alike by 0.59 and more in the image's own
+# sagittal plane, and by 0.16 more at most in a better one; in 96 turned by 30 to 60 degrees by 0.56 at most, and in 94
+# of these by more than 0.25 more in the best. Of 32 halves of necks, which have no such plane in view, 5 seem to have
+# one all the same; see ``Looks``.
+LIKE_SIDES, LEAST_MIRROR_GAIN = 0.62, 0.25
+# The network bears this, and a lying head is turned as much.
+MOST_MIRROR_TURN_DEGREES = 15.0
+
+# Told from the air before and behind the bodies (``Airway``).
+
+AIRWAY_MM = 3.0  # at least so much air on the line: no gas in a disc
+AIRWAY_BODIES = 3  # fewer tell too little; chosen
+BESIDE_MM, ABOVE_MM = 4.0, 4.0  # of the middle of a body, lines are looked along as well; chosen
+# In 88 CTs of the neck (development set, OpenKBP) the nearest air in front of any body's centre was at most 26 mm away;
+# with front and back exchanged it was 35 mm and more in front and 2 to 40 mm behind in the development CTs, but for two
+# whose masked surroundings look like air.
+AIR_IN_FRONT_MM, AIR_BEHIND_MM = 32.0, 48.0
 
 
 def agreeingSlices(sliceSpacing: float) -> int:

@@ -4,7 +4,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from CervicalSpineDetectionLib.Fusion import LevelChain
+from CervicalSpineDetectionLib.Fusion import LevelChain, Settings
 from CervicalSpineDetectionLib.Fusion.LevelChain import LevelPosterior, Sighting, levelPosterior
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS, Level, levelIndex
@@ -162,7 +162,7 @@ def test_namesAreTheRisingPathWithTheMostExpectedRightNames():
 
 
 def test_marginalsAreThoseOfAllPathsTriedOneByOne(monkeypatch):
-    monkeypatch.setattr(LevelChain, "SCALES", np.array([1.0]))
+    monkeypatch.setattr(Settings, "SCALES", np.array([1.0]))
     sightings = seenAs(chain("C3", "C5"), ["C4", "C4", "C5"], blur=0.6)
     sightings[1] = replace(sightings[1], evidence=3.0, bodyEvidence=1.0)
     emission = (LevelChain._classLogLikelihood(sightings, MODEL) + LevelChain._depthLogLikelihood(sightings, MODEL))[0]
