@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable, newFolder
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import detectorOptions
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import quietLibraries
 
-if TYPE_CHECKING:
-    from CervicalSpineDetectionLib.Scene.SceneCases import SceneCase
-
 RESULT_NAME = "vertebrae.json"
-SCENE_SECONDS = 300
 
 PARENTS = (detectorOptions,)
 
@@ -45,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: an input can't be used, or the folder is there already."""
     import numpy as np
 
+    from CervicalSpineDetectionLib.Cohort.SceneReading import casesInProcess
     from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
     from CervicalSpineDetectionLib.Training.CorrectionsDataset import SPLITS, findSources, writeDataset
 
@@ -62,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         detector = loadDetector(arguments.weights, arguments.device, everySlice=True)
     with newFolder(output) as folder:
         counts = writeDataset(folder, sources, detector, np.random.default_rng(), arguments.all, arguments.validation,
-                              arguments.slices, arguments.keep_names, casesOfScene)
+                              arguments.slices, arguments.keep_names, casesInProcess)
     for split in SPLITS:
         print(f"{split}: {counts[split, 'patients']} patients, {counts[split, 'pictures']} pictures, "
               f"{counts[split, 'vertebrae']} vertebrae")
@@ -70,26 +66,3 @@ def run(arguments: argparse.Namespace) -> int:
         print("Note: with one patient none is held out, so training can't tell whether it helped.")
     print("Data set:", output)
     return 0
-
-
-def casesOfScene(path: str | Path) -> list[SceneCase]:
-    """See ``Scene.SceneCases.casesOfScene``. Slicer's readers trust a scene and its volumes; they run in a process of
-    their own, which a bad file can end.
-
-    :raises InputError: slicer-core is missing, or the scene can't be used.
-    """
-    from CervicalSpineDetectionLib.Cohort.Processes import ScanFailed, inProcesses
-
-    ((_, cases),) = inProcesses(_casesOfScene, [path], 1, SCENE_SECONDS)
-    if isinstance(cases, ScanFailed):
-        raise InputError(f"The scene {Path(path).name} ends or holds up its reader; save it again in 3D Slicer.")
-    return cases
-
-
-def _casesOfScene(path: str | Path) -> list[SceneCase]:
-    try:
-        from CervicalSpineDetectionLib.Scene import SceneCases
-    except ImportError as error:
-        raise InputError(f"Scenes need slicer-core ({error}): pip install slicer-core vtk") from error
-    with quietLibraries():
-        return SceneCases.casesOfScene(path)

@@ -8,7 +8,7 @@ pytest.importorskip("slicer", reason="needs slicer-core")
 
 from sceneFixtures import madeImage, madeResult  # noqa: E402
 
-from CervicalSpineDetectionLib.CommandLine.CorrectionsToDataset import casesOfScene  # noqa: E402
+from CervicalSpineDetectionLib.Cohort.SceneReading import casesInProcess  # noqa: E402
 from CervicalSpineDetectionLib.Errors import InputError  # noqa: E402
 from CervicalSpineDetectionLib.Scene import SceneBundle  # noqa: E402
 from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene  # noqa: E402
@@ -44,7 +44,7 @@ def test_anExportedSceneIsWholeUnderAnyName(tmp_path, name):
         addVertebrae(scene, madeResult(), volumeNode)
         exportScene(scene, volumeNode, tmp_path / f"{name}.mrb")
 
-    (case,) = casesOfScene(tmp_path / f"{name}.mrb")
+    (case,) = casesInProcess(tmp_path / f"{name}.mrb")
     assert len(case.others) == 3 and case.image.GetSize() == madeImage().GetSize()
 
 
@@ -107,11 +107,11 @@ HOSTILE = {
                    "read in a process of their own; refused")
 @pytest.mark.parametrize("wrong", HOSTILE)
 def test_aSceneThatEndsItsReaderCostsItselfOnly(tmp_path, wrong, monkeypatch):
-    monkeypatch.setattr("CervicalSpineDetectionLib.CommandLine.CorrectionsToDataset.SCENE_SECONDS", 60)
+    monkeypatch.setattr("CervicalSpineDetectionLib.Cohort.SceneReading.SCENE_SECONDS", 60)
     path = HOSTILE[wrong](tmp_path / "scene.mrb")
 
     try:
-        assert casesOfScene(path) == []  # nothing of it is a case
+        assert casesInProcess(path) == []  # nothing of it is a case
     except InputError as error:
         assert "scene.mrb" in str(error)
 
