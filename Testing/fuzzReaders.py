@@ -29,12 +29,13 @@ MEBIBYTE = 1 << 20
 def seeds() -> dict[str, list[bytes]]:
     """Valid files by kind, which is the name they are read under."""
     sys.path.insert(0, str(HERE / "Python" / "Imaging"))
+    import dicomFolders as dicom
     import pydicom
     import SimpleITK as sitk
-    import test_dicom_files as dicom
     import test_files_images as images
-    import test_image_headers as headers
-    from test_files_dicom import writeFrames, writeSeries
+    from dicomSeries import writeFrames, writeSeries
+    from test_image_headers import READ
+    from test_refused_headers import REFUSED
 
     made: dict[str, list[bytes]] = {"ct.nii": [], "ct.nii.gz": [], "ct.nrrd": [], "ct.mha": []}
     with tempfile.TemporaryDirectory() as name:
@@ -43,7 +44,7 @@ def seeds() -> dict[str, list[bytes]]:
             for isPacked in (False, True):
                 sitk.WriteImage(images.madeImage(images.DIRECTIONS["oblique"]), str(folder / suffix), isPacked)
                 made[suffix].append((folder / suffix).read_bytes())
-        for number, make in enumerate([make for make, _ in headers.REFUSED.values()] + list(headers.READ.values())):
+        for number, make in enumerate([make for make, _ in REFUSED.values()] + list(READ.values())):
             (folder / f"{number}").mkdir()
             path = make(folder / f"{number}")
             if path.name in made and path.stat().st_size < LONGEST_FILE:
@@ -66,8 +67,8 @@ def seeds() -> dict[str, list[bytes]]:
 
 def _jpegs(folder: Path) -> list[bytes]:
     """JPEG and JPEG 2000 of the same slice, by GDCM."""
+    import dicomFolders as dicom
     import numpy as np
-    import test_dicom_files as dicom
 
     paths = [folder / f"{compressor}.dcm" for compressor in ("JPEG", "JPEG2000")]
     for path in paths:

@@ -21,9 +21,10 @@ HEADS = {
 }
 # File -> dictionaries: what is wrong -> (..., words of the refusal).
 REFUSALS = {
-    "test_bad_input.py": ("INPUTS", "VOLUMES", "WEIGHTS"),
-    "Imaging/test_image_headers.py": ("REFUSED",),
-    "Imaging/test_dicom_files.py": ("REFUSED",),
+    "test_bad_input.py": ("INPUTS", "VOLUMES"),
+    "test_bad_weights.py": ("WEIGHTS",),
+    "Imaging/test_refused_headers.py": ("REFUSED",),
+    "Imaging/test_refused_dicom_files.py": ("REFUSED",),
 }
 # What is read all the same: what is odd -> (..., words of the note, or None).
 READINGS = {"Imaging/test_dicom_files.py": ("READ",), "Imaging/test_image_headers.py": ("READ",)}

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicomSeries import writeSeries
 from goldenResults import GOLDEN
-from test_files_dicom import writeSeries
 
 from CervicalSpineDetectionLib.ResultFiles import RESULT_FILES
 

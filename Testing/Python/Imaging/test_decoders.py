@@ -8,9 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from dicomFolders import EXPECTED, writeJpegSlice
+from dicomSeries import SLICES, refusal, storedValues, writeFrames, writeSeries
 from pydicom.uid import RLELossless
-from test_dicom_files import EXPECTED, writeJpegSlice
-from test_files_dicom import SLICES, refusal, storedValues, writeFrames, writeSeries
 
 from CervicalSpineDetectionLib.Imaging import Decoders, DicomPixels
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage

@@ -1,108 +1,39 @@
-"""What a DICOM folder may hold beside and in its slices: read right where it is unambiguous, or refused."""
+"""What a DICOM folder may hold beside its slices and in them: read right where it is unambiguous."""
 
 import os
-import struct
-import tracemalloc
-import zlib
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from dicomFolders import (
+    EXPECTED,
+    NAMES,
+    PR_CLASS,
+    PRIVATE_CLASS,
+    SR_CLASS,
+    changedFiles,
+    index,
+    inSyntax,
+    moved,
+    numbered,
+    ofOwnSeries,
+    withObject,
+    without,
+    withPicture,
+    writeJpegSlice,
+)
+from dicomSeries import COLUMNS, ORIGIN, ROWS, SLICES, SPACING, refusal, storedValues, writeFrames, writeSeries
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
-    JPEGLosslessSV1,
-    MediaStorageDirectoryStorage,
-    RLELossless,
     RTStructureSetStorage,
-    generate_uid,
 )
-from test_files_dicom import COLUMNS, ORIGIN, ROWS, SLICES, SPACING, refusal, storedValues, writeFrames, writeSeries
 
 from CervicalSpineDetectionLib.Imaging.DicomHeader import isDicom
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
-
-EXPECTED = np.array([storedValues(k) - 1024.0 for k in range(SLICES)])
-SR_CLASS, PR_CLASS = "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.11.1"
-PRIVATE_CLASS = "1.3.12.2.1107.5.9.1"
-REFERENCE_AXES = np.array([[0.0, 1, 0], [0, 0, -1], [-1, 0, 0]])
-
-
-def beside(folder, name="000.dcm", **tags):
-    """A file of another kind, without pixels, of the same series as one of the folder."""
-    dataset = pydicom.dcmread(folder / name)
-    for tag in ("PixelData", "Rows", "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
-        delattr(dataset, tag)
-    for tag, value in tags.items():
-        setattr(dataset, tag, value)
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    return dataset
-
-
-def withObject(folder, **tags):
-    beside(folder, **tags).save_as(folder / "object")
-    return folder
-
-
-def index(folder, name):
-    dataset = beside(folder, SOPClassUID=MediaStorageDirectoryStorage, DirectoryRecordSequence=[Dataset()])
-    del dataset.SeriesInstanceUID
-    dataset.save_as(folder / name)
-    return folder
-
-
-def changedFiles(folder, change):
-    for path in folder.iterdir():
-        path.write_bytes(change(path.read_bytes()))
-    return folder
-
-
-def inSyntax(folder, syntax):
-    for path in folder.iterdir():
-        dataset = pydicom.dcmread(path)
-        if syntax == ExplicitVRBigEndian:
-            dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
-        dataset.file_meta.TransferSyntaxUID = syntax
-        pydicom.dcmwrite(path, dataset, implicit_vr=syntax == ImplicitVRLittleEndian,
-                         little_endian=syntax != ExplicitVRBigEndian)
-    return folder
-
-
-def without(data):
-    """A file without preamble and file meta information."""
-    end = 132 + 12 + struct.unpack("<I", data[140:144])[0]
-    return data[end:]
-
-
-def moved(folder, names, below):
-    (folder / below).mkdir(parents=True)
-    for name in names:
-        (folder / name).rename(folder / below / name)
-    return folder
-
-
-NAMES = [f"{k:03d}.dcm" for k in range(SLICES)]
-
-
-def numbered(numbers):
-    return lambda k, dataset: setattr(dataset, "AcquisitionNumber", numbers[k])
-
-
-def ofOwnSeries(folder):
-    for path in folder.iterdir():
-        dataset = pydicom.dcmread(path)
-        dataset.SeriesInstanceUID = generate_uid()
-        dataset.save_as(path)
-    return folder
-
-
-def withPicture(folder, axes=REFERENCE_AXES, **tags):
-    """One more picture in the series."""
-    own = pydicom.dcmread(folder / "000.dcm").SeriesInstanceUID
-    return writeSeries(folder, [ORIGIN], axes, names=["picture"], SeriesInstanceUID=own, **tags)
 
 
 def highBits(k, dataset):
@@ -181,165 +112,6 @@ def test_unambiguousFoldersAreRead(tmp_path, case):
     assert all(words in warning for warning in read.warnings)
 
 
-def only(which, tag, value=None):
-    """Changes one tag of some slices; None takes it out."""
-    def change(k, dataset):
-        if k in which:
-            delattr(dataset, tag) if value is None else setattr(dataset, tag, value)
-    return change
-
-
-def shortPixels(k, dataset):
-    if k in (2, 3):
-        dataset.PixelData = dataset.PixelData[: ROWS * COLUMNS]
-
-
-def lowBits(k, dataset):
-    dataset.BitsStored, dataset.HighBit = 12, 15
-    dataset.PixelData = storedValues(k).tobytes()
-
-
-def tableForRescale(k, dataset):
-    del dataset.RescaleSlope, dataset.RescaleIntercept
-    table = Dataset()
-    table.LUTDescriptor, table.ModalityLUTType = [2, 0, 16], "HU"
-    table.add_new(0x00283006, "US", [0, 1000])
-    dataset.ModalityLUTSequence = [table]
-
-
-def frames(folder, change):
-    """:param change: called with what each frame's values become HU by."""
-    path = writeFrames(folder / "frames.dcm")
-    dataset = pydicom.dcmread(path)
-    for item in [dataset.SharedFunctionalGroupsSequence[0], *dataset.PerFrameFunctionalGroupsSequence]:
-        for transformation in item.get("PixelValueTransformationSequence", []):
-            change(transformation)
-    dataset.save_as(path)
-    return path
-
-
-def unstatedRescale(k, dataset):
-    """HU stored as they are in some slices, whose intercept is 0, and with -1024 in the others."""
-    paint = storedValues(k).astype(np.int32) - (1024 if k < 3 else 0) + 1000
-    dataset.PixelData = paint.astype(np.uint16).tobytes()
-    dataset.RescaleIntercept = 0 if k < 3 else -1024
-
-
-def cutFragments(folder, keep):
-    """Compressed data cut short, with lengths that agree."""
-    for path in folder.iterdir():
-        dataset = pydicom.dcmread(path)
-        dataset.compress(RLELossless)
-        (frame,) = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1)
-        dataset.PixelData = pydicom.encaps.encapsulate([frame[: int(keep * len(frame)) // 2 * 2]])
-        dataset.save_as(path)
-    return folder
-
-
-def madeJpeg(folder, end):
-    for path in folder.iterdir():
-        dataset = pydicom.dcmread(path)
-        dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8" + bytes(90) + end])
-        dataset["PixelData"].is_undefined_length = True
-        dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
-        dataset.save_as(path)
-    return folder
-
-
-def sequences(depth):
-    """Sequences in sequences, without lengths."""
-    one = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
-    return b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100" + one * depth
-
-
-REFUSED = {
-    "intercept missing in some": (lambda f: writeSeries(f, change=only((1, 2), "RescaleIntercept")),
-                                  "2 of 7 slices of the DICOM series do not state"),
-    "slope missing in some": (lambda f: writeSeries(f, change=only((5,), "RescaleSlope")),
-                              "1 of 7 slices of the DICOM series do not state"),
-    "intercept 0 in some": (lambda f: writeSeries(f, change=only((0, 1), "RescaleIntercept", "0")), "values jump"),
-    "infinite intercept": (lambda f: writeSeries(f, change=only((5,), "RescaleIntercept", "1e999")), "damaged"),
-    "slope 0": (lambda f: writeSeries(f, RescaleSlope=0), "slope of 0 or below"),
-    "negative slope": (lambda f: writeSeries(f, RescaleSlope=-1), "slope of 0 or below"),
-    "map of atomic numbers": (lambda f: writeSeries(f, RescaleType="Z_EFF"), "holds Z_EFF values"),
-    "frames of electron densities": (
-        lambda f: frames(f, lambda item: setattr(item, "RescaleType", "ED")), "holds ED values"),
-    "table instead of slope": (lambda f: writeSeries(f, change=tableForRescale), "a table (modality LUT)"),
-    "two passes interleaved": (lambda f: writeSeries(f, change=numbered([1, 2, 1, 2, 1, 2, 1])),
-                               "2 acquisitions whose slices lie between each other"),
-    "short pixels": (lambda f: writeSeries(f, change=shortPixels), "002.dcm is damaged or incomplete"),
-    "no pixels": (lambda f: writeSeries(f, change=only((4,), "PixelData")), "damaged or incomplete"),
-    "bits that contradict": (lambda f: writeSeries(f, change=lowBits), "contradicts itself about the bits"),
-    "more bits than there are": (lambda f: writeSeries(f, BitsStored=16, HighBit=17), "damaged"),
-    "RLE cut short": (lambda f: cutFragments(writeSeries(f), 0.5), "damaged"),
-    "RLE cut a little": (lambda f: cutFragments(writeSeries(f), 0.95), "damaged"),
-    "JPEG without its end": (lambda f: madeJpeg(writeSeries(f), b"\0\0"), "damaged"),
-    "JPEG of nothing": (lambda f: madeJpeg(writeSeries(f), b"\xff\xd9"), "damaged"),
-    "name as modality": (lambda f: writeSeries(f, Modality="DOE JANE"), "has modality unknown; give a CT"),
-    "control characters as modality": (lambda f: writeSeries(f, Modality="\x1b[31mCT"), "has modality unknown"),
-    "report alone": (lambda f: withObject(writeSeries(f), SOPClassUID=SR_CLASS, Modality="SR") / "object",
-                     "holds no picture"),
-    "reports only": (lambda f: onlyObject(f), "no DICOM file with a picture"),
-    "a series for each slice, of several studies": (
-        lambda f: ofOwnSeries(writeSeries(f, FrameOfReferenceUID="1.2", change=ofOwnStudy)), "only 1 slice"),
-    "sequences without end": (lambda f: written(f, sequences(3)), "damaged"),
-    "sequences in sequences": (lambda f: written(f, sequences(20_000)), "damaged"),
-}
-
-
-def ofOwnStudy(k, dataset):
-    dataset.StudyInstanceUID = generate_uid()
-
-
-def onlyObject(folder):
-    withObject(writeSeries(folder), SOPClassUID=SR_CLASS, Modality="SR")
-    for name in NAMES:
-        (folder / name).unlink()
-    return folder
-
-
-def written(folder, data):
-    writeSeries(folder)
-    (folder / "evil").write_bytes(data)
-    return folder
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("case", REFUSED)
-def test_ambiguousOrDamagedFoldersAreRefused(tmp_path, case):
-    make, words = REFUSED[case]
-
-    assert words in refusal(make(tmp_path / "ct"))
-
-
-def test_manyPicturesOfAnotherOrientationAreNoReferencePictures(tmp_path):
-    folder = writeSeries(tmp_path / "ct")
-    own = pydicom.dcmread(folder / "000.dcm").SeriesInstanceUID
-    writeSeries(folder, [ORIGIN, ORIGIN + [9, 0, 0]], REFERENCE_AXES, names=["p", "q"], SeriesInstanceUID=own)
-
-    assert "differ in size, pixel spacing or orientation" in refusal(folder)
-
-
-def writeJpegSlice(path, values, compressor, tags=()):
-    """A slice as GDCM compresses it.
-
-    :param values: shape (rows, columns).
-    :param compressor: "JPEG" or "JPEG2000".
-    :param tags: e.g. {"0028|1053": "1"}.
-    """
-    image = sitk.GetImageFromArray(values[None])
-    for tag, value in {"0008|0016": "1.2.840.10008.5.1.4.1.1.2", "0008|0060": "CT", "0020|000e": "1.2.3",
-                       **dict(tags)}.items():
-        image.SetMetaData(tag, value)
-    writer = sitk.ImageFileWriter()
-    writer.SetImageIO("GDCMImageIO")
-    writer.KeepOriginalImageUIDOn()
-    writer.UseCompressionOn()
-    writer.SetCompressor(compressor)
-    writer.SetFileName(str(path))
-    writer.Execute(image)
-
-
 @pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
 def test_compressedSlicesAreReadUnlessTheyAreOfAnotherSize(tmp_path, compressor):
     for k in range(SLICES):
@@ -357,37 +129,6 @@ def test_compressedSlicesAreReadUnlessTheyAreOfAnotherSize(tmp_path, compressor)
         other.Rows, other.Columns = COLUMNS, ROWS
         other.save_as(path)
     assert "damaged" in refusal(tmp_path)
-
-
-@pytest.mark.parametrize("where", ["before the pixels", "in the pixels"])
-def test_deflatedBombIsNotInflated(tmp_path, where):
-    folder = inSyntax(writeSeries(tmp_path / "ct"), DeflatedExplicitVRLittleEndian)
-    path = folder / "003.dcm"
-    data = path.read_bytes()
-    end = 132 + 12 + struct.unpack("<I", data[140:144])[0]
-    content = zlib.decompress(data[end:], -zlib.MAX_WBITS)
-    size = 100 << 20
-    if where == "in the pixels":
-        position = content.index(b"\xe0\x7f\x10\x00OW")
-        content = content[: position + 8] + struct.pack("<I", size)
-    else:
-        position = content.index(b"\x08\x00\x60\x00CS")
-        content = content[:position] + b"\x09\x00\x01\x10OB\x00\x00" + struct.pack("<I", size)
-    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
-    packed = packer.compress(content) + b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
-    path.write_bytes(data[:end] + packed)
-    assert len(packed) < 1 << 20
-
-    tracemalloc.start()
-    try:
-        image = readImageWithWarnings(folder).image if where == "in the pixels" else None
-        message = "" if image else refusal(folder)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-    assert peak < 32 << 20
-    assert image or "damaged" in message
 
 
 def test_framesOfADeflatedFileAreRead(tmp_path):

@@ -27,7 +27,10 @@ from CervicalSpineDetectionLib.Worker import WorkerClient  # noqa: E402
 
 installModules()
 
-LEVELS = ("C2", "C3", "C4", "C5", "C6")
+CONTROL, SHIFT, ALT = QtCore.Qt.ControlModifier, QtCore.Qt.ShiftModifier, QtCore.Qt.AltModifier
+# More than the interval at which the panel asks the worker.
+POLLED = 80
+LEVELS = ["C2", "C3", "C4", "C5", "C6"]
 
 
 class FakeClient:
@@ -132,6 +135,20 @@ def detected(module, volumeNode):
     return volumeNode
 
 
+@pytest.fixture
+def row(module, detected):
+    """Chooses rows of the table with the mouse."""
+    from CervicalSpineDetectionLib.Panel.VertebraTable import SIZE
+
+    table = module.widget.ui.vertebraTable
+
+    def choose(*rows):
+        for index, number in enumerate(rows):
+            clickCell(table, number, SIZE, *([CONTROL] if index else []))
+
+    return choose
+
+
 def addCt(module, name="CT", **settings):
     settings = {"size": (90, 90, 90), **settings}
     node = volumeNodeFromImage(slicer.mrmlScene, madeImage(**settings), name)
@@ -194,6 +211,17 @@ def levelsInTable(ui):
 
 def textInTable(ui, row, column):
     return ui.vertebraTable.item(row, column).text()
+
+
+def rowsOf(module):
+    return module.widget.correctionPanel.corrections.rows()
+
+
+def detect(ui, client, result):
+    """Click, and let the worker find something."""
+    click(ui.detectButton)
+    client.say(WorkerClient.Finished(result))
+    settle(POLLED)
 
 
 def boxNodes(volumeNode):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slicer
 from panelFixtures import (
+    POLLED,
     addCt,
     application,
     boxNodes,
@@ -28,7 +29,6 @@ from CervicalSpineDetectionLib.Worker.WorkerClient import Finished
 
 __all__ = ["application", "client", "detected", "errors", "module", "shown", "ui", "views", "volumeNode"]
 
-POLLED = 80
 
 
 def background():

@@ -41,3 +41,19 @@ def placesOf(labels, label):
     """LPS mm of a label's voxels."""
     indices = np.argwhere(sitk.GetArrayFromImage(labels) == label)[:, ::-1]
     return np.array([labels.TransformIndexToPhysicalPoint(index) for index in indices.tolist()])
+
+
+def segmentPlaces(slicer, node, segmentId):
+    """LPS mm of a segment's voxels."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    image = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(segmentId, image)
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    affine = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+    first = np.array(image.GetExtent())[::2]
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    indices = np.argwhere(voxels > 0)[:, ::-1] + first
+    return (indices @ affine[:3, :3].T + affine[:3, 3]) * (-1, -1, 1)

@@ -1,136 +1,35 @@
-"""Detection in a worker process: warm, cancelled, killed, frozen, refused; with a detector that needs no network."""
+"""Detection in a worker process: warm, cancelled, silent, shared by none; with a detector that needs no network."""
 
-import contextlib
 import dataclasses
-import logging
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
-import uuid
-from pathlib import Path
 
-import numpy as np
 import pytest
-import SimpleITK as sitk
-from dummyWorker import REFUSAL, DummyDetector
-from sceneFixtures import DIRECTIONS, assertSameVertebrae
+from dummyWorker import DummyDetector
+from sceneFixtures import assertSameVertebrae
+from workerFixtures import (
+    TIMEOUT,
+    blocks,
+    blocksLeft,
+    client,
+    eventsUntil,
+    isGone,
+    makeClient,
+    neck,
+    outcome,
+    processOf,
+    reaches,
+)
 
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
-from CervicalSpineDetectionLib.Worker import Server, WorkerClient
-from CervicalSpineDetectionLib.Worker import SharedVoxels as sharedVoxels
+from CervicalSpineDetectionLib.Worker import Server
 from CervicalSpineDetectionLib.Worker.WorkerClient import Cancelled, Failed, Finished, Progress, Ready
 
+__all__ = ["blocks", "client", "makeClient"]
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-
-COMMAND = [sys.executable, str(Path(__file__).with_name("dummyWorker.py"))]
-TIMEOUT = 20.0
-# The client's end is killed, without a chance to tidy up.
-KILLED_CLIENT = """
-import os, signal, sys, time
-import SimpleITK as sitk
-from CervicalSpineDetectionLib.Worker import SharedVoxels
-from CervicalSpineDetectionLib.Worker.WorkerClient import WorkerClient
-SharedVoxels.PREFIX = sys.argv[1]
-client = WorkerClient(sys.argv[4:])
-client.detect(sitk.ReadImage(sys.argv[2]), device="slow")
-while not any(getattr(event, "step", "") == sys.argv[3] for event in client.poll()):
-    time.sleep(0.01)
-print(client._process._popen.pid, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def neck():
-    """A bright column in a body, so that the dummy detector has something to find."""
-    voxels = np.full((60, 50, 40), -1000, np.int16)
-    voxels[:, 5:-5, 5:-5] = 0
-    voxels[10:50, 20:36, 12:30] = 600
-    image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing((1 / 3 + 1, 1.1, 1.2))
-    image.SetOrigin((-20.1, 30.2, -400.3))
-    image.SetDirection(DIRECTIONS["oblique"].ravel())
-    return image
-
-
-@pytest.fixture(autouse=True)
-def blocks(monkeypatch):
-    """Name of the shared blocks of this test; none of them must be left."""
-    prefix = f"CervicalSpineDetection-{uuid.uuid4().hex}-"
-    monkeypatch.setattr(sharedVoxels, "PREFIX", prefix)
-    yield prefix
-    assert blocksLeft(prefix) == []
-
-
-def blocksLeft(prefix):
-    folders = [Path("/dev/shm"), Path(sharedVoxels.tempfile.gettempdir())]
-    return [path for folder in folders if folder.is_dir() for path in folder.glob(f"{prefix}*")]
-
-
-@pytest.fixture
-def makeClient():
-    with contextlib.ExitStack() as stack:
-        def make(command=COMMAND):
-            client = WorkerClient.WorkerClient(command)
-            stack.callback(client.stop)
-            return client
-
-        yield make
-
-
-@pytest.fixture
-def client(makeClient):
-    return makeClient()
-
-
-def eventsUntil(client, isLast):
-    events = []
-    end = time.monotonic() + TIMEOUT
-    while not (events and isLast(events[-1])):
-        assert time.monotonic() < end, f"waited in vain; so far {events}"
-        time.sleep(0.005)
-        # One by one, so that what follows the last stays to be polled.
-        events += client.poll()
-    return events
-
-
-def outcome(client, image=None, device="quick"):
-    """(last event, all events) of one detection."""
-    client.detect(neck() if image is None else image, device=device)
-    events = eventsUntil(client, lambda event: isinstance(event, (Finished, Failed, Cancelled)))
-    return events[-1], events
-
-
-def reaches(client, step):
-    return eventsUntil(client, lambda event: getattr(event, "step", "") == step)
-
-
-def processOf(finished):
-    return int(finished.result.model["name"].split()[0])
-
-
-def killWhileIdle(client):
-    os.kill(processOf(outcome(client)[0]), signal.SIGKILL)
-    end = time.monotonic() + TIMEOUT
-    while client.isAlive:
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-def isGone(pid):
-    """Waits a moment: a killed process takes some milliseconds to be gone."""
-    end = time.monotonic() + TIMEOUT
-    while time.monotonic() < end:
-        try:
-            # A zombie, whose new parent has not asked for it, is gone too.
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        time.sleep(0.005)
-    return False
 
 
 def test_theResultIsTheSameAsWithoutAWorkerToTheLastBit(client):
@@ -224,42 +123,6 @@ def test_oneDetectionAtATime(client):
         client.detect(neck())
 
 
-@pytest.mark.shows("Faults", "kill -9 of the worker, while idle or busy; out of memory; graphics card error; hang",
-                   "a sentence, and the next click works")
-@pytest.mark.parametrize(("device", "sentence"), [
-    ("killed", WorkerClient.KILLED),
-    ("memory", Server.NO_MEMORY),
-    ("itk", Server.NO_MEMORY),
-    ("packageless", Server.NO_PACKAGE.format(name="torch")),
-    ("gpu", Server.GPU_ERROR),
-    ("hanging", WorkerClient.SILENT),
-    ("frozen", WorkerClient.SILENT),
-    ("broken", Server.UNEXPECTED.format(reason="FileNotFoundError")),
-])
-def test_afterAFaultTheUserReadsWhyAndTheNextDetectionWorks(client, device, sentence):
-    process = processOf(outcome(client)[0])
-    client.progressLimit = 1.0 if device == "hanging" else TIMEOUT
-    client.silenceLimit = 2.5 if device == "frozen" else TIMEOUT
-
-    last, events = outcome(client, device=device)
-
-    client.progressLimit = client.silenceLimit = TIMEOUT
-    assert last == Failed(sentence) and not client.isBusy
-    assert sum(isinstance(event, (Finished, Failed, Cancelled)) for event in events) == 1
-    assert isGone(process)
-    assert isinstance(outcome(client)[0], Finished)
-
-
-@pytest.mark.shows("Faults", "kill -9 of the worker, while idle or busy; out of memory; graphics card error; hang")
-@pytest.mark.parametrize("polled", [True, False])
-def test_aWorkerThatWasKilledWhileIdleIsStartedAgain(client, polled):
-    killWhileIdle(client)
-    if polled:
-        assert client.poll() == []
-
-    assert isinstance(outcome(client)[0], Finished)
-
-
 def test_anIdleWorkerSaysNothing(client):
     """A thread of the application's wakes up for every word, and needs the interpreter for it."""
     outcome(client)
@@ -292,159 +155,18 @@ def test_aFrozenApplicationDoesNotTakeTheWorkerForHanging(client):
     assert client.isBusy
 
 
-def test_aRefusedVolumeIsToldInTheDetectionsWordsAndTheWorkerStays(client):
-    process = processOf(outcome(client)[0])
-
-    assert outcome(client, device="refusing")[0] == Failed(REFUSAL)
-    assert processOf(outcome(client)[0]) == process
-
-
-@pytest.mark.parametrize("image", [sitk.Image(), sitk.Image(0, 0, 0, sitk.sitkInt16)], ids=["default", "3D"])
-def test_aVolumeWithoutVoxelsIsRefused(client, image):
-    assert outcome(client, image)[0] == Failed(WorkerClient.NO_VOXELS)
-
-
-def test_aHeaderThatIsNotANumberIsRefusedByTheDetection(client):
-    image = neck()
-    image.SetOrigin((0.0, float("nan"), 0.0))
-
-    last, _ = outcome(client, image)
-
-    assert isinstance(last, Failed) and "origin" in last.message
-
-
-def test_wrongWeightsAreToldInTheirOwnWords(client):
-    client.detect(neck(), weights="nonesuch")
-
-    last = eventsUntil(client, lambda event: isinstance(event, (Finished, Failed)))[-1]
-    assert isinstance(last, Failed) and "nonesuch" in last.message
-    assert isinstance(outcome(client)[0], Finished)
-
-
-def test_theLogOfAFaultNamesNeitherPatientNorFolder(client, caplog):
-    with caplog.at_level(logging.DEBUG):
-        last, _ = outcome(client, device="broken")
-
-    assert "dummyWorker.py" in caplog.text and "FileNotFoundError: No such file" in caplog.text
-    for text in (caplog.text, last.message):
-        assert "Miller" not in text and "/home" not in text and str(Path(__file__).parent) not in text
-
-
-def test_whatLibrariesPrintDisturbsNothing(client):
-    assert isinstance(outcome(client, device="noisy")[0], Finished)
-
-
-@pytest.mark.shows("Faults", "kill -9 of the worker, while idle or busy; out of memory; graphics card error; hang")
-def test_aFullGraphicsCardLeadsToTheCpu(client):
-    last, _ = outcome(client, device="auto")
-
-    assert last.result.warnings[-1] == Server.ON_CPU_INSTEAD and last.result.vertebrae
-
-
-def test_aWorkerThatTalksNonsenseIsEnded(makeClient, caplog):
-    client = makeClient([sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(1000)"])
-
-    assert outcome(client)[0] == Failed(WorkerClient.UNREADABLE)
-
-
-def test_theLastWordsOfADyingWorkerAreLogged(makeClient, caplog):
-    client = makeClient([sys.executable, "-c", "import sys; sys.exit('no torch here')"])
-
-    assert outcome(client)[0] == Failed(WorkerClient.ENDED.format(reason="exit status 1"))
-    assert "no torch here" in caplog.text
-
-
-def test_aProgramThatIsNotThereIsTold(makeClient):
-    assert outcome(makeClient(["/nonesuch/PythonSlicer"]))[0] == Failed(
-        WorkerClient.NOT_STARTED.format(reason="No such file or directory")
-    )
-
-
-def test_noRoomForTheVolumeIsToldAndTheNextDetectionWorks(client, monkeypatch):
-    def fill(self):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as context:
-        context.setattr(sharedVoxels.SharedVoxels, "fill", fill)
-        assert outcome(client)[0] == Failed(WorkerClient.NO_ROOM.format(reason="No space left on device"))
-    assert isinstance(outcome(client)[0], Finished)
-
-
-def test_stopEndsTheProcessAndTheRunningDetectionWithoutAnEvent(client, blocks):
-    process = processOf(outcome(client)[0])
-    client.detect(neck(), device="slow")
-    reaches(client, "Detecting")
-
-    client.stop()
-    client.stop()
-
-    assert not client.isAlive and not client.isBusy and client.poll() == []
-    assert isGone(process) and blocksLeft(blocks) == []
-    assert isinstance(outcome(client)[0], Finished)
-
-
-def test_theProcessBehindALauncherGoesToo(makeClient):
-    # PythonSlicer is a launcher: the worker is its child.
-    client = makeClient([sys.executable, "-c", f"import subprocess; subprocess.run({COMMAND})"])
-    process = processOf(outcome(client)[0])
-    assert process != client._process._popen.pid
-    # It can't read that its client has gone.
-    os.kill(process, signal.SIGSTOP)
-
-    client.stop()
-
-    assert isGone(process)
-
-
 def test_twoClientsDoNotDisturbEachOther(makeClient):
     cancelled, other = makeClient(), makeClient()
-    for client in (cancelled, other):
-        client.detect(neck(), device="slow")
-    for client in (cancelled, other):
-        reaches(client, "Detecting")
+    for one in (cancelled, other):
+        one.detect(neck(), device="slow")
+    for one in (cancelled, other):
+        reaches(one, "Detecting")
 
     cancelled.cancel()
 
     assert other.isBusy and not any(isinstance(event, (Failed, Cancelled)) for event in other.poll())
     other.cancel()
     assert processOf(outcome(cancelled)[0]) != processOf(outcome(other)[0])
-
-
-@pytest.mark.shows("Faults", "kill -9 of Slicer", "the worker ends too")
-@pytest.mark.parametrize("stage", ["Starting", "Detecting"])
-def test_theWorkerEndsWhenItsClientIsKilled(tmp_path, blocks, stage):
-    sitk.WriteImage(neck(), str(tmp_path / "neck.nrrd"))
-    arguments = [sys.executable, "-c", KILLED_CLIENT, blocks, str(tmp_path / "neck.nrrd"), stage, *COMMAND]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    killed = subprocess.run(arguments, stdout=subprocess.PIPE, env=environment, timeout=TIMEOUT)
-
-    assert killed.returncode == -signal.SIGKILL
-    assert isGone(int(killed.stdout))
-    left = blocksLeft(blocks)
-    assert sum(path.stat().st_size for path in left) == 0
-    for path in left:  # Empty: killed in the instant between its making and the telling of its name.
-        assert stage == "Starting"
-        path.unlink()
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_cancelledAndKilledWorkersLeaveNoThreadsAndPipes(client):
-    def held():
-        return threading.active_count(), len(os.listdir("/proc/self/fd"))
-
-    outcome(client)
-    before = held()
-    for _ in range(2):
-        client.detect(neck(), device="slow")
-        client.cancel()
-        killWhileIdle(client)
-        outcome(client)
-
-    end = time.monotonic() + TIMEOUT
-    while held() != before:
-        assert time.monotonic() < end, f"{held()} instead of {before}"
-        time.sleep(0.01)
 
 
 def test_theClientImportsNoNetwork():

@@ -4,64 +4,11 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, RLELossless, generate_uid
+from dicomSeries import COLUMNS, ORIGIN, ROWS, SLICES, SPACING, refusal, storedValues, writeFrames, writeSeries
+from pydicom.uid import MRImageStorage, RLELossless
 
-from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging import DicomSeries
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage, readImageWithWarnings
-
-ROWS, COLUMNS, SLICES = 10, 8, 7
-SPACING = (0.5, 0.8, 3.0)
-STRAIGHT = np.eye(3)
-ORIGIN = np.array([-12.5, 30.25, -140.0])
-
-
-def storedValues(k):
-    """Pixels of slice k as stored: every slice and every pixel differs."""
-    return (1000 + 100 * k + np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)).astype(np.uint16)
-
-
-def writeSeries(folder, positions=None, axes=STRAIGHT, names=None, change=None, **tags):
-    """A CT series, one file a slice.
-
-    :param positions: shape (slices, 3), LPS mm of each slice's first pixel.
-    :param axes: rows: direction of increasing column, of increasing row, of the slices.
-    :param names: file names.
-    :param change: called with (slice number, data set) before writing.
-    """
-    folder.mkdir(exist_ok=True)
-    if positions is None:
-        positions = [ORIGIN + SPACING[2] * k * np.asarray(axes)[2] for k in range(SLICES)]
-    series = generate_uid()
-    for k, position in enumerate(positions):
-        meta = FileMetaDataset()
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        meta.MediaStorageSOPClassUID = CTImageStorage
-        meta.MediaStorageSOPInstanceUID = generate_uid()
-        dataset = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-        values = {
-            "SOPClassUID": CTImageStorage, "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
-            "StudyInstanceUID": series, "SeriesInstanceUID": series, "Modality": "CT", "PatientName": "Doe^Jane",
-            "ImagePositionPatient": [f"{x:.4f}" for x in position],
-            "ImageOrientationPatient": [f"{x:.8f}" for x in np.ravel(axes[:2])],
-            "PixelSpacing": [SPACING[1], SPACING[0]], "Rows": ROWS, "Columns": COLUMNS, "BitsAllocated": 16,
-            "BitsStored": 16, "HighBit": 15, "PixelRepresentation": 0, "SamplesPerPixel": 1,
-            "PhotometricInterpretation": "MONOCHROME2", "RescaleSlope": 1, "RescaleIntercept": -1024,
-            "PixelData": storedValues(k).tobytes(), **tags,
-        }
-        for tag, value in values.items():
-            setattr(dataset, tag, value)
-        if change:
-            change(k, dataset)
-        dataset.save_as(folder / (names[k] if names else f"{k:03d}.dcm"), enforce_file_format=True)
-    return folder
-
-
-def refusal(path):
-    with pytest.raises(InputError) as error:
-        readImage(path)
-    return str(error.value)
 
 
 def test_valuesAndGeometryAreThoseOfTheHeaders(tmp_path):
@@ -112,15 +59,6 @@ def test_oneFileReadsItsWholeSeriesOnly(tmp_path):
     assert sitk.GetArrayFromImage(image).min() == -24
 
 
-def test_twoCtSeriesInAFolderAreListedAndRefused(tmp_path):
-    folder = writeSeries(tmp_path / "ct")
-    writeSeries(folder, names=[f"other{k}" for k in range(SLICES)])
-
-    message = refusal(folder)
-
-    assert "2 CT series" in message and "000.dcm" in message and "other0" in message
-
-
 @pytest.mark.shows("Mended", "scout, dose and other modalities beside the CT", "left out, with a note")
 def test_otherModalitiesAndScoutsBesideTheCtAreLeftOutWithANote(tmp_path):
     folder = writeSeries(tmp_path / "ct")
@@ -132,108 +70,6 @@ def test_otherModalitiesAndScoutsBesideTheCtAreLeftOutWithANote(tmp_path):
 
     assert read.image.GetSize() == (COLUMNS, ROWS, SLICES)
     assert len(read.warnings) == 1 and "2 more DICOM series" in read.warnings[0]
-
-
-@pytest.mark.parametrize("missing", [1, 3, SLICES - 2])
-def test_missingSliceIsRefused(tmp_path, missing):
-    folder = writeSeries(tmp_path / "ct")
-    (folder / f"{missing:03d}.dcm").unlink()
-
-    assert "3.00 to 6.00 mm apart" in refusal(folder)
-
-
-def test_spacingThatChangesIsRefused(tmp_path):
-    heights = [0, 1, 2, 3, 5, 7, 9]
-    folder = writeSeries(tmp_path / "ct", positions=[ORIGIN + [0, 0, z] for z in heights])
-
-    assert "1.00 to 2.00 mm apart" in refusal(folder)
-
-
-def test_positionsRoundedToATenthOfAMillimetreAreEven(tmp_path):
-    heights = np.round(0.625 * np.arange(SLICES), 1)
-
-    image = readImage(writeSeries(tmp_path / "ct", positions=[ORIGIN + [0, 0, z] for z in heights]))
-
-    assert image.GetSpacing()[2] == pytest.approx(0.625, abs=0.02)
-
-
-def test_twoPhasesAtTheSamePositionsAreRefused(tmp_path):
-    positions = [ORIGIN + [0, 0, 3.0 * (k // 2)] for k in range(2 * SLICES)]
-
-    assert f"{SLICES} slices of the DICOM series lie where another one lies" in refusal(
-        writeSeries(tmp_path / "ct", positions=positions))
-
-
-def test_copyOfASliceCountsOnce(tmp_path):
-    folder = writeSeries(tmp_path / "ct")
-    (folder / "copy.dcm").write_bytes((folder / "002.dcm").read_bytes())
-
-    assert readImage(folder).GetSize() == (COLUMNS, ROWS, SLICES)
-
-
-def ramp(points):
-    """Stored values that grow evenly through space, so that linear interpolation is exact; points in LPS mm."""
-    return np.asarray(points) @ [3.0, 5.0, 7.0] + 4000
-
-
-def pixelPositions(position, axes=STRAIGHT):
-    """LPS mm of the pixels of a slice, shape (rows, columns, 3)."""
-    rows, columns = np.mgrid[:ROWS, :COLUMNS]
-    return position + columns[..., None] * SPACING[0] * axes[0] + rows[..., None] * SPACING[1] * axes[1]
-
-
-@pytest.mark.parametrize("axes", [STRAIGHT, [[0, 0.8, -0.6], [0, -0.6, -0.8], [-1, 0, 0]]], ids=["axial", "oblique"])
-@pytest.mark.parametrize("degrees", [-30, 15])
-@pytest.mark.parametrize("intercept", [-1024, 0])
-def test_tiltedGantryIsReadAsAStraightGrid(tmp_path, degrees, axes, intercept):
-    axes = np.asarray(axes, float)
-    step = 3.0 * (axes[2] + np.tan(np.radians(degrees)) * (axes[1] + 0.2 * axes[0]))
-    positions = [ORIGIN + k * step for k in range(SLICES)]
-
-    def paint(k, dataset):
-        dataset.PixelData = np.round(ramp(pixelPositions(positions[k], axes))).astype(np.uint16).tobytes()
-
-    read = readImageWithWarnings(
-        writeSeries(tmp_path / "ct", positions, axes, change=paint, RescaleIntercept=intercept))
-
-    assert len(read.warnings) == 1 and "tilted" in read.warnings[0]
-    np.testing.assert_allclose(np.reshape(read.image.GetDirection(), (3, 3)), axes.T, atol=1e-6)
-    for position in positions:
-        for point in pixelPositions(position, axes)[1:-1, 1:-1].reshape(-1, 3):
-            value = read.image.EvaluateAtContinuousIndex(read.image.TransformPhysicalPointToContinuousIndex(point))
-            assert value == pytest.approx(ramp(point) + intercept, abs=1.5)
-    # All of the CT is kept; what is beside it is air.
-    lowest = ramp(np.concatenate([pixelPositions(p, axes).reshape(-1, 3) for p in positions])).min() + intercept
-    assert sitk.GetArrayViewFromImage(read.image).min() == pytest.approx(lowest, abs=1)
-
-
-def test_slicesShiftedUnevenlyInPlaneAreRefused(tmp_path):
-    shifts = [0, 2, 0, 2, 0, 2, 0]
-
-    assert "not evenly" in refusal(writeSeries(
-        tmp_path / "ct", positions=[ORIGIN + [0, shift, 3.0 * k] for k, shift in enumerate(shifts)]))
-
-
-def test_tiltThatNoGantryHasIsRefused(tmp_path):
-    positions = [ORIGIN + [0, 6.0 * k, 3.0 * k] for k in range(SLICES)]
-
-    assert "63.4 degrees" in refusal(writeSeries(tmp_path / "ct", positions))
-
-
-def test_obliqueStackThatIsStraightIsNotTakenForATilt(tmp_path):
-    c, s = np.cos(np.radians(15)), np.sin(np.radians(15))
-
-    image = readImage(writeSeries(tmp_path / "ct", axes=np.array([[1, 0, 0], [0, c, s], [0, -s, c]])))
-
-    assert image.GetSize() == (COLUMNS, ROWS, SLICES)
-
-
-def test_slicesOfDifferentOrientationAreRefused(tmp_path):
-    def turnOne(k, dataset):
-        if k == 4:
-            dataset.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
-
-    assert "differ in size, pixel spacing or orientation" in refusal(writeSeries(tmp_path / "ct", change=turnOne))
 
 
 def test_withoutAModalityTheKindOfFileTells(tmp_path):
@@ -262,32 +98,6 @@ def test_withoutAModalityTheKindOfFileTells(tmp_path):
 ])
 def test_whatIsNoCtVolumeIsRefused(tmp_path, tags, reason):
     assert reason in refusal(writeSeries(tmp_path / "ct", **tags))
-
-
-def writeFrames(path, order=range(SLICES), change=None):
-    """An enhanced CT: all slices are frames of one file, each with its own place and rescale intercept."""
-    writeSeries(path.parent, positions=[ORIGIN], names=[path.name])
-    dataset = pydicom.dcmread(path)
-    for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"):
-        delattr(dataset, tag)
-    shared, measures, orientation = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing = [SPACING[1], SPACING[0]]
-    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
-    frames = []
-    for k in order:
-        frame, position, rescale = Dataset(), Dataset(), Dataset()
-        position.ImagePositionPatient = (ORIGIN + [0, 0, SPACING[2] * k]).tolist()
-        rescale.RescaleSlope, rescale.RescaleIntercept = 1, -1024 - k
-        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [position], [rescale]
-        frames.append(frame)
-    dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence = [shared], frames
-    dataset.NumberOfFrames = len(frames)
-    dataset.PixelData = b"".join(storedValues(k).tobytes() for k in order)
-    if change:
-        change(dataset)
-    dataset.save_as(path)
-    return path
 
 
 def test_framesOfAnEnhancedCtAreItsSlicesInAnyOrder(tmp_path):
@@ -330,10 +140,6 @@ def test_folderOfAWholeArchiveIsRefused(tmp_path, monkeypatch):
     monkeypatch.setattr(DicomSeries, "MAXIMUM_FILES", SLICES - 1)
 
     assert f"more than {SLICES - 1} files" in refusal(writeSeries(tmp_path / "ct"))
-
-
-def test_singleSliceIsRefused(tmp_path):
-    assert "only 1 slice;" in refusal(writeSeries(tmp_path / "ct", positions=[ORIGIN]))
 
 
 @pytest.mark.shows("Mended", "rescale that differs from slice to slice", "each slice by its own")
