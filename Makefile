@@ -2,8 +2,9 @@
 # make preview [CT=path]                  set up .venv, open the Slicer module's panel in a window without Slicer
 # make test                               set up .venv, run every test
 # make lint                               set up .venv, check style and types
-# make account ACCOUNT=name                write the GitHub account that publishes this into CMake, description, pages
-# make pictures CT=path                     retake the pages' pictures: the panel's, and preview.png
+# make account ACCOUNT=name               write the GitHub account that publishes this into CMake, description, pages
+# make pictures CT=path                   retake the pages' pictures: the panel's, and preview.png
+# make review-picture COHORT=folder       retake that of a review; marks the first CT of a cohort's results as reviewed
 # make docs                               set up .venv, build the pages into output/site
 
 PYTHON ?= python3
@@ -22,14 +23,14 @@ MISSING_PACKAGES = test "$$(uname)" != Linux || for library in $(1); do \
   $(PYTHON) -c "import ctypes, sys; ctypes.CDLL(sys.argv[1])" $${library%=*} 2>/dev/null || echo $${library\#*=}; done
 
 # Through the environment, so that any character may stand in a path.
-export CT OUTPUT
+export CT OUTPUT COHORT
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 # Ends with the packages that are lacking, where any are.
 CHECK_LIBRARIES = missing="$$($(call MISSING_PACKAGES,$(1)))"; test -z "$$missing" || \
   { echo "System libraries are missing; install them first: apt-get install" $$missing >&2; exit 1; }
 
-.PHONY: detect preview test lint docs pictures account preview-ready test-ready missing-packages
+.PHONY: detect preview test lint docs pictures review-picture account preview-ready test-ready missing-packages
 .DELETE_ON_ERROR:
 
 detect: .venv/installed $(if $(CT),,$(SAMPLE))
@@ -67,6 +68,10 @@ pictures: preview-ready .venv/installed-preview
 	PYTHONPATH=Testing .venv/bin/python -m SlicerStandIn "$$CT" --screenshots Resources/Screenshots
 	.venv/bin/cervical-spine detect "$$CT" --output output/pictures --no-scene
 	cp output/pictures/preview.png Resources/Screenshots/preview.png
+
+review-picture: preview-ready .venv/installed-preview
+	@test -n "$$COHORT" || { echo "Say of which results: make review-picture COHORT=folder" >&2; exit 1; }
+	PYTHONPATH=Testing .venv/bin/python -m SlicerStandIn --screenshots Resources/Screenshots --review "$$COHORT"
 
 # Where the account's name stands: literally, as the Extensions Index reads these files as text.
 account:

@@ -104,6 +104,10 @@ class PreviewWindow(QtWidgets.QMainWindow):
         panel = max(min(PANEL_WIDTH, width * 2 // 5), min(needed, width * 3 // 5))
         self._splitter.setSizes([panel, width - panel])
 
+    def scrollTo(self, widget):
+        """Scroll the panel until a widget of it is seen."""
+        self._scroll.ensureWidgetVisible(widget)
+
     def openCt(self, path, name=None):
         """:param path: as ``cervical-spine detect`` takes it.
         :param name: of the node, by default the file's.

@@ -1,4 +1,5 @@
-"""Pictures of the preview window after Detect, after a drag and after a shift, and an animated one of all three."""
+"""Pictures of the preview window after Detect, after a drag and after a shift, an animated one of all three, and one of
+a review."""
 
 import numpy as np
 import slicer
@@ -43,6 +44,23 @@ def takeScreenshots(window, folder):
     (first, shown), *others = frames
     first.save(folder / ANIMATION, save_all=True, append_images=[picture for picture, _ in others], loop=0,
                duration=[shown, *(milliseconds for _, milliseconds in others)], quality=60, method=6)
+
+
+def takeReview(window, results, folder):
+    """Write review.png: one CT of a cohort reviewed, the next one shown.
+
+    :param results: folder of a cohort's results, whose first CT is marked as reviewed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ui = window.module.widget.ui
+    ui.reviewCollapsibleButton.collapsed = False
+    window.module.widget.reviewSection.open(results)
+    if ui.reviewStatusLabel.text.startswith("0 "):
+        ui.confirmScanButton.click()
+    _settle()
+    window.scrollTo(ui.reviewDatasetButton)
+    _settle()
+    grab(window, folder / "review.png")
 
 
 def dragUpperFace(window, millimetres, steps=10, onStep=None):

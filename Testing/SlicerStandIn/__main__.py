@@ -1,4 +1,4 @@
-"""Preview window: ``python -m SlicerStandIn [CT] [--screenshots FOLDER]``."""
+"""Preview window: ``python -m SlicerStandIn [CT] [--screenshots FOLDER [--review RESULTS]]``."""
 
 import argparse
 import os
@@ -31,7 +31,12 @@ def main():
     parser.add_argument("ct", nargs="?", help="DICOM folder or file, NRRD, NIfTI or MHA; the made sample if not given")
     parser.add_argument("--screenshots", type=Path, metavar="FOLDER",
                         help="detect, drag, shift, write a picture of the window after each, and end")
+    parser.add_argument("--review", type=Path, metavar="RESULTS",
+                        help="with --screenshots: instead, review the first CT of a cohort's results (it is marked as "
+                             "reviewed there), and write a picture of the next")
     arguments = parser.parse_args()
+    if arguments.review and not arguments.screenshots:
+        parser.error("--review goes with --screenshots FOLDER.")
     if arguments.screenshots:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     reason = whyNoWindow()
@@ -48,6 +53,12 @@ def main():
         # Not bounded by the screen, which is none.
         window.resizeTo(LARGEST_SIZE)
     window.show()
+    if arguments.review:
+        from SlicerStandIn.Screenshots import takeReview
+
+        takeReview(window, arguments.review, arguments.screenshots)
+        window.close()
+        return
     if arguments.ct:
         window.openCt(arguments.ct)
     else:
