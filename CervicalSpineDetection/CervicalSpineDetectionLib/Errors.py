@@ -17,9 +17,11 @@ class InputError(ValueError):
         super().__init__(text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}...")
 
 
-# What libraries say, in errors of various types, where the system gives no more memory: torch, ITK, the loader of
-# shared libraries, threads, and the interpreter's own import, which then has no room for an exception.
+# What libraries say, in errors of various types, where the system gives no more memory: torch, ITK and its threads,
+# protobuf, the loader of shared libraries, threads, and the interpreter's own import, which then has no room for an
+# exception.
 NO_MEMORY = ("allocate memory", "failed to map segment", "bad_alloc", "can't start new thread", "not enough memory",
+             "Unable to join thread", "Failed to serialize proto", "bad allocation",
              "returned NULL without setting an exception", "error return without exception set")
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
-from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.ProcessTuning import coreCount
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
 
@@ -193,14 +193,15 @@ def _work(connection: Connection, task: Callable[[Item], object], prepare: Calla
         connection.send(answer)
 
 
-def _failureOf(prepare: Callable[[], object]) -> InputError | None:
+def _failureOf(prepare: Callable[[], object]) -> Exception | None:
     try:
         prepare()
-    except InputError as error:
-        return error
-    except MemoryError:
-        return InputError("The memory is too small for the network; use fewer --workers, or close other programs.")
-    return None
+    except Exception as error:
+        if not isShortOfMemory(error):
+            return error
+    else:
+        return None
+    return InputError("The memory is too small for the network; use fewer --workers, or close other programs.")
 
 
 def _endWithParent() -> None:

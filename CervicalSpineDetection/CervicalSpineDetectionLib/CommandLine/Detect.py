@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 NOTHING_FOUND = 3
+# On two cores 800 MB were too few for a CT of 1 MB; what is between is told where memory runs out.
+LEAST_MEMORY = 700 << 20
 # Missing or unreadable files, headers that contradict each other and too few slices are found in less.
 TOLD_SOON_SECONDS = 0.3
 

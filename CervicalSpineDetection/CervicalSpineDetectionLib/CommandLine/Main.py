@@ -14,13 +14,22 @@ from types import ModuleType
 from typing import Any
 
 from CervicalSpineDetectionLib import Terminal, __version__
+from CervicalSpineDetectionLib.CommandLine.MemoryLimit import (
+    LEAST_BYTES,
+    THREAD_VARIABLES,
+    inChild,
+    smallLimit,
+    told,
+    tooLittle,
+)
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import outputOptions
 from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.StandardStreams import lastingStreams
 
 # Name of a sub command -> its file in this folder, which has EXAMPLES, addArguments(parser), run(arguments) -> exit
-# code, and may name shared options (PARENTS) and the file that --json prints (jsonFile(arguments)).
+# code, and may name shared options (PARENTS), the file that --json prints (jsonFile(arguments)) and without how much
+# memory nothing can be done (LEAST_MEMORY, bytes).
 COMMANDS = {
     "detect": "Detect",
     "phantom": "MakePhantom",
@@ -73,11 +82,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: arguments, those of the process if None.
     :return: exit code: 0 done, 2 bad input (one line on stderr says what), 130 interrupted, or the sub command's own.
     """
+    limit = smallLimit() if argv is None else None
+    if limit is None:
+        return _main(argv)
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+    if limit < LEAST_BYTES:
+        sentence = tooLittle(LEAST_BYTES, limit)
+    else:
+        status = inChild(lambda: _main(argv, limit))
+        if status is not None:
+            return status
+        sentence = (f"This program ended before it was done, most likely because it may use only {told(limit)}; raise "
+                    "that limit.")
+    with lastingStreams():
+        _tell(sentence)
+    return BAD_INPUT
+
+
+def _main(argv: Sequence[str] | None, limit: int | None = None) -> int:
+    """:param limit: bytes of memory that may be used, None where much is allowed."""
     tuneProcess()
     with lastingStreams():
         try:
             arguments = makeParser().parse_args(argv)
-            return _run(importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}"), arguments)
+            command = importlib.import_module(f"{__package__}.{COMMANDS[arguments.command]}")
+            least = getattr(command, "LEAST_MEMORY", 0)
+            if limit is not None and limit < least:
+                raise InputError(tooLittle(least, limit))
+            return _run(command, arguments)
         except InputError as error:
             _tell(error)
             return BAD_INPUT
@@ -86,7 +119,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         except Exception as error:
             if not isShortOfMemory(error):
-                raise
+                if limit is None or Terminal.showLibraries:
+                    raise
+                _tell(f"Unexpected error ({type(error).__name__}: {error}), most likely because this program may use "
+                      f"only {told(limit)}; raise that limit.")
+                return BAD_INPUT
         # Told out here, where what failed holds no memory any more.
         _tell("The memory that this program may use is too small; close other programs, or raise its limit.")
         return BAD_INPUT

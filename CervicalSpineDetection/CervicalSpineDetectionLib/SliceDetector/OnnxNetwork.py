@@ -61,7 +61,7 @@ class OnnxNetwork:
         # On Windows it tells the system's log of each session.
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors
+        options.log_severity_level = 4  # its errors are raised too
         # A number given, it does not tie its threads to cores, which containers forbid.
         options.intra_op_num_threads = threadCount()
         # See ``ProcessTuning``.

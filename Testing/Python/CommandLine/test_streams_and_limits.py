@@ -4,11 +4,13 @@ results are there, or one sentence says why not."""
 import contextlib
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import SimpleITK as sitk
 
@@ -50,6 +52,7 @@ def shell(line, folder, **variables):
 
 
 NOTHING_FOUND = 3  # exit status
+CT = Path(__file__).resolve().parents[2] / "Golden" / "straight.nrrd"
 
 
 @pytest.mark.shows("Faults", "standard output closed, full, or its reader gone", "results all the same")
@@ -102,6 +105,8 @@ def test_aMessageIsBounded():
     MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
     ImportError("libtorch_cpu.so: failed to map segment from shared object"), RuntimeError("can't start new thread"),
     OSError(12, "Cannot allocate memory"), RuntimeError("Exception thrown in SimpleITK: std::bad_alloc"),
+    RuntimeError("ITK ERROR: PlatformMultiThreader: Unable to join thread."),
+    ValueError("Failed to serialize proto"), RuntimeError("Non-zero status code returned: bad allocation"),
 ])
 def test_errorsThatMeanTooLittleMemoryAreKnown(error):
     with pytest.raises(RuntimeError) as raised:
@@ -110,20 +115,67 @@ def test_errorsThatMeanTooLittleMemoryAreKnown(error):
     assert not isShortOfMemory(InputError("The file is damaged."))
 
 
-@pytest.mark.shows("Faults", "too little memory (`ulimit -v`)", "one sentence")
-@pytest.mark.parametrize("megabytes", [150, 300, 600])
-def test_tooLittleMemoryIsOneSentence(command, tmp_path, megabytes):
-    """Of a real detection."""
+def limited(megabytes, arguments, folder):
+    """Run Python with so much memory at most."""
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
-    run = subprocess.run([sys.executable, "-m", "CervicalSpineDetectionLib", "detect", "ct.nrrd", "--output", "out"],
-                         cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True,
-                         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                              "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+    return subprocess.run([sys.executable, *arguments], cwd=folder, preexec_fn=limit, capture_output=True, text=True,
+                          timeout=120, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+
+
+@pytest.mark.shows("Faults", "too little memory (`ulimit -v`)", "one sentence")
+@pytest.mark.parametrize("megabytes", [60, 135, 300, 480, 705, 735])
+def test_tooLittleMemoryIsOneSentence(tmp_path, megabytes):
+    """Of a real detection."""
+    run = limited(megabytes, ["-m", "CervicalSpineDetectionLib", "detect", str(CT), "--output", "out"], tmp_path)
 
     assert run.returncode == 2, run.stderr[-2000:]
     assert len(run.stderr.splitlines()) == 1 and "memory" in run.stderr
+    assert (megabytes >= 700) or f"may use only {megabytes} MB of memory (ulimit -v)" in run.stderr
+
+
+@pytest.mark.shows("Faults", "too little memory (`ulimit -v`)")
+@pytest.mark.parametrize(("end", "told"), [
+    ("os.abort()", "ended before it was done, most likely because it may use only 3000 MB"),
+    ("os._exit(1)", "ended before it was done, most likely because it may use only 3000 MB"),
+    ("1 / 0", "Unexpected error (ZeroDivisionError: division by zero), most likely because"),
+    ("raise MemoryError", "memory"),
+])
+def test_whatALibraryWithoutMemoryDoesIsOneSentence(command, tmp_path, end, told):
+    code = COMMAND.replace("    for line in range(2000):", f"    import os; {end}").replace("(sys.argv[1:])", "()")
+    (tmp_path / "run.py").write_text(code.replace("        print(\"a long story\", line, flush=line % 2)\n", ""))
+
+    run = limited(3000, ["run.py", *command.split()[2:]], tmp_path)
+
+    assert run.returncode == 2 and len(run.stderr.splitlines()) == 1 and told in run.stderr, run.stderr
+
+
+def test_aLimitThatIsLargeEnoughChangesNothing(command, tmp_path):
+    (tmp_path / "run.py").write_text(COMMAND.replace("(sys.argv[1:])", "()"))
+
+    run = limited(3000, ["run.py", *command.split()[2:]], tmp_path)
+
+    assert run.returncode == NOTHING_FOUND and run.stderr == "" and (tmp_path / "out" / "vertebrae.json").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whoEndsALimitedCommandEndsAllOfIt(command, tmp_path, number):
+    code = COMMAND.replace("    for line in range(2000):", "    import os, time; print('at', os.getpid()); sys.stdout."
+                           "flush(); time.sleep(60)").replace("(sys.argv[1:])", "()")
+    (tmp_path / "run.py").write_text(code.replace("        print(\"a long story\", line, flush=line % 2)\n", ""))
+    run = subprocess.Popen(["bash", "-c", f"ulimit -v 3000000; exec {command}"], cwd=tmp_path, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True, start_new_session=True,
+                           env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    child = psutil.Process(next(int(line.split()[1]) for line in run.stdout if line.startswith("at ")))
+
+    os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
+
+    error = run.communicate(timeout=20)[1]
+    assert child.pid != run.pid
+    child.wait(20)
+    if number == signal.SIGINT:
+        assert run.returncode == 130 and "earlier results are untouched" in error
 
 
 @pytest.mark.shows("Faults", "no home folder, no entry for the user", "results all the same")
