@@ -6,12 +6,11 @@ import concurrent.futures
 import json
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -192,7 +191,7 @@ def _isInView(ct: sitk.Image, point: Array) -> bool:
     return inside and ct.GetPixel(index) > VOID_HU
 
 
-def _submit(pool: ProcessPoolExecutor, *task: Any) -> Future[Case]:
+def _submit(pool: ProcessPoolExecutor, make: Callable[..., Case], *arguments: object) -> Future[Case]:
     """A pool starts its processes when it needs them."""
     with startingSafely():
-        return pool.submit(*task)
+        return pool.submit(make, *arguments)

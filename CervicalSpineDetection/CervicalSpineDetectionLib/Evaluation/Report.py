@@ -12,7 +12,14 @@ from typing import Any
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder
 from CervicalSpineDetectionLib.Evaluation.Bootstrap import RESAMPLES, SEED, intervals
 from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, CaseScore, summary
-from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, contactSheet, pageCount, reliabilityPlot
+from CervicalSpineDetectionLib.Evaluation.Pictures import (
+    COLUMNS,
+    ROWS,
+    CasePicture,
+    contactSheet,
+    pageCount,
+    reliabilityPlot,
+)
 from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
 from CervicalSpineDetectionLib.Evaluation.SliceMetrics import (
     LARGER_AREAS_MM2,
@@ -21,6 +28,7 @@ from CervicalSpineDetectionLib.Evaluation.SliceMetrics import (
     areaVariant,
     averagePrecision,
 )
+from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 SLICE_RESAMPLES = 200  # average precision takes long
 VARIANT_TEXTS = {"detector": "detector", "afterFusion": "after fusion",
@@ -29,8 +37,8 @@ CSV_FIELDS = ("case", "level", "found", "confidence", "nearest", "centreError", 
               *(f"{side}Error" for side in SIDES))
 
 
-def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Any], negatives: Sequence[Any],
-              model: Mapping[str, Any]) -> dict[str, Any]:
+def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Mapping[str, SliceStatistics]],
+              negatives: Sequence[tuple[str, Sequence[Vertebra] | None]], model: Mapping[str, Any]) -> dict[str, Any]:
     """All that evaluation.json holds.
 
     :param cases: list of CaseScore.
@@ -111,7 +119,8 @@ def remark(case: CaseScore) -> str:
     return ", ".join(parts + [f"{level} false" for level in case.falseLevels])
 
 
-def writeReport(folder: Path, figures: Mapping[str, Any], cases: Sequence[CaseScore], pictures: Sequence[Any]) -> None:
+def writeReport(folder: Path, figures: Mapping[str, Any], cases: Sequence[CaseScore],
+                pictures: Sequence[CasePicture]) -> None:
     """evaluation.json, cases.csv, reliability.png and contact sheets, all at once.
 
     :param folder: existing folder; contact sheets of an earlier run are removed.
@@ -143,7 +152,7 @@ def _rows(case: CaseScore) -> Iterator[tuple[object, ...]]:
         yield (case.case, level, "false level", f"{confidence:.2f}", *[""] * (len(CSV_FIELDS) - 4))
 
 
-def _withoutNan(value: Any) -> Any:
+def _withoutNan(value: object) -> object:
     """JSON knows no NaN: null."""
     if isinstance(value, dict):
         return {name: _withoutNan(entry) for name, entry in value.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -61,7 +60,7 @@ class ImageHeader:
 
     path: Path
     size: tuple[int, ...]
-    voxelType: np.dtype[Any]
+    voxelType: np.dtype[np.generic]
     spacing: Array
     direction: Array
     origin: Array
