@@ -52,6 +52,19 @@ def test_everyCodeBlockSaysWhatItIs(page):
     assert {language for language, _ in FENCE.findall(page.read_text(encoding="utf-8"))} <= LANGUAGES
 
 
+TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_everyTableIsWhole(page):
+    """A blank line or a row in two lines ends a table: what follows is shown as text."""
+    for table in TABLE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        rows = table.splitlines()
+        assert all(row.endswith("|") for row in rows), table
+        assert len(rows) > 2 and set(rows[1]) <= set("|-: "), table
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, table
+
+
 COMMAND = re.compile(r"^\s*(?:\.venv/bin/)?cervical-spine (.*)$", re.MULTILINE)
 
 
