@@ -39,6 +39,10 @@ GLIMPSE_STEP_DEGREES = 45
 # orientation is no better.
 LEAST_GLIMPSE_GAIN, LEAST_GLIMPSE_EVIDENCE = 1.5, 1.5 * GLIMPSES
 HALF_TURN_DEGREES = 100.0  # turned further, the file is rather stored the wrong way round
+# Names, as ``Look.certain`` counts them. In 93 views of calibration patients, turned or half, in which another plane
+# than the header's was found, the look in the header's frame was surer by 0.013 at most where that plane was right, and
+# by 4 and more where it was not.
+CLEARLY_SURER = 0.5
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Examination:
         if plane is not None:
             # Half a neck can seem to be mirrored in a plane that is not the body's own.
             inHeader = self._look(header, volume, slices)
-            if inHeader.certain > look.certain or not look.isNeck:
+            if inHeader.certain > look.certain + CLEARLY_SURER or not look.isNeck:
                 doubt = f"patient turned by about {plane.degrees:.0f} degrees in the image"
                 look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
         return self._inCt(look), self._timings, _sentence(look.frame)

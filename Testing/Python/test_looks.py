@@ -5,10 +5,12 @@ import pytest
 import SimpleITK as sitk
 from goldenResults import GOLDEN
 
+from CervicalSpineDetectionLib import Looks
+from CervicalSpineDetectionLib.Fusion.MirrorPlane import MirrorPlane
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.Resampling import middleOf, turnedImage
-from CervicalSpineDetectionLib.Looks import Look, _glimpses, slicesOf
+from CervicalSpineDetectionLib.Looks import CLEARLY_SURER, Examination, Look, _glimpses, slicesOf
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Spine.Frame import Frame
@@ -103,6 +105,22 @@ def test_aCtStoredTheWrongWayRoundIsToldAndNoNameIsSure(ct, detector, straight, 
     away = [(found.centre - middleOf(ct) - mirror @ (own[found.level] - middleOf(ct)))[1:]
             for found in result.vertebrae if found.level in own]
     assert len(away) >= 5 and np.median(np.linalg.norm(away, axis=1)) < 5
+
+
+@pytest.mark.parametrize(("more", "isDoubted"), [(0.01, False), (CLEARLY_SURER + 0.1, True)])
+def test_namesAreDoubtedOnlyWhereTheHeadersOwnFrameShowsClearlyMore(ct, detector, monkeypatch, more, isDoubted):
+    seen = Examination(correctHuOffset(ct)[0], detector).best()[0]
+    plane = MirrorPlane(np.array([np.cos(0.3), np.sin(0.3), 0]), 0.9, 0.5)
+    monkeypatch.setattr(Looks, "turnedPlane", lambda volume: plane)
+    monkeypatch.setattr(Examination, "_look", lambda self, frame, *slices: Look(frame, seen, slices))
+    monkeypatch.setattr(Look, "certain", property(lambda self: 5.0 + more * self.frame.isCt))
+    examination = Examination(correctHuOffset(ct)[0], detector)
+    monkeypatch.setattr(examination, "_upright", lambda look: look)
+
+    fused, _, told = examination.best()
+
+    assert bool(fused.orientationDoubt) == isDoubted
+    assert ("stands turned by 17 degrees" in (told or "")) != isDoubted
 
 
 def test_leftAndRightExchangedIsNotGuessedAt(ct, detector, straight):
