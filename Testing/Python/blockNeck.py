@@ -25,6 +25,7 @@ def blockNeck():
     labelImage.SetOrigin([-(n - 1) / 2 for n in SIZE])
     voxels = np.full(SIZE, -1000, np.int16)
     voxels[2:-2, 2:-2, 2:-2] = 40
+    voxels[34:51, 4:10, 2:-2] = -1000  # the airway, in front of the spine
     voxels[labels > 0] = 600
     ct = sitk.GetImageFromArray(voxels.T)
     ct.CopyInformation(labelImage)
