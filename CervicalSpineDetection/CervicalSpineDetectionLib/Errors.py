@@ -27,11 +27,10 @@ NO_MEMORY = ("allocate memory", "failed to map segment", "bad_alloc", "can't sta
 
 def isShortOfMemory(error: BaseException) -> bool:
     """Whether an error, or one that led to it, says that there is no more memory."""
-    one: BaseException | None = error
-    while one is not None:
-        if isinstance(one, MemoryError) or any(words in str(one) for words in NO_MEMORY):
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
             return True
-        one = one.__cause__ or one.__context__
+        error = error.__cause__ or error.__context__
     return False
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Holds this package alone, or is the folder that all packages are installed in.
 SAFE_FOLDER = Path(__file__).resolve().parents[1]
@@ -32,18 +33,17 @@ def runPython(code: str, timeout: float) -> int | None:
         return None
 
 
-def startModule(module: str, *arguments: str, stdin: int | None = None,
-                stdout: int | None = None) -> subprocess.Popen[bytes]:
+def startModule(module: str, *arguments: str, **pipes: Any) -> subprocess.Popen[bytes]:
     """Start a module of this package as a program of its own, whose errors are unheard.
 
-    :param stdin: as of ``subprocess.Popen``, as ``stdout``.
+    :param pipes: as of ``subprocess.Popen``.
     :raises OSError: it can't be started.
     """
     environment = safeEnvironment()
     path = os.pathsep.join(filter(None, [str(SAFE_FOLDER), environment.get("PYTHONPATH")]))
     return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=SAFE_FOLDER,
                             env={**environment, "PYTHONPATH": path}, stderr=subprocess.DEVNULL,
-                            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0), stdin=stdin, stdout=stdout)
+                            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0), **pipes)
 
 
 def safeEnvironment() -> dict[str, str]:

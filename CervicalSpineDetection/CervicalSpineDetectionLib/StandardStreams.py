@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from typing import TextIO
+from typing import Any
 
 from CervicalSpineDetectionLib.PrintableText import printable
 
@@ -19,11 +19,11 @@ class LastingStream(io.TextIOBase):
     :param stream: text stream, or None.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     @property
-    def unfiltered(self) -> TextIO | LastingStream:
+    def unfiltered(self) -> Any:
         """For a progress bar, which moves the cursor."""
         return self._stream or self
 
@@ -43,7 +43,7 @@ class LastingStream(io.TextIOBase):
     def isatty(self) -> bool:
         return bool(self._try("isatty"))
 
-    def _try(self, method: str, *arguments: str) -> object:
+    def _try(self, method: str, *arguments: str) -> Any:
         if self._stream is None:
             return None
         try:
@@ -55,8 +55,6 @@ class LastingStream(io.TextIOBase):
     def _giveUp(self) -> None:
         """What is still in its buffer goes nowhere, instead of failing once more when Python ends."""
         stream, self._stream = self._stream, None
-        if stream is None:
-            return
         with suppress(OSError, ValueError, io.UnsupportedOperation):
             number = stream.fileno()
             nothing = os.open(os.devnull, os.O_WRONLY)

@@ -7,15 +7,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
+from typing import Any, TextIO
 
 from CervicalSpineDetectionLib.PrintableText import printable
 from CervicalSpineDetectionLib.SafeChildren import runPython
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-Item = TypeVar("Item")
 # A cold start of VTK from a slow disk takes 20; a driver that hangs must not hold the results back.
 DRAW_SECONDS = 60
 DRAW_NOTHING = """
@@ -49,7 +45,7 @@ class ProgressDisplay:
     def __init__(self, unit: str, stream: TextIO | None = None, lines: int = 4) -> None:
         self._unit, self._stream, self._lines = unit, stream or sys.stdout, lines
         self._started = time.perf_counter()
-        self._bar: tqdm[NoReturn] | None = None
+        self._bar: Any = None
         self._shown: tuple[int, int] | None = None
 
     def __call__(self, step: str, done: int, total: int) -> None:
@@ -75,7 +71,7 @@ class ProgressDisplay:
         if done == total:
             self.close()
 
-    def over(self, items: Iterable[Item], step: str, total: int) -> Iterator[Item]:
+    def over(self, items: Iterable[Any], step: str, total: int) -> Iterator[Any]:
         """Give the items, one after the other, and show how far that is."""
         if total:
             self(step, 0, total)

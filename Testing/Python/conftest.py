@@ -18,14 +18,6 @@ if importlib.util.find_spec("CervicalSpineDetectionLib") is None:
 
 
 @pytest.fixture(scope="session")
-def samplePhantom():
-    """The phantom that ``make detect`` makes; it takes seconds, and nobody may change it."""
-    from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
-
-    return makePhantom(17)
-
-
-@pytest.fixture(scope="session")
 def sharedData():
     """Folder of real CTs and their labels, which are not part of the repository."""
     folder = REPOSITORY.parent / "shared" / "data"

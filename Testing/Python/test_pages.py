@@ -1,27 +1,20 @@
 """The pages: every link leads somewhere, every command in them exists, the site builds without a warning."""
 
 import importlib.util
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import publicDataSets as made
 import pytest
 import SimpleITK as sitk
 from oracleDetector import OracleDetector
-from repositoryFiles import PYPROJECT
 
 from CervicalSpineDetectionLib import Api
-from CervicalSpineDetectionLib.CommandLine import Export
-from CervicalSpineDetectionLib.CommandLine.Main import COMMANDS, main, makeParser
-from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.Phantom import Phantom
-from CervicalSpineDetectionLib.SliceDetector import YoloDetector
+from CervicalSpineDetectionLib.CommandLine.Main import COMMANDS, makeParser
+from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = (".", ".github", "Resources/Documentation", "Testing", "model_weights")
@@ -57,19 +50,6 @@ def test_everyLinkLeadsToAFileAndAHeadingOfTheRepository(page):
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_everyCodeBlockSaysWhatItIs(page):
     assert {language for language, _ in FENCE.findall(page.read_text(encoding="utf-8"))} <= LANGUAGES
-
-
-TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_everyTableIsWhole(page):
-    """A blank line or a row in two lines ends a table: what follows is shown as text."""
-    for table in TABLE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
-        rows = table.splitlines()
-        assert all(row.endswith("|") for row in rows), table
-        assert len(rows) > 2 and set(rows[1]) <= set("|-: "), table
-        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, table
 
 
 COMMAND = re.compile(r"^\s*(?:\.venv/bin/)?cervical-spine (.*)$", re.MULTILINE)
@@ -129,24 +109,11 @@ def test_everyCommandOfThePagesIsRunByATestOrSaidNotToBe():
             assert re.search(rf'main\(\[\s*"{command}"|= \["{command}"', source), f"{by} does not run {command}"
 
 
-@pytest.fixture
-def madeCt(tmp_path, monkeypatch):
-    """Folder to work in, with a small neck as DICOM folder CT and as neck.nii.gz; all detectors know its truth."""
+def test_thePythonOfThePageRuns(tmp_path, monkeypatch, capsys):
+    phantom = makePhantom(17)
+    monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(phantom.ct, phantom.labels))
+    sitk.WriteImage(phantom.ct, str(tmp_path / "neck.nii.gz"))
     monkeypatch.chdir(tmp_path)
-    made.dicomFiles(tmp_path / "CT", made.madeNeck()[0])
-    ct = readImage(tmp_path / "CT")
-    sitk.WriteImage(ct, str(tmp_path / "neck.nii.gz"))
-    detector = OracleDetector(ct, made.madeNeck()[1])
-    monkeypatch.setattr(Api, "_detector", lambda weights, device: detector)
-    monkeypatch.setattr(YoloDetector, "loadDetector", lambda *_, **__: detector)
-    return tmp_path
-
-
-def test_onlyThePythonPageHoldsPython():
-    assert [page.name for page in PAGES if "python" in dict(FENCE.findall(page.read_text("utf-8")))] == ["Python.md"]
-
-
-def test_thePythonOfThePageRuns(madeCt, capsys):
     text = (REPOSITORY / "Resources" / "Documentation" / "Python.md").read_text(encoding="utf-8")
     names = {}
 
@@ -156,56 +123,6 @@ def test_thePythonOfThePageRuns(madeCt, capsys):
 
     assert names["table"].level.tolist() == [vertebra.level for vertebra in names["again"].vertebrae]
     assert "C4" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(importlib.util.find_spec("slicer") is None, reason="needs slicer-core")
-def test_theCommandsOfThePageRun(madeCt, monkeypatch, capsys):
-    """Phantom, detection and export as they stand on the page; the phantom is small here, and no network is loaded."""
-    monkeypatch.setattr(Phantom, "makePhantom", lambda *_: SimpleNamespace(ct=readImage("CT"), vertebrae=[]))
-    commands = [command for command in commandsOf(REPOSITORY / "Resources" / "Documentation" / "CommandLine.md")
-                if command[0] in ("phantom", "detect", "export")]
-
-    assert [command[0] for command in commands] == ["phantom", *["detect"] * 4, "export"]
-    for command in commands:
-        assert main(command) == 0, command
-        shown = capsys.readouterr().out
-        assert json.loads(shown)["vertebrae"] if "--json" in command else shown
-    for name in ("detect/scene.mrb", "neck/preview.png", "neck/vertebrae.csv", *(
-            f"other/{file}" for file, _ in Export.FORMATS.values())):
-        assert (madeCt / "output" / name).is_file(), name
-
-
-PROGRAMS = ("source", "apt-get", "pip", "pre-commit", "make", "cervical-spine")  # make and ours are looked up above
-
-
-def otherCommandsOf(page):
-    """Words of the lines that call something else, without variables before them."""
-    text = page.read_text(encoding="utf-8")
-    blocks = [block for language, block in FENCE.findall(text) if language == "sh"]
-    for block in blocks:
-        for line in block.replace("\\\n", " ").splitlines():
-            words = [word for word in shlex.split(line, comments=True) if not re.match(r"[A-Z_]+=", word)]
-            if words:
-                yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_everyOtherLineOfThePagesCallsWhatIsThere(page):
-    """Scripts with the options they take, folders of tests, extras: not run, for they need other data or hours."""
-    extras = PYPROJECT["project"]["optional-dependencies"]
-    for program, *words in otherCommandsOf(page):
-        if program in ("python", "python3") and words[0].endswith(".py"):
-            source = (REPOSITORY / words[0]).read_text(encoding="utf-8")
-            assert all(f'"{word}"' in source for word in words if word.startswith("--")), words
-        elif program == "pytest" or words[:2] == ["-m", "pytest"]:
-            assert all((REPOSITORY / word).exists() for word in words if word.startswith("Testing")), words
-        elif program in ("python", "python3"):
-            assert words[:2] in (["-m", "venv"], ["-m", "pip"], ["-m", "CervicalSpineDetectionLib"]), words
-        elif program == "pip":
-            named = [name for word in words for group in re.findall(r"\[([\w,]+)\]", word) for name in group.split(",")]
-            assert set(named) <= extras.keys(), words
-        else:
-            assert program in (*PROGRAMS, "mypy", "lint-imports", "coverage"), program
 
 
 def test_readmeIsShort():

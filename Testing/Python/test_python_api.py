@@ -12,6 +12,7 @@ from oracleDetector import OracleDetector
 import CervicalSpineDetectionLib
 from CervicalSpineDetectionLib import Api, detectVertebrae, readImage, toDataFrame
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 from CervicalSpineDetectionLib.Results.ResultTable import COLUMNS, writeCsv
 
 
@@ -30,10 +31,10 @@ def loaded(monkeypatch):
     Api._detector.cache_clear()
 
 
-def test_theDocumentedExampleRuns(tmp_path, monkeypatch, samplePhantom):
-    detector = OracleDetector(samplePhantom.ct, samplePhantom.labels)
-    monkeypatch.setattr(Api, "_detector", lambda weights, device: detector)
-    sitk.WriteImage(samplePhantom.ct, str(tmp_path / "neck.nii.gz"))
+def test_theDocumentedExampleRuns(tmp_path, monkeypatch):
+    phantom = makePhantom(17)
+    monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(phantom.ct, phantom.labels))
+    sitk.WriteImage(phantom.ct, str(tmp_path / "neck.nii.gz"))
     monkeypatch.chdir(tmp_path)
     (example,) = doctest.DocTestFinder(recurse=False).find(Api.detectVertebrae, "detectVertebrae", globs={})
 

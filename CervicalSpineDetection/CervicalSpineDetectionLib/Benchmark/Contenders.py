@@ -87,7 +87,7 @@ def plainModel(weights: str | Path | None) -> YOLO:
     threads = torch.get_num_threads()
     ultralytics = importUltralytics()
     # With its folder: of a bare name ultralytics takes the file in the current folder, if there is one.
-    models = Path(str(ultralytics.__file__)).parent / "cfg" / "models" / "v5"
+    models = Path(ultralytics.__file__).parent / "cfg" / "models" / "v5"
     model = ultralytics.YOLO(models / f"{card['architecture']}.yaml", task="detect")
     model.model = detectionModel(card["architecture"], len(card["classes"]))
     model.model.load_state_dict(state)

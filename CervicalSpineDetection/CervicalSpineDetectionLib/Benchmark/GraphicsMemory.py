@@ -60,8 +60,7 @@ def scarce(path: str | Path, weights: str | Path | None, laps: int = 10) -> dict
     for part in PARTS:
         detector.batchSize = ALL_SLICES
         taken = ballast(int(needed * part))
-        left = torch.cuda.mem_get_info()[0] / 2**20
-        run: dict[str, Any] = {"left": left, "result": None, "error": "", "known": False}
+        run = {"left": torch.cuda.mem_get_info()[0] / 2**20, "result": None, "error": "", "known": False}
         try:
             run["result"] = detectVertebrae(image, detector)
         except Exception as error:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
 from CervicalSpineDetectionLib.SafeChildren import startingSafely
@@ -26,7 +26,7 @@ class Measured(Generic[Result]):
     peakMemory: float
 
 
-def inFreshProcess(function: Callable[..., Result], *arguments: object) -> Measured[Result]:
+def inFreshProcess(function: Callable[..., Result], *arguments: Any) -> Measured[Result]:
     """Run a function in a process of its own.
 
     :param function: importable by name; arguments and result are pickled.
@@ -37,7 +37,7 @@ def inFreshProcess(function: Callable[..., Result], *arguments: object) -> Measu
         return pool.submit(_measured, function, arguments).result()
 
 
-def _measured(function: Callable[..., Result], arguments: Sequence[object]) -> Measured[Result]:
+def _measured(function: Callable[..., Result], arguments: Sequence[Any]) -> Measured[Result]:
     tuneProcess()
     return Measured(function(*arguments), peakMemory())
 

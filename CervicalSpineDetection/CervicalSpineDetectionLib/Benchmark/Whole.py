@@ -97,9 +97,9 @@ def _command(path: str | Path, weights: str | Path | None, output: Path, options
 
 def _summary(laps: Sequence[Lap], alone: float) -> Lap:
     """Medians of each figure, and "overReading": how many times SimpleITK's reading alone."""
-    columns = {figure: [value for lap in laps if (value := lap[figure]) is not None] for figure in laps[0]}
-    medians = {figure: statistics.median(values) if values else None for figure, values in columns.items()}
-    return {**medians, "overReading": statistics.median(columns["seconds"]) / alone}
+    medians = {figure: None if laps[0][figure] is None else statistics.median(lap[figure] for lap in laps)
+               for figure in laps[0]}
+    return {**medians, "overReading": medians["seconds"] / alone}
 
 
 def warmStages(path: str | Path, weights: str | Path | None, repeats: int, folder: Path) -> dict[str, float]:

@@ -15,7 +15,6 @@ import jinja2
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Cohort.Doubt import doubtOf, isDoubtful, lowestConfidence, reasonsOf
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, LEFT_OUT, Outcome
-from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 THUMBNAIL_FILE = "thumbnail.jpg"
 THUMBNAIL_SIZE = (600, 360)
@@ -38,15 +37,13 @@ def writePage(path: str | Path, outcomes: Sequence[Outcome], scans: Path) -> Non
     :param scans: Path of the folder of the scans' folders, in or below the page's own.
     """
     path = Path(path)
-    seen = sorted(((outcome, outcome.result) for outcome in outcomes if outcome.result),
-                  key=lambda one: (-doubtOf(one[1]), one[0].name))
+    seen = sorted((outcome for outcome in outcomes if outcome.result), key=lambda o: (-doubtOf(o.result), o.name))
     prefix = scans.relative_to(path.parent).as_posix()
     tables = [(title, [outcome for outcome in outcomes if outcome.status == status])
               for title, status in (("Could not be used", FAILED), ("No CT volumes, left out", LEFT_OUT))]
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE)
-    titles = _titles([outcome.name for outcome, _ in seen])
-    cards = [_card(outcome.name, result, scans / outcome.name, f"{prefix}/{outcome.name}", titles[outcome.name])
-             for outcome, result in seen]
+    titles = _titles([outcome.name for outcome in seen])
+    cards = [_card(outcome, scans / outcome.name, f"{prefix}/{outcome.name}", titles[outcome.name]) for outcome in seen]
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     text = template.render(seen=cards, tables=tables, script=SCRIPT, scriptDigest=digest)
     with atomicFile(path) as temporary:
@@ -78,11 +75,12 @@ def _titles(names: Sequence[str]) -> dict[str, str]:
     return titles
 
 
-def _card(name: str, result: DetectionResult, folder: Path, address: str, title: str) -> dict[str, Any]:
+def _card(outcome: Outcome, folder: Path, address: str, title: str) -> dict[str, Any]:
     """What the template asks of a scan. :param address: of its folder in links."""
-    thumbnail, doubt = folder / THUMBNAIL_FILE, doubtOf(result)
+    result, thumbnail = outcome.result, folder / THUMBNAIL_FILE
+    doubt = doubtOf(result)
     return {
-        "name": name, "title": title, "doubt": f"{doubt:.3f}",
+        "name": outcome.name, "title": title, "doubt": f"{doubt:.3f}",
         "doubtful": isDoubtful(result),
         "reasons": reasonsOf(result), "levels": " ".join(vertebra.level for vertebra in result.vertebrae),
         "confidence": f"{lowestConfidence(result):.2f}",

@@ -99,7 +99,7 @@ class _Ended:
 class _ScanProcess(Generic[Item]):
     """See ``inProcesses``. :param threads: for its libraries."""
 
-    def __init__(self, task: Callable[[Item], object], prepare: Callable[[], object] | None, threads: int) -> None:
+    def __init__(self, task: Callable[[Item], object], prepare: Callable[[], object], threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, task, prepare), daemon=True)
@@ -140,7 +140,6 @@ class _ScanProcess(Generic[Item]):
 
     def _take(self, answer: Any) -> tuple[Item, Any]:
         scan = self.scan
-        assert scan is not None  # only who is busy answers
         if answer == STARTED:
             self._hasStarted = True
             self.deadline = time.monotonic() + self._seconds
@@ -175,7 +174,7 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _work(connection: Connection, task: Callable[[Item], object], prepare: Callable[[], object] | None) -> None:
+def _work(connection: Connection, task: Callable[[Item], object], prepare: Callable[[], object]) -> None:
     """A process from its first scan to its last."""
     # Ctrl+C reaches all processes of a terminal; the parent decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -207,7 +206,5 @@ def _failureOf(prepare: Callable[[], object]) -> Exception | None:
 
 def _endWithParent() -> None:
     """However the parent ends."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)

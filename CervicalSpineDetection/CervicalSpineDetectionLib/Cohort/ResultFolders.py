@@ -23,9 +23,6 @@ DONE, NOTHING_FOUND, FAILED, LEFT_OUT = "done", "nothing found", "failed", "left
 SHORTEST_HIDDEN_NAME = 4
 
 
-REMOVED = f"{RESULT_FILE} was changed or removed; run again with --retry-failed."
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What became of a scan.
@@ -65,7 +62,7 @@ def process(scan: Scan, folder: Path, analyse: Callable[[Scan, Path], None]) -> 
                 raise
             else:
                 writeFailure(scan, folder, f"Unexpected error, please report it: {type(error).__name__}: {error}")
-    return madeOutcome(scan, folder)
+    return outcomeOf(scan, folder)
 
 
 def writeFailure(scan: Scan, folder: Path, reason: str) -> None:
@@ -87,13 +84,8 @@ def outcomeOf(scan: Scan, folder: Path) -> Outcome | None:
     try:
         result = readJson(target / RESULT_FILE)
     except InputError:
-        return Outcome(scan.name, FAILED, REMOVED)
+        return Outcome(scan.name, FAILED, f"{RESULT_FILE} was changed or removed; run again with --retry-failed.")
     return Outcome(scan.name, DONE if result.vertebrae else NOTHING_FOUND, result=result)
-
-
-def madeOutcome(scan: Scan, folder: Path) -> Outcome:
-    """Outcome of a scan that was looked at."""
-    return outcomeOf(scan, folder) or Outcome(scan.name, FAILED, REMOVED)
 
 
 def _reasonIn(path: Path) -> str:

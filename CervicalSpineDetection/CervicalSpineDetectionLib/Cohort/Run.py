@@ -16,15 +16,7 @@ from typing import Any
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, removeUnfinished
 from CervicalSpineDetectionLib.Cohort.Doubt import isDoubtful
 from CervicalSpineDetectionLib.Cohort.Page import writePage, writeThumbnail
-from CervicalSpineDetectionLib.Cohort.ResultFolders import (
-    FAILED,
-    RESULT_FILE,
-    Outcome,
-    madeOutcome,
-    outcomeOf,
-    process,
-    writeFailure,
-)
+from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, RESULT_FILE, outcomeOf, process, writeFailure
 from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.Cohort.Schedule import SECONDS_EACH, outcomes
 from CervicalSpineDetectionLib.Cohort.Summary import writeSummary
@@ -43,7 +35,7 @@ SETTINGS_FILE = "cohort.json"
 
 def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable[..., None], workers: int = 0,
               scheduler: str | None = None, retryFailed: bool = False, secondsEach: float = SECONDS_EACH,
-              prepare: Callable[[], object] | None = None) -> int:
+              prepare: Callable[[], Any] | None = None) -> int:
     """Analyse the scans that were not yet, then write tables and page.
 
     :param scans: list of Scan, found below ``root``.
@@ -71,7 +63,7 @@ def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable
                          prepare), 1):
             if isinstance(outcome, Exception):
                 writeFailure(scan, folder, str(outcome))
-                outcome = madeOutcome(scan, folder)
+                outcome = outcomeOf(scan, folder)
             failed += outcome.status == FAILED
             progress(f"Detecting ({failed} failed)" if failed else "Detecting", done, len(missing))
         removeUnfinished(folder)  # of workers that died
@@ -170,6 +162,6 @@ def _writeSources(path: Path, scans: Sequence[Scan], root: Path) -> None:
         writer.writerows([scan.name, csvCell(scan.path.relative_to(root.resolve()).as_posix())] for scan in scans)
 
 
-def _writeOverview(output: Path, outcomes: Sequence[Outcome]) -> None:
+def _writeOverview(output: Path, outcomes: Sequence[Any]) -> None:
     writeSummary(output, outcomes)
     writePage(output / PAGE, outcomes, output / SCANS_FOLDER)

@@ -26,9 +26,10 @@ def writeSummary(folder: Path, outcomes: Sequence[Outcome]) -> None:
     :param folder: existing folder.
     :param outcomes: list of ResultFolders.Outcome.
     """
+    found = [outcome for outcome in outcomes if outcome.result]
     _write(Path(folder) / "scans", SCAN_COLUMNS, [_scanRow(outcome) for outcome in outcomes])
     _write(Path(folder) / "vertebrae", VERTEBRA_COLUMNS,
-           [[outcome.name, *row] for outcome in outcomes if outcome.result for row in rowsOf(outcome.result)])
+           [[outcome.name, *row] for outcome in found for row in rowsOf(outcome.result)])
 
 
 def _scanRow(outcome: Outcome) -> list[object]:

@@ -99,9 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
         negatives += [falseLevels(case.name, partial(getattr, case, "image"), detector)
                       for case in progress.over(cases, "Phantoms without a neck", count)]
         cases = iter(())
-    scores, slices, pictures = evaluateCases(progress.over(cases, "Evaluating", count), detector, progress.say)
-    figures = figuresOf(scores, slices, negatives, detector.model)
-    writeReport(output, figures, scores, pictures)
+    found = evaluateCases(progress.over(cases, "Evaluating", count), detector, progress.say)
+    figures = figuresOf(found.scores, found.slices, negatives, detector.model, found.orientedBoxes)
+    writeReport(output, figures, found.scores, found.pictures)
     print("", *table(figures), "", f"Results: {output.resolve()}", sep="\n")
     return 0
 

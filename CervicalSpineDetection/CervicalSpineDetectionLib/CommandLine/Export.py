@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = [NRRD_NAMES.get(name, name) if arguments.nrrd else name for name in wanted.values()]
     try:
         with atomicFolder(arguments.output, names) as folder, quietLibraries():
-            _write(folder, dict(zip(wanted, names, strict=True)), result, image, headers or (), arguments.numbering)
+            _write(folder, dict(zip(wanted, names, strict=True)), result, image, headers, arguments.numbering)
     except OSError as error:
         if isShortOfMemory(error):
             raise
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(folder: Path, names: Mapping[str, str], result: DetectionResult, image: sitk.Image,
-           headers: Sequence[Dataset], numbering: str) -> None:
+           headers: Sequence[Dataset] | None, numbering: str) -> None:
     import SimpleITK as sitk
 
     from CervicalSpineDetectionLib.Results.LabelMapExport import boneMask, boxMap, numberedAsTotalSegmentator

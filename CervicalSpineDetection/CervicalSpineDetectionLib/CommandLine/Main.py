@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from CervicalSpineDetectionLib import Terminal, __version__
 from CervicalSpineDetectionLib.CommandLine.MemoryLimit import (
@@ -49,7 +49,7 @@ INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
+    def error(self, message: str) -> None:
         raise InputError(f"{message}; see {self.prog} --help.")
 
 
@@ -146,7 +146,7 @@ def makeParser() -> argparse.ArgumentParser:
         command = importlib.import_module(f"{__package__}.{module}")
         parents = [parent() for parent in (*getattr(command, "PARENTS", ()), outputOptions)]
         # In the list of commands one line each.
-        first = str(command.__doc__).split(".")[0].split(";")[0] + "."
+        first = command.__doc__.split(".")[0].split(";")[0] + "."
         sub = commands.add_parser(name, help=first, description=command.__doc__, parents=parents,
                                   formatter_class=_HelpFormatter)
         command.addArguments(sub)

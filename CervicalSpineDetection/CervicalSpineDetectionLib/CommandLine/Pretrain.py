@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
 
     initial = findWeights(arguments.initial) if arguments.initial or arguments.teach else None
-    if arguments.teach and initial:
+    if arguments.teach:
         from CervicalSpineDetectionLib.Training.Taught import teachAll
 
         teachAll(arguments.teach, Path(arguments.slices), initial, arguments.device)

@@ -6,11 +6,12 @@ import concurrent.futures
 import json
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -191,7 +192,7 @@ def _isInView(ct: sitk.Image, point: Array) -> bool:
     return inside and ct.GetPixel(index) > VOID_HU
 
 
-def _submit(pool: ProcessPoolExecutor, make: Callable[..., Case], *arguments: object) -> Future[Case]:
+def _submit(pool: ProcessPoolExecutor, *task: Any) -> Future[Case]:
     """A pool starts its processes when it needs them."""
     with startingSafely():
-        return pool.submit(make, *arguments)
+        return pool.submit(*task)

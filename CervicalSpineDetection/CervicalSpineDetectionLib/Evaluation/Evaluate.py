@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -11,6 +12,7 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Cases import Case
 from CervicalSpineDetectionLib.Evaluation.Metrics import CaseScore, LevelScore, scoreCase
+from CervicalSpineDetectionLib.Evaluation.OrientedBoxMetrics import OrientedBoxScore, scoreOrientedBoxes
 from CervicalSpineDetectionLib.Evaluation.Pictures import CasePicture, picture
 from CervicalSpineDetectionLib.Evaluation.Report import badness, remark
 from CervicalSpineDetectionLib.Evaluation.SliceMetrics import RememberingDetector, SliceStatistics, scoreSlices
@@ -20,26 +22,42 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
-def evaluateCases(
-    cases: Iterable[Case], detector: SliceDetector, say: Callable[[str], None] = print,
-) -> tuple[list[CaseScore], list[dict[str, SliceStatistics]], list[CasePicture]]:
+@dataclass
+class Evaluation:
+    """What ``evaluateCases`` measured.
+
+    :param scores: one a case.
+    :param slices: of each case with a label map, statistics of its slices.
+    :param orientedBoxes: of each case with a label map, those of its vertebrae.
+    :param pictures: one a case, the worst first.
+    """
+
+    scores: list[CaseScore] = field(default_factory=list)
+    slices: list[dict[str, SliceStatistics]] = field(default_factory=list)
+    orientedBoxes: list[list[OrientedBoxScore]] = field(default_factory=list)
+    pictures: list[CasePicture] = field(default_factory=list)
+
+
+def evaluateCases(cases: Iterable[Case], detector: SliceDetector, say: Callable[[str], None] = print) -> Evaluation:
     """Detect and score case after case.
 
     :param say: called with a line for each.
-    :return: (scores, statistics of the slices of the cases with a label map, pictures with the worst first).
     """
     detector = RememberingDetector(detector)
-    scores, slices, pictures = [], [], []
+    evaluation = Evaluation()
+    pictures = []
     for case in cases:
         vertebrae = detectVertebrae(case.image, detector).vertebrae
         score = scoreCase(case.name, vertebrae, case.references, case.slivers)
-        scores.append(score)
+        evaluation.scores.append(score)
         pictures.append((badness(score), picture(case, vertebrae, remark(score))))
         if case.labels is not None:
-            slices.append(scoreSlices(case.image, case.labels, detector))
+            evaluation.slices.append(scoreSlices(case.image, case.labels, detector))
+            evaluation.orientedBoxes.append(scoreOrientedBoxes(vertebrae, case.references, case.labels))
         say(f"{case.name:<16} {'  '.join(_levelText(level) for level in score.levels)}"
             f"{'  false: ' + ' '.join(score.falseLevels) if score.falseLevels else ''}")
-    return scores, slices, [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
+    evaluation.pictures = [shown for _, shown in sorted(pictures, key=lambda pair: pair[0])]
+    return evaluation
 
 
 def evaluateNegative(path: str | Path, detector: SliceDetector) -> tuple[str, list[Vertebra] | None]:

@@ -28,16 +28,15 @@ def reliability(cases: Sequence[CaseScore], radius: float = VERSE_RADIUS_MM) -> 
     confidence, right, flagged = np.array(triples, float).reshape(-1, 3).T
     right, flagged = right.astype(bool), flagged.astype(bool)
     index = np.clip(np.digitize(confidence, BIN_EDGES) - 1, 0, len(BIN_EDGES) - 2)
-    bins, gaps = [], []
+    bins = []
     for number, (lower, upper) in enumerate(zip(BIN_EDGES[:-1], BIN_EDGES[1:], strict=True)):
         inside = index == number
-        if inside.any():
-            gaps.append(int(inside.sum()) * abs(float(confidence[inside].mean()) - float(right[inside].mean())))
         bins.append({
             "from": lower, "to": upper, "levels": int(inside.sum()),
             "meanConfidence": float(confidence[inside].mean()) if inside.any() else None,
             "right": float(right[inside].mean()) if inside.any() else None,
         })
+    gaps = [b["levels"] * abs(b["meanConfidence"] - b["right"]) for b in bins if b["levels"]]
     return {
         "radius": radius,
         "bins": bins,

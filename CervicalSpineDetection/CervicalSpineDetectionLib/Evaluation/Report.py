@@ -12,14 +12,8 @@ from typing import Any
 from CervicalSpineDetectionLib.AtomicFiles import atomicFolder
 from CervicalSpineDetectionLib.Evaluation.Bootstrap import RESAMPLES, SEED, intervals
 from CervicalSpineDetectionLib.Evaluation.Metrics import SIDES, STRICT_RADIUS_MM, VERSE_RADIUS_MM, CaseScore, summary
-from CervicalSpineDetectionLib.Evaluation.Pictures import (
-    COLUMNS,
-    ROWS,
-    CasePicture,
-    contactSheet,
-    pageCount,
-    reliabilityPlot,
-)
+from CervicalSpineDetectionLib.Evaluation.OrientedBoxMetrics import OrientedBoxScore, orientedBoxFigures
+from CervicalSpineDetectionLib.Evaluation.Pictures import COLUMNS, ROWS, contactSheet, pageCount, reliabilityPlot
 from CervicalSpineDetectionLib.Evaluation.Reliability import reliability
 from CervicalSpineDetectionLib.Evaluation.SliceMetrics import (
     LARGER_AREAS_MM2,
@@ -28,7 +22,6 @@ from CervicalSpineDetectionLib.Evaluation.SliceMetrics import (
     areaVariant,
     averagePrecision,
 )
-from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 SLICE_RESAMPLES = 200  # average precision takes long
 VARIANT_TEXTS = {"detector": "detector", "afterFusion": "after fusion",
@@ -37,14 +30,15 @@ CSV_FIELDS = ("case", "level", "found", "confidence", "nearest", "centreError", 
               *(f"{side}Error" for side in SIDES))
 
 
-def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Mapping[str, SliceStatistics]],
-              negatives: Sequence[tuple[str, Sequence[Vertebra] | None]], model: Mapping[str, Any]) -> dict[str, Any]:
+def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Any], negatives: Sequence[Any], model: Mapping[str, Any],
+              orientedBoxes: Sequence[list[OrientedBoxScore]] = ()) -> dict[str, Any]:
     """All that evaluation.json holds.
 
     :param cases: list of CaseScore.
     :param slices: list of (name of the variant -> SliceStatistics), one a case with a label map.
     :param negatives: list of (name, list of Vertebra found, or None where the scan was refused).
     :param model: "name" and "sha256" of the weights.
+    :param orientedBoxes: one list a case with a label map.
     """
     figures = {"weights": model, **summary(cases)}
     figures["edges"] = {side: {"medianAbsolute": absolute, "bias": bias} for side, absolute, bias in zip(
@@ -55,6 +49,8 @@ def figuresOf(cases: Sequence[CaseScore], slices: Sequence[Mapping[str, SliceSta
                             if name not in ("cases", "levels")}
     figures["reliability"] = reliability(cases)
     figures["slices"] = sliceFigures(slices) if slices else {}
+    figures["orientedBoxes"] = {**orientedBoxFigures(orientedBoxes),
+                                "intervals": intervals(orientedBoxes, orientedBoxFigures)} if orientedBoxes else {}
     figures["negatives"] = negativeFigures(negatives)
     figures["perCase"] = [caseFigures(case) for case in cases]
     return figures
@@ -119,8 +115,7 @@ def remark(case: CaseScore) -> str:
     return ", ".join(parts + [f"{level} false" for level in case.falseLevels])
 
 
-def writeReport(folder: Path, figures: Mapping[str, Any], cases: Sequence[CaseScore],
-                pictures: Sequence[CasePicture]) -> None:
+def writeReport(folder: Path, figures: Mapping[str, Any], cases: Sequence[CaseScore], pictures: Sequence[Any]) -> None:
     """evaluation.json, cases.csv, reliability.png and contact sheets, all at once.
 
     :param folder: existing folder; contact sheets of an earlier run are removed.
@@ -152,7 +147,7 @@ def _rows(case: CaseScore) -> Iterator[tuple[object, ...]]:
         yield (case.case, level, "false level", f"{confidence:.2f}", *[""] * (len(CSV_FIELDS) - 4))
 
 
-def _withoutNan(value: object) -> object:
+def _withoutNan(value: Any) -> Any:
     """JSON knows no NaN: null."""
     if isinstance(value, dict):
         return {name: _withoutNan(entry) for name, entry in value.items()}
@@ -189,6 +184,16 @@ def table(figures: Mapping[str, Any]) -> list[str]:
         bias = "" if math.isnan(edge["bias"]) else f" (bias {edge['bias']:+.1f})"
         row(f"edge error {side}, median{bias}", edge["medianAbsolute"], limits and limits[i],
             millimetres)
+    oriented = figures["orientedBoxes"]
+    for name, key, form in (
+        ("boxes along own axes: vertebrae wholly in view", "vertebrae", count),
+        ("  of a vertebra's voxels inside, mean", "heldMean", percent),
+        ("  of a vertebra's voxels inside, median", "heldMedian", percent),
+        ("  volume over tightest box with 98 %, median", "volumeRatioMedian", "{:.2f}".format),
+        (f"  lean against end plates, median (bias {oriented.get('leanBias', math.nan):+.1f})", "leanErrorMedian",
+         "{:.1f} deg".format),
+    ) if oriented else ():
+        row(name, oriented[key], oriented["intervals"].get(key) if key != "vertebrae" else None, form)
     for variant, entry in figures["slices"].items():
         for key in ("mAP50", "mAP50-95"):
             row(f"{key}, slices, {VARIANT_TEXTS[variant]}", entry[key], entry.get("intervals", {}).get(key), fraction)

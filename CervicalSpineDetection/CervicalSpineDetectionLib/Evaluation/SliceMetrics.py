@@ -70,10 +70,11 @@ class RememberingDetector:
 
     def __init__(self, detector: SliceDetector) -> None:
         self._detector = detector
-        self.pixelSize, self.sliceSpacing, self.window = detector.pixelSize, detector.sliceSpacing, detector.window
-        self.model = detector.model
         self._slices: Array | None = None
         self._detections: list[SliceDetections] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._detector, name)
 
     def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
         if self._slices is None or not np.array_equal(slices, self._slices):
@@ -139,8 +140,8 @@ def fusedBoxes(detections: Sequence[SliceDetections], volume: SagittalVolume) ->
     return [np.array(row, float).reshape(-1, 6) for row in rows]
 
 
-def matched(predictions: Sequence[Array], truth: Sequence[Sequence[SliceBox]],
-            leftOut: Sequence[Sequence[SliceBox]] | None = None) -> SliceStatistics:
+def matched(predictions: Sequence[Array], truth: Sequence[Sequence[Any]],
+            leftOut: Sequence[Sequence[Any]] | None = None) -> SliceStatistics:
     """Match boxes slice by slice as ultralytics' validator does.
 
     :param predictions: one array (n, 6) a slice: corners, score, class.
@@ -171,7 +172,7 @@ def matched(predictions: Sequence[Array], truth: Sequence[Sequence[SliceBox]],
                            np.array([box[0] for boxes in truth for box in boxes], int))
 
 
-def _without(found: Array, truth: Sequence[SliceBox], leftOut: Sequence[SliceBox]) -> Array:
+def _without(found: Array, truth: Sequence[Any], leftOut: Sequence[Any]) -> Array:
     """Predictions without those that stand for a box that was left out: of its class, nearest to it, and near it."""
     if not leftOut or not len(found):
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -153,15 +154,15 @@ def _plans(levels: Sequence[KnownLevel], random: np.random.Generator) -> list[_P
     for degrees in TURNS_DEGREES:
         angles = [0.0, 0.0, 0.0]
         angles[int(random.integers(3))] = degrees * float(random.choice([-1, 1]))
-        plans.append(replace(_box(f"turned by {degrees}"), turn=(angles[0], angles[1], angles[2])))
-    plans.append(replace(_box("thick slices"), sliceThickness=float(random.uniform(5, 8))))
-    plans.append(replace(_box("noise"), noise=float(random.uniform(60, 200))))
+        plans.append(_box(f"turned by {degrees}", turn=tuple(angles)))
+    plans.append(_box("thick slices", sliceThickness=float(random.uniform(5, 8))))
+    plans.append(_box("noise", noise=float(random.uniform(60, 200))))
     return plans
 
 
 def _box(kind: str, xLow: float = -np.inf, xHigh: float = np.inf, yLow: float = -np.inf, yHigh: float = np.inf,
-         zLow: float = -np.inf, zHigh: float = np.inf) -> _Plan:
-    return _Plan(kind, np.array([xLow, yLow, zLow]), np.array([xHigh, yHigh, zHigh]))
+         zLow: float = -np.inf, zHigh: float = np.inf, **change: Any) -> _Plan:
+    return _Plan(kind, np.array([xLow, yLow, zLow]), np.array([xHigh, yHigh, zHigh]), **change)
 
 
 def _viewed(known: KnownLevel, plan: _Plan) -> ViewedLevel:
@@ -230,10 +231,9 @@ def _noisy(image: sitk.Image, deviation: float, random: np.random.Generator) -> 
 
 
 def knownLevels(references: Mapping[str, Reference]) -> list[KnownLevel]:
-    """Those of a reference whose bodies and boxes are known."""
+    """Those of a reference whose bodies were marked."""
     return [KnownLevel(Level(level), np.asarray(reference.centre, float), reference.bounds)
-            for level, reference in references.items()
-            if reference.centre is not None and reference.bounds is not None]
+            for level, reference in references.items() if reference.centre is not None]
 
 
 def levelsOfWholeView(result: DetectionResult) -> list[KnownLevel]:

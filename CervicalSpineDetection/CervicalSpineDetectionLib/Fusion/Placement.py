@@ -13,9 +13,10 @@ from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU, SagittalVolume
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Boxes import Bounds, orientedBoxes
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM, expectedDistances, expectedHalfWidths
+from CervicalSpineDetectionLib.Spine.OrientedBoxes import orientedBoxes
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 
@@ -58,7 +59,7 @@ class Place:
 def boundsOf(track: Track, volume: SagittalVolume) -> Bounds:
     """Bounds of a track in LPS mm."""
     corners = volume.offsetToLps(np.array(track.extent()))
-    return Bounds(corners.min(axis=0), corners.max(axis=0))
+    return Bounds(corners.min(axis=0) - Settings.FACE_INSIDE_MM, corners.max(axis=0) + Settings.FACE_INSIDE_MM)
 
 
 def centreOf(candidate: Candidate, level: str, volume: SagittalVolume) -> Array:
@@ -194,9 +195,11 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
             own.append("level uncertain")
         if place.moved > Settings.DOUBTFUL_MOVE_MM:
             own.append("position uncertain")
-        outside = np.maximum(place.bounds.minimum - place.centre, place.centre - place.bounds.maximum)
-        if outside.max() > Settings.OUTSIDE_MM:
+        inside = np.minimum(place.centre - place.bounds.minimum, place.bounds.maximum - place.centre)
+        if inside.min() < 0:
             own.append("center outside its own box")
+        elif inside.min() < Settings.LEAST_INSIDE_MM:
+            own.append("center at the edge of its own box")
     pairs = list(zip(range(len(places)), range(1, len(places)), strict=False))
     levels = [place.level.order for place in places]
     distances = np.array([np.linalg.norm(places[lower].centre - places[upper].centre) for upper, lower in pairs])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class ImageHeader:
 
     path: Path
     size: tuple[int, ...]
-    voxelType: np.dtype[np.generic]
+    voxelType: np.dtype[Any]
     spacing: Array
     direction: Array
     origin: Array

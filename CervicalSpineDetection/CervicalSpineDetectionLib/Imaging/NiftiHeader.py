@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def readNiftiHeader(path: Path) -> ImageHeader:
         notes + notesOfPlace))
 
 
-def _fields(path: Path) -> tuple[np.void, str]:
+def _fields(path: Path) -> tuple[Any, str]:
     """Fields of ``NIFTI_1``, and the compression, which the name may not tell."""
     with openPlain(path) as file:
         compression = "gzip" if file.read(len(GZIP)) == GZIP else ""
@@ -101,7 +102,7 @@ def _fields(path: Path) -> tuple[np.void, str]:
     raise damaged(path, "it is no NIfTI-1 file")
 
 
-def _offset(path: Path, fields: np.void) -> int:
+def _offset(path: Path, fields: Any) -> int:
     offset = float(fields["vox_offset"])
     if offset == 0:
         return FIRST_VOXEL
@@ -111,7 +112,7 @@ def _offset(path: Path, fields: np.void) -> int:
     return int(offset)
 
 
-def _rescale(path: Path, fields: np.void) -> tuple[float, float]:
+def _rescale(path: Path, fields: Any) -> tuple[float, float]:
     """Slope and intercept; a slope of 0, or numbers that are none, mean neither (nifti1.h)."""
     slope, intercept = float(fields["scl_slope"]), float(fields["scl_inter"])
     if slope < 0:
@@ -120,7 +121,7 @@ def _rescale(path: Path, fields: np.void) -> tuple[float, float]:
     return (slope, intercept) if slope and np.isfinite([slope, intercept]).all() else (1.0, 0.0)
 
 
-def _place(path: Path, fields: np.void, spacing: Array, extent: Array) -> tuple[Array, tuple[str, ...]]:
+def _place(path: Path, fields: Any, spacing: Array, extent: Array) -> tuple[Array, tuple[str, ...]]:
     """Where the image lies.
 
     :param spacing: shape (3,), in the header's unit.
@@ -147,7 +148,7 @@ def _place(path: Path, fields: np.void, spacing: Array, extent: Array) -> tuple[
     return TO_LPS * taken, () if np.all(np.array(apart) < PLACEMENT_TOLERANCE_MM) else (TWO_PLACES,)
 
 
-def _qform(fields: np.void, spacing: Array) -> Array:
+def _qform(fields: Any, spacing: Array) -> Array:
     """Shape (3, 4), from the quaternion."""
     b, c, d = fields["quatern"].astype(float)
     a = np.sqrt(max(0.0, 1 - b * b - c * c - d * d))

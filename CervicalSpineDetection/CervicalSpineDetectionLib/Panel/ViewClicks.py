@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -74,7 +74,7 @@ class BoxPicker(VTKObservationMixin):
             view = layoutManager.threeDWidget(index).threeDView()
             self._follow(view.interactor(), self._inThreeD, view.renderWindow().GetRenderers().GetFirstRenderer())
 
-    def _follow(self, interactor: vtk.vtkRenderWindowInteractor, find: Callable[[vtk.vtkObject, Array], str | None],
+    def _follow(self, interactor: vtk.vtkRenderWindowInteractor, find: Callable[[Any, Array], str | None],
                 view: vtk.vtkObject) -> None:
         def onRelease(caller: vtk.vtkRenderWindowInteractor, event: str) -> None:
             pressed, self._pressed = self._pressed, None

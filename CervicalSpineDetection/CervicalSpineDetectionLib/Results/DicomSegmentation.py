@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import numpy as np
 import SimpleITK as sitk
-from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
@@ -19,8 +19,7 @@ SOFTWARE = "CervicalSpineDetection"
 SERIES_NUMBER = 8001
 
 
-def writeSegmentation(path: str | Path, labels: sitk.Image, headers: Sequence[Dataset],
-                      model: Mapping[str, str]) -> None:
+def writeSegmentation(path: str | Path, labels: sitk.Image, headers: Sequence[Any], model: Mapping[str, Any]) -> None:
     """:param labels: sitk uint8 image on the CT's grid, 1 for C1 ... 11 for T4.
     :param headers: see ``DicomSourceImages.sourceImages``.
     :param model: "name" and "sha256" of the weights.
@@ -41,12 +40,12 @@ def writeSegmentation(path: str | Path, labels: sitk.Image, headers: Sequence[Da
     segmentation.save_as(path)
 
 
-def vertebraCode(level: str) -> highdicom.sr.CodedConcept:
+def vertebraCode(level: str) -> Any:
     """Code such as (36978003, SCT, "C5 vertebra")."""
     return highdicom.sr.CodedConcept(Level(level).snomedCode, "SCT", Level(level).meaning)
 
 
-def _description(number: int, label: int, model: Mapping[str, str]) -> highdicom.seg.SegmentDescription:
+def _description(number: int, label: int, model: Mapping[str, Any]) -> Any:
     level = levelOfCode(label)
     return highdicom.seg.SegmentDescription(
         segment_number=number, segment_label=str(level), segmented_property_category=codes.cid7150.AnatomicalStructure,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from pydicom import Dataset
 from pydicom.valuerep import DSfloat
 
 from CervicalSpineDetectionLib.Errors import InputError
@@ -23,7 +23,7 @@ EMPTY_TAGS = ("AccessionNumber", "PatientBirthDate", "PatientID", "PatientName",
 SEXES = ("M", "F", "O")
 
 
-def sourceImages(path: str | Path, image: sitk.Image) -> list[Dataset]:
+def sourceImages(path: str | Path, image: sitk.Image) -> list[Any]:
     """Headers of the slices a CT was read from.
 
     :param path: DICOM folder, or a file in it.
@@ -49,7 +49,7 @@ def sourceImages(path: str | Path, image: sitk.Image) -> list[Dataset]:
     return [_completed(header, image) for header in headers]
 
 
-def _completed(header: Dataset, image: sitk.Image) -> Dataset:
+def _completed(header: Any, image: sitk.Image) -> Any:
     """A slice's header with all tags that derived objects take from it, empty where the CT does not tell.
 
     :raises InputError: a tag is missing that can't be empty.
@@ -70,7 +70,7 @@ def _completed(header: Dataset, image: sitk.Image) -> Dataset:
     return header
 
 
-def _slot(header: Dataset, image: sitk.Image) -> int | None:
+def _slot(header: Any, image: sitk.Image) -> int | None:
     """Number of the slice with this header, or None."""
     if header.get("ImagePositionPatient") is None or (
             header.get("Columns"), header.get("Rows")) != image.GetSize()[:2]:

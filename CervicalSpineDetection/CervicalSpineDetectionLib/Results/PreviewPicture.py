@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -65,7 +66,6 @@ def previewPicture(image: sitk.Image, result: DetectionResult) -> np.ndarray:
 
 
 _Place = Sequence[float] | Array
-_Colour = str | tuple[int, int, int]
 
 
 class _Pen:
@@ -73,28 +73,28 @@ class _Pen:
 
     def __init__(self, canvas: Image.Image) -> None:
         self._draw = ImageDraw.Draw(canvas)
-        self._fonts: dict[int, ImageFont.FreeTypeFont | ImageFont.ImageFont] = {}
+        self._fonts: dict[int, Any] = {}
 
-    def text(self, place: tuple[float, float], text: str, colour: _Colour, size: int = 18,
+    def text(self, place: tuple[float, float], text: str, colour: tuple[int, int, int], size: int = 18,
              anchor: str = "la", outline: int = 0) -> None:
         font = self._fonts.setdefault(size, ImageFont.load_default(size * FINER))
         self._draw.text(_finer(place), text, colour, font, anchor, stroke_width=outline * FINER, stroke_fill="black")
 
-    def line(self, start: _Place, end: _Place, colour: _Colour, width: float = 2) -> None:
+    def line(self, start: _Place, end: _Place, colour: Any, width: float = 2) -> None:
         self._draw.line([*_finer(start), *_finer(end)], colour, round(width * FINER))
 
-    def dashes(self, start: _Place, end: _Place, colour: _Colour, width: float = 2) -> None:
+    def dashes(self, start: _Place, end: _Place, colour: Any, width: float = 2) -> None:
         first, last = np.array(start, float), np.array(end, float)
         count = max(1, round(float(np.linalg.norm(last - first)) / DASH_PIXELS / 2))
         for part in range(count):
             self.line(first + (last - first) * part / count, first + (last - first) * (part + 0.55) / count, colour,
                       width)
 
-    def box(self, corner: _Place, size: _Place, colour: _Colour) -> None:
+    def box(self, corner: _Place, size: _Place, colour: Any) -> None:
         end = (corner[0] + size[0], corner[1] + size[1])
         self._draw.rectangle([*_finer(corner), *_finer(end)], fill=colour)
 
-    def dot(self, place: _Place, radius: float, colour: _Colour) -> None:
+    def dot(self, place: _Place, radius: float, colour: Any) -> None:
         x, y = _finer(place)
         r = radius * FINER
         self._draw.ellipse([x - r, y - r, x + r, y + r], fill=colour, outline="black")

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.PrintableText import printable
 from CervicalSpineDetectionLib.Results.ResultJson import toJson
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
-
-if TYPE_CHECKING:
-    import pandas
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 VECTORS = {
@@ -47,7 +44,7 @@ def rowsOf(result: DetectionResult) -> list[list[object]]:
     ]
 
 
-def csvCell(value: object) -> object:
+def csvCell(value: Any) -> Any:
     """A value as it may stand in a table. Spreadsheets run text that starts like a formula; an apostrophe stops that
     (OWASP, CSV injection). Control characters become escapes. Numbers stay as they are, truth values are "true" and
     "false"."""
@@ -67,7 +64,7 @@ def writeCsv(path: str | Path, result: DetectionResult) -> None:
             writer.writerow(map(csvCell, row))
 
 
-def toDataFrame(result: DetectionResult) -> pandas.DataFrame:
+def toDataFrame(result: DetectionResult) -> Any:
     """One row a vertebra, with the columns of ``vertebrae.csv``: LPS, mm rounded to 0.01.
 
     :return: pandas.DataFrame, empty where nothing was found.

@@ -49,6 +49,7 @@ TEXTS = (
     _("level uncertain"),
     _("position uncertain"),
     _("center outside its own box"),
+    _("center at the edge of its own box"),
     _("inside the box of {level}"),
     _("unusual distance from {level}"),
     _("slices seem to be missing"),

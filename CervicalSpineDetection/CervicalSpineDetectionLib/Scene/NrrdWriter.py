@@ -10,8 +10,8 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, TYPE_CHECKING, Any
 
 from CervicalSpineDetectionLib.Imaging.VoxelArray import VoxelArray
 from CervicalSpineDetectionLib.ProcessTuning import threadCount
@@ -79,7 +79,7 @@ def gzipped(data: memoryview) -> Iterator[bytes]:
     """
     threads = min(threadCount(), MOST_THREADS)
     starts = range(0, max(len(data), 1), PIECE_BYTES)
-    waiting: collections.deque[Future[bytes]] = collections.deque()
+    waiting: collections.deque[Any] = collections.deque()
     yield GZIP_HEADER
     checksum = 0
     with ThreadPoolExecutor(threads) as pool:

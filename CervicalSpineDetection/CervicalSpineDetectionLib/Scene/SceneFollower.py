@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import slicer
@@ -181,7 +182,7 @@ def _weakly(method: Callable[..., None]) -> Callable[..., None]:
     when Python's garbage collector finds such a cycle after the scene is gone."""
     reference = weakref.WeakMethod(method)
 
-    def follow(*arguments: object) -> None:
+    def follow(*arguments: Any) -> None:
         present = reference()
         if present:
             present(*arguments)

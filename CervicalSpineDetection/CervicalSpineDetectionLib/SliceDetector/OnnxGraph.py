@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights, yolov5Layers
 from CervicalSpineDetectionLib.Spine.Arrays import Array
@@ -80,15 +79,15 @@ class _Graph:
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
         self._weights, self._used = weights, set()
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
 
     def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
         result = f"result{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [result], **attributes))
         return result
 
-    def constant(self, numbers: ArrayLike) -> str:
+    def constant(self, numbers: Any) -> str:
         name = f"constant{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(numbers, np.float32), name))
         return name

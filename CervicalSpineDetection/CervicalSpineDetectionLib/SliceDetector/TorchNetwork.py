@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
@@ -10,9 +10,6 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, choosePrecision
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-
-if TYPE_CHECKING:
-    from ultralytics.nn.tasks import DetectionModel
 
 
 def chooseDevice(device: str = "auto") -> torch.device:
@@ -36,7 +33,7 @@ class TorchNetwork:
     :param precision: see ``Precision.choosePrecision``.
     """
 
-    def __init__(self, model: DetectionModel, device: torch.device, precision: str = "auto") -> None:
+    def __init__(self, model: Any, device: torch.device, precision: str = "auto") -> None:
         self.torchDevice, self.device = device, device.type
         self.precision = choosePrecision(precision, device)
         self._type = PRECISIONS[self.precision]

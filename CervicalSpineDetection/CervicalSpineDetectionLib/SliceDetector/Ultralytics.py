@@ -1,27 +1,18 @@
 """The one place where ultralytics is imported: it must not talk, install or change settings."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import yolov5Layers
-
-if TYPE_CHECKING:
-    import torch
-    from ultralytics.nn.tasks import DetectionModel
-
-Network = TypeVar("Network", bound="torch.nn.Module")
 
 # Read by ultralytics when it is imported.
 CONFIG_VARIABLE = "YOLO_CONFIG_DIR"
 
 
-def importUltralytics() -> ModuleType:
+def importUltralytics() -> Any:
     """Import ultralytics with its side effects held back.
 
     Without these settings it posts usage events, looks up a name server, installs packages by itself, and leaves torch
@@ -63,7 +54,7 @@ def _settingsFolder() -> Iterator[None]:
             del os.environ[CONFIG_VARIABLE]
 
 
-def detectionModel(architecture: str, classCount: int) -> DetectionModel:
+def detectionModel(architecture: str, classCount: int) -> Any:
     """An untrained detection network.
 
     :param architecture: "yolov5n", "yolov5s" ..., see ``NetworkLayers``.
@@ -76,7 +67,7 @@ def detectionModel(architecture: str, classCount: int) -> DetectionModel:
     return DetectionModel(yolov5Layers(architecture, classCount), ch=3, nc=classCount, verbose=False)
 
 
-def decodeInSinglePrecision(network: Network) -> Network:
+def decodeInSinglePrecision(network: Any) -> Any:
     """Let a network of half precision give its boxes in single precision: pixel numbers have too many digits for it.
 
     :param network: detection network, changed in place.
@@ -84,8 +75,7 @@ def decodeInSinglePrecision(network: Network) -> Network:
     """
     # Networks of tests have no parts.
     if hasattr(network, "model"):
-        parts: Any = network.model
-        head = parts[-1]
+        head = network.model[-1]
         decode = head._inference
         head.dfl.float()
         head._inference = lambda raw: decode(_inSinglePrecision(raw))

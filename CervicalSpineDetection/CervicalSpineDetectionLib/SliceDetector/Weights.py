@@ -113,7 +113,7 @@ def readCard(path: str | Path) -> dict[str, Any]:
     return card
 
 
-def _holds(isUsable: Callable[[Any], bool], value: object) -> bool:
+def _holds(isUsable: Callable[[Any], bool], value: Any) -> bool:
     try:
         return isUsable(value)
     except (TypeError, KeyError):

@@ -109,7 +109,7 @@ class YoloDetector:
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
         self._classes = classIndices(card["classes"])
-        self.network: Any = network  # whose parts worker and benchmark know
+        self.network: Any = network
         self.batchSize = batchSize
         self.everySlice = everySlice
         self.model = {

@@ -106,7 +106,7 @@ def _reviewFromDocument(document: Mapping[str, Any]) -> Review:
     return review
 
 
-def _array(numbers: object, *shape: int) -> Array:
+def _array(numbers: Any, *shape: int) -> Array:
     array = np.array(numbers, float)
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"not {' x '.join(map(str, shape))} numbers")

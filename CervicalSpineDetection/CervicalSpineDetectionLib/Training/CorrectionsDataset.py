@@ -119,13 +119,9 @@ def _sourcesOfTable(path: Path) -> list[CorrectionsFile]:
                    row.get("patient") or None) for row in rows]
 
 
-def _noScene(path: Path) -> list[CorrectedCt]:
-    raise InputError(f"Scenes such as {path} are not read here; give a {RESULT_NAME}.")
-
-
 def writeDataset(folder: Path, sources: Iterable[CorrectionsFile], detector: SliceDetector, random: np.random.Generator,
                  takeAll: bool = False, validation: float = 0.2, slices: int = 40, keepNames: bool = False,
-                 readScene: ReadScene = _noScene) -> Counter[tuple[str, str]]:
+                 readScene: ReadScene | None = None) -> Counter[tuple[str, str]]:
     """Pictures, boxes and ``dataset.json``.
 
     :param folder: existing, empty.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,10 +30,10 @@ def writeCurves(path: Path, results: Path, heldOut: bool = True) -> None:
     epochs = sorted(rows)
     for name, (label, colour) in LOSSES.items():
         for prefix, style in (("train", "-"), ("val", "--"))[: 1 + heldOut]:
-            _draw(losses, epochs, [rows[epoch].get(f"{prefix}/{name}", math.nan) for epoch in epochs], style, colour,
+            _draw(losses, epochs, [rows[epoch].get(f"{prefix}/{name}") for epoch in epochs], style, colour,
                   label if prefix == "train" else None)
     for name, (label, colour) in FIGURES.items() if heldOut else ():
-        _draw(figures, epochs, [rows[epoch].get(name, math.nan) for epoch in epochs], "-", colour, label)
+        _draw(figures, epochs, [rows[epoch].get(name) for epoch in epochs], "-", colour, label)
     losses.set(xlabel="epoch", ylabel="loss", title="loss: training solid, held-out dashed")
     figures.set(xlabel="epoch", title="held-out patients", ylim=(0, 1))
     for axes in (losses, figures):
@@ -54,7 +53,7 @@ def _rows(results: Path) -> dict[int, dict[str, float]]:
                 for row in rows}
 
 
-def _draw(axes: Axes, epochs: Sequence[int], values: Sequence[float], style: str, colour: str,
+def _draw(axes: Axes, epochs: Sequence[int], values: Sequence[float | None], style: str, colour: str,
           label: str | None) -> None:
-    if any(value and not math.isnan(value) for value in values):
+    if any(values):
         axes.plot(epochs, values, style, marker="o", markersize=2.5, color=colour, label=label)

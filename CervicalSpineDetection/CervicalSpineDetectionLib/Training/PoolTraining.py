@@ -104,9 +104,9 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
                     modelCard(name, plan.architecture, asdict(GEOMETRY), trainingData, training))
 
     started = saved = filled = time.monotonic()
-    step, room, losses = 0, True, torch.zeros(3, device=pool.device)
+    step, room, losses = 0, makers is not None, torch.zeros(3, device=pool.device)
     while (now := time.monotonic()) - started < plan.seconds and step < plan.steps:
-        if makers is not None and room and now - filled > FILL_SECONDS:
+        if room and now - filled > FILL_SECONDS:
             room, filled = all([pool.add(slices) for slices in makers.finished()]), now
         _setRate(optimizer, plan.learningRate, step, (now - started) / plan.seconds)
         size = plan.sizes[step % len(plan.sizes)]
@@ -132,7 +132,7 @@ def _networks(plan: PoolPlan, initial: str | Path | None,
     if initial:
         known, state = loadWeights(initial)
         network.load_state_dict(withAllClasses(state, known["classes"]))
-    network = network.to(device).to(memory_format=torch.channels_last).train()
+    network = network.to(device, memory_format=torch.channels_last).train()
     average = copy.deepcopy(network).eval().requires_grad_(False)
     return network, average
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
     started = time.time()
 
     class Trainer(DetectionTrainer):
-        def get_model(self, cfg: object = None, weights: torch.nn.Module | Mapping[str, Any] | None = None,
+        def get_model(self, cfg: Any = None, weights: Any = None,
                       verbose: bool = True) -> torch.nn.Module:
             model = detectionModel(architecture, len(CLASS_NAMES))
             if state:
@@ -80,10 +80,9 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
     def tellProgress(trainer: Any) -> None:
         trainer.batchesDone += 1
         loss = sum(float(part) for part in trainer.tloss.values())
-        if progress is not None:
-            progress(f"Epoch {trainer.epoch + 1} of {trainer.epochs}, loss {loss:.2f}",
-                     trainer.epoch * len(trainer.train_loader) + trainer.batchesDone,
-                     trainer.epochs * len(trainer.train_loader))
+        progress(f"Epoch {trainer.epoch + 1} of {trainer.epochs}, loss {loss:.2f}",
+                 trainer.epoch * len(trainer.train_loader) + trainer.batchesDone,
+                 trainer.epochs * len(trainer.train_loader))
 
     def writeWeights(trainer: Any) -> None:
         if patience and trainer.fitness < trainer.best_fitness:
@@ -134,10 +133,10 @@ def _silenceBars() -> None:
 class _SilentBar:
     """Makes bars that are not drawn."""
 
-    def __init__(self, bar: Callable[..., object]) -> None:
+    def __init__(self, bar: Any):
         self._bar = bar
 
-    def __call__(self, *arguments: object, **options: object) -> object:
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self._bar(*arguments, **{**options, "disable": not Terminal.showLibraries})
 
 
@@ -219,4 +218,4 @@ def _checkGeometry(card: Mapping[str, Any], geometry: Mapping[str, Any]) -> None
 def _processors() -> int:
     import os
 
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -128,5 +129,5 @@ def _checkOnBone(hu: Array, mask: Array) -> None:
         raise InputError(f"The labels don't lie on bone ({own:.0f} HU on average); they belong to another CT or grid.")
 
 
-def _times(numbers: Iterable[object]) -> str:
+def _times(numbers: Iterable[Any]) -> str:
     return " x ".join(map(str, numbers))

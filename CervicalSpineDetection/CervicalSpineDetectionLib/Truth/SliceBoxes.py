@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,7 +23,6 @@ MAXIMUM_RUN_GAP_MM = 4
 # Doherty and Heggeness 1995, Quantitative anatomy of the second cervical vertebra, Spine 20(5)).
 AXIS_BODY_FRACTION = 0.52
 
-Extent: TypeAlias = tuple[float, float, float, float]  # first column and row, last column and row, edges
 SliceBox: TypeAlias = tuple[int, float, float, float, float]  # class, first column and row, last column and row, edges
 
 
@@ -49,10 +48,9 @@ def boxesInSlice(labels: Array, sliceX: float, middles: Mapping[int, float], pix
         if abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:
             body = _bodyExtent(mask, pixelSize, _minimumBodyArea(code))
             if body is not None:
-                left, top, right, bottom = body
                 if code == 2:
-                    top = bottom - AXIS_BODY_FRACTION * (bottom - top)
-                boxes.append((BODY_CLASS, left, top, right, bottom))
+                    body[1] = body[3] - AXIS_BODY_FRACTION * (body[3] - body[1])
+                boxes.append((BODY_CLASS, *body))
     return boxes
 
 
@@ -79,9 +77,9 @@ def middlesOf(labels: Array, xs: Array, pixelSize: float) -> dict[int, float]:
     return middles
 
 
-def _extent(mask: Array) -> Extent:
+def _extent(mask: Array) -> list[Any]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
 
 def _minimumBodyArea(code: int) -> float:
@@ -98,7 +96,7 @@ def _isCanal(mask: Array, pixelSize: float, minimumArea: float) -> bool:
     return gap >= MINIMUM_CANAL_MM
 
 
-def _bodyExtent(mask: Array, pixelSize: float, minimumArea: float) -> Extent | None:
+def _bodyExtent(mask: Array, pixelSize: float, minimumArea: float) -> list[Any] | None:
     """Extent of the anterior part where the canal parts it from the arch, else None."""
     parts = _partsFrontToBack(mask, pixelSize)
     if len(parts) < 2:

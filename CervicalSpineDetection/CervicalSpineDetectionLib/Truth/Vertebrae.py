@@ -7,9 +7,10 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Boxes import Bounds, orientedBoxes
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, SPINE_LEVELS
 from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
+from CervicalSpineDetectionLib.Spine.OrientedBoxes import orientedBoxes
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 from CervicalSpineDetectionLib.Truth.SliceBoxes import boxesInSlice, middlesOf
 

@@ -39,7 +39,7 @@ class SharedVoxels:
     """
 
     def __init__(self, volume: VoxelArray) -> None:
-        self._volume: VoxelArray | None = volume
+        self._volume = volume
         voxels = volume.voxels
         self.byteCount = voxels.nbytes
         # All that ``takeImage`` needs beside the block, as JSON values.
@@ -61,8 +61,7 @@ class SharedVoxels:
         :raises OSError: no room left.
         """
         volume, self._volume = self._volume, None
-        if volume is not None:
-            self._block.write(volume.voxels.data)
+        self._block.write(volume.voxels.data)
         if os.name != "nt":
             self._block.close()
 

@@ -96,7 +96,7 @@ class WorkerClient:
         self._process: WorkerProcess | None = None
         self._startError = ""
         self._voxels: SharedVoxels | None = None  # of the running detection
-        self._settings: dict[str, str | None] = {"device": "auto", "weights": None}
+        self._settings = {"device": "auto", "weights": None}
         self._events: list[Event] = []
         self._lastPoll = self._lastProgress = 0.0
 
@@ -122,8 +122,8 @@ class WorkerClient:
             return
         self._process.send([{"command": "warm", **self._settings}])
 
-    def detect(self, image: sitk.Image | VoxelArray, device: str = "auto",
-               weights: str | os.PathLike[str] | None = None, confirmed: Sequence[Vertebra] = ()) -> None:
+    def detect(self, image: sitk.Image | VoxelArray, device: str = "auto", weights: Any = None,
+               confirmed: Sequence[Vertebra] = ()) -> None:
         """Begin a detection.
 
         :param image: 3D scalar sitk image or VoxelArray in HU; not to be changed by the caller afterwards.
@@ -135,13 +135,11 @@ class WorkerClient:
         if self.isBusy:
             raise RuntimeError("A detection is running; cancel it first.")
         # The worker runs in another folder.
-        named = os.fspath(weights) if weights else None
-        if named and os.path.isfile(named):
-            named = os.path.abspath(named)
-        self._settings = {"device": device, "weights": named}
+        weights = os.path.abspath(weights) if weights and os.path.isfile(weights) else weights
+        self._settings = {"device": device, "weights": weights}
         self._events.append(Progress("Starting", 0, 1))
         self.start()
-        if self._process is None or not self.isAlive:
+        if not self.isAlive:
             self._events.append(Failed(NOT_STARTED.format(reason=self._startError)))
             return
         volume = image if isinstance(image, VoxelArray) else VoxelArray.ofImage(image)
@@ -231,14 +229,12 @@ class WorkerClient:
             self._replaceProcess()
 
     def _endJob(self, event: Event) -> None:
-        if self._voxels is not None:
-            self._voxels.release()
+        self._voxels.release()
         self._voxels = None
         self._events.append(event)
 
     def _replaceProcess(self) -> None:
-        if self._process is not None:
-            self._process.kill()
+        self._process.kill()
         self._process = None
         self.start()
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from CervicalSpineDetectionLib.SafeChildren import SAFE_FOLDER
 from CervicalSpineDetectionLib.Worker.Messages import encode, readMessages
@@ -79,7 +79,7 @@ class WorkerProcess:
 
     def _write(self) -> None:
         # A broken pipe means that the worker ended; the reading thread tells.
-        with contextlib.suppress(OSError), _pipe(self._popen.stdin) as stdin:
+        with contextlib.suppress(OSError), self._popen.stdin as stdin:
             for messages in iter(self._outgoing.get, None):
                 for message in messages:
                     # The header of a volume may hold anything; the detection refuses it in its own words.
@@ -88,7 +88,7 @@ class WorkerProcess:
 
     def _readMessages(self) -> None:
         unreadable = False
-        with _pipe(self._popen.stdout) as stdout:
+        with self._popen.stdout as stdout:
             try:
                 for message in readMessages(stdout):
                     self.lastHeard = time.monotonic()
@@ -106,16 +106,10 @@ class WorkerProcess:
                            "stderr": "\n".join(self._stderr)})
 
     def _readStderr(self) -> None:
-        with _pipe(self._popen.stderr) as stderr:
+        with self._popen.stderr as stderr:
             # In pieces: a progress bar may be one endless line.
             while piece := stderr.readline(1000):
                 self._stderr.append(piece.decode(errors="replace").rstrip())
-
-
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    """All three are pipes."""
-    assert stream is not None
-    return stream
 
 
 def _environment(changes: Mapping[str, str]) -> dict[str, str]:

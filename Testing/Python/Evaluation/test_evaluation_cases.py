@@ -206,9 +206,11 @@ def test_theContactSheetRunsOverPagesWorstFirst(labels, found, tmp_path):
     found += [vertebra("C3", references["C3"])]
     cases = [Case(f"good {i}", ct, {"C3": references["C3"]}) for i in range(COLUMNS * ROWS)]
     cases.append(Case("bad", ct, references))
-    scores, slices, pictures = Evaluate.evaluateCases(cases, Nothing())
+    evaluation = Evaluate.evaluateCases(cases, Nothing())
+    pictures = evaluation.pictures
     assert pictures[0].name == "bad" and pictures[0].remark == "C4 missed" and not pictures[1].remark
-    writeReport(tmp_path, figuresOf(scores, slices, [], {}), scores, pictures)
+    figures = figuresOf(evaluation.scores, evaluation.slices, [], {}, evaluation.orientedBoxes)
+    writeReport(tmp_path, figures, evaluation.scores, pictures)
     assert len(list(tmp_path.glob("contact_sheet_*.png"))) == pageCount(len(cases)) == 2
 
 

@@ -125,7 +125,7 @@ def test_fusionMendsTheLevelsOfSingleSlices(neck):
 
 def test_theSameSlicesAreLookedAtOnceAndOthersAnew():
     class Counting:
-        pixelSize, sliceSpacing, window, model = 1.5, 2.0, (-200, 1000), {}
+        pixelSize = 1.5
 
         def detect(self, slices, progress=None):
             looked.append(len(slices))

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
 from CervicalSpineDetectionLib.Fusion.Placement import (
@@ -14,14 +13,12 @@ from CervicalSpineDetectionLib.Fusion.Placement import (
     withEvenSpacing,
     withPlausibleWidths,
 )
-from CervicalSpineDetectionLib.Fusion.Settings import SEEN_MM, UNSEEN_MM
+from CervicalSpineDetectionLib.Fusion.Settings import FACE_INSIDE_MM, SEEN_MM, UNSEEN_MM
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
-from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
-from CervicalSpineDetectionLib.Spine.Boxes import Bounds, orientedBoxes
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
 from CervicalSpineDetectionLib.Spine.Morphometry import WIDTH_MM
-from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 
 
 def found(scale=1.0, right=None, left=None):
@@ -79,31 +76,6 @@ def test_aBoxAtAMaskedRegionIsNot():
     assert not isComplete(Bounds(np.array([20.0, 20, 20]), np.array([40.0, 40, 40])), volume(voxels))
 
 
-def test_aBoxTurnsWithTheCurveAndKeepsItsSize():
-    centres = [np.array([0, y, z], float) for y, z in ((0, 40), (7, 20), (14, 0))]
-    bounds = [Bounds(centre - [25, 25, 18], centre + [25, 25, 18]) for centre in centres]
-    box = orientedBoxes(["C3", "C4", "C5"], centres, bounds)[1]
-    assert np.allclose(box.size, [50, 50, 36]) and np.allclose(box.centre, centres[1])
-    assert box.axes[2] @ [0, -7, 20] / np.hypot(7, 20) == pytest.approx(1)
-
-
-def test_theTurnedBoxesOfAPhantomHoldTheirVertebrae():
-    anatomy = makeAnatomy(np.random.default_rng(4), spacing=2.0)
-    labels = sitk.GetArrayFromImage(anatomy.tissues).T
-    for vertebra in vertebraeOf(sitk.Mask(anatomy.tissues, sitk.Cast(anatomy.tissues <= 11, sitk.sitkUInt8))):
-        points = np.argwhere(labels == vertebra.level.code) * 2.0 + anatomy.tissues.GetOrigin()
-        box = vertebra.orientedBox
-        inside = (np.abs((points - box.centre) @ box.axes.T) <= box.size / 2).all(axis=1)
-        assert inside.mean() > 0.93, vertebra.level
-
-
-def test_theAtlasTurnsWithTheAxis():
-    centres = [np.array([0, 13.0, 24]), np.array([0, 0.0, 0]), np.array([0, 0, -19.0])]
-    bounds = [Bounds(centre - 10, centre + 10) for centre in centres]
-    first, second, _ = orientedBoxes(["C1", "C2", "C3"], centres, bounds)
-    assert np.allclose(first.axes, second.axes) and first.axes[2, 2] > 0.99
-
-
 def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
     # Right mass of 8 slices, ring of 7, left mass of 2: the ring's middle is slice 11.
     columns = [(14, 36)] * 8 + [(5, 50)] * 7 + [(14, 36)] * 2
@@ -116,7 +88,7 @@ def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
 def test_aCentreThatIsToldFromTheBoxAloneIsInTheSameFrameAsTheBox():
     track = Track(np.arange(8), np.tile([10.0, 20, 50, 30], (8, 1)), np.eye(11)[[3] * 8], 2.0)
     candidate, frame = Candidate(track, None), volume(np.zeros((30, 60, 60)))
-    top = boundsOf(track, frame).maximum[2]
+    top = boundsOf(track, frame).maximum[2] - FACE_INSIDE_MM
     assert np.allclose(centreOf(candidate, "C4", frame), [7, 10 + 8, top - 0.4 * 10])
 
 
@@ -160,6 +132,22 @@ def test_aCentreOutsideItsOwnBoxIsDoubted():
     places = found()
     outside = replace(places[1], centre=places[1].bounds.maximum + [0, 0, 3.0])
     assert "center outside its own box" in doubtsOf([places[0], outside, *places[2:]], 0.5)[1]
+
+
+@pytest.mark.parametrize(("inside", "isDoubted"), [(2.5, True), (3.5, False)])
+def test_aBodyAtTheEdgeOfItsOwnBoxIsDoubted(inside, isDoubted):
+    """As where a vertebra was given the box of the one below it."""
+    places = found()
+    front = Bounds(places[1].bounds.minimum + [0, 20 - inside, 0], places[1].bounds.maximum + [0, 20 - inside, 0])
+    doubts = doubtsOf([places[0], replace(places[1], bounds=front), *places[2:]], 0.5)
+    assert ("center at the edge of its own box" in doubts[1]) == isDoubted
+    assert not any(doubts[:1] + doubts[2:])
+
+
+def test_facesLieALittleFurtherOutThanTheMediansOverTheSlices():
+    track = Track(np.arange(8), np.tile([10.0, 20, 50, 30], (8, 1)), np.eye(11)[[3] * 8], 2.0)
+    bounds = boundsOf(track, volume(np.zeros((30, 60, 60))))
+    np.testing.assert_allclose(bounds.size, np.array([16, 40, 10]) + 2 * FACE_INSIDE_MM)
 
 
 def test_aBoxInsideItsNeighboursIsDoubted():

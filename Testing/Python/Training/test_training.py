@@ -8,6 +8,7 @@ from PIL import Image
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Phantom import Tissues
+from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -19,9 +20,10 @@ from CervicalSpineDetectionLib.Training.Sources import PhantomSource
 
 
 @pytest.fixture(scope="module")
-def volume(samplePhantom):
+def volume():
     """(CT, labels) of a made volume."""
-    return samplePhantom.ct, samplePhantom.fineLabels
+    phantom = makePhantom(17)
+    return phantom.ct, phantom.fineLabels
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ class CtSpine1K:
         return renumbered(readMask(case.mask), VERSE_NUMBERS)
 
 
-def _readSplits(path: Path) -> dict[str, str | None]:
-    """File name of a CT -> split, None for those before the first heading."""
+def _readSplits(path: Path) -> dict[str, str]:
+    """File name of a CT -> split."""
     splits, current = {}, None
     for line in path.read_text(encoding="utf-8").split() if path.is_file() else ():
         current = SPLITS.get(line, current)

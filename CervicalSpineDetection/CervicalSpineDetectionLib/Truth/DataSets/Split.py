@@ -24,13 +24,13 @@ def splitByPatient(cases: Sequence[DataSetCase]) -> dict[str, str]:
     own = {}
     for case in cases:
         own.setdefault(case.patient, set()).add(case.split)
-    splits = {patient: max(found - {None}, key=CAUTION.index) for patient, found in own.items() if found - {None}}
-    undecided = sorted((patient for patient in own if patient not in splits), key=_draw)
+    splits = {patient: max(found - {None}, key=CAUTION.index, default=None) for patient, found in own.items()}
+    undecided = sorted((patient for patient, split in splits.items() if split is None), key=_draw)
     for patient in undecided:
         splits[patient] = "val" if _draw(patient) % VALIDATION_PART == 0 else "train"
     if len(splits) > 1 and undecided and "val" not in splits.values():
         splits[undecided[0]] = "val"
-    return {patient: splits[patient] for patient in own}
+    return splits
 
 
 def _draw(patient: str) -> int:

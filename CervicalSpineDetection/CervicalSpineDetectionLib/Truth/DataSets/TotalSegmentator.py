@@ -35,10 +35,11 @@ class TotalSegmentator:
         return found
 
     def labels(self, case: DataSetCase) -> sitk.Image:
-        first = readMask(case.mask / f"vertebrae_{SPINE_LEVELS[0]}.nii.gz")
-        codes = np.zeros(first.GetSize()[::-1], np.uint8)
+        codes, first = None, None
         for code, level in enumerate(SPINE_LEVELS, 1):
-            mask = readMask(case.mask / f"vertebrae_{level}.nii.gz") if code > 1 else first
+            mask = readMask(case.mask / f"vertebrae_{level}.nii.gz")
+            if codes is None:
+                codes, first = np.zeros(mask.GetSize()[::-1], np.uint8), mask
             if mask.GetSize() != first.GetSize():
                 raise InputError(f"vertebrae_{level}.nii.gz has another size than those before; download it again.")
             codes[sitk.GetArrayViewFromImage(mask) > 0] = code
