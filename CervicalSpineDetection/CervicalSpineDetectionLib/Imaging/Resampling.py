@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging.AlongAxes import axesOf, interpolated
 from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.Spine.Arrays import Array
@@ -39,27 +40,39 @@ def resampleSagittal(image: sitk.Image, pixelSize: float = 1.0, sliceSpacing: fl
     steps = np.ceil((upper - lower - ROUNDING_MM) / spacing)
     origin = np.array([lower[0], lower[1], lower[2] + steps[2] * pixelSize])
     # One pass gives voxels and mask: beyond the image they are NaN.
-    voxels = _resampled(image, steps[[0, 2, 1]] + 1, origin, pixelSize, sliceSpacing, np.nan, sitk.sitkLinear,
-                        sitk.sitkFloat32)
-    inside = ~np.isnan(voxels)
-    voxels[~inside] = OUTSIDE_HU
+    voxels = _resampled(image, steps[[0, 2, 1]] + 1, origin, pixelSize, sliceSpacing, np.nan)
+    outside = np.isnan(voxels)
+    voxels[outside] = OUTSIDE_HU
+    inside = np.logical_not(outside, out=outside)
     return SagittalVolume(voxels, inside, origin, pixelSize, sliceSpacing)
 
 
 def resampleLabels(labels: sitk.Image, volume: SagittalVolume) -> Array:
     """Labels (sitk, any grid) on the grid of a SagittalVolume, nearest neighbour; shape (slices, rows, columns)."""
-    return _resampled(labels, volume.voxels.shape, volume.origin, volume.pixelSize, volume.sliceSpacing, 0,
-                      sitk.sitkNearestNeighbor, labels.GetPixelID())
+    return _onGrid(labels, volume.voxels.shape, volume.origin, volume.pixelSize, volume.sliceSpacing, 0,
+                   sitk.sitkNearestNeighbor, labels.GetPixelID())
 
 
-def _resampled(image: sitk.Image, shape: Array | tuple[int, ...], origin: Array, pixelSize: float,
-               sliceSpacing: float, default: float, interpolator: int, pixelType: int) -> Array:
-    """Voxels of an image on the grid of a SagittalVolume.
+def _resampled(image: sitk.Image, shape: Array, origin: Array, pixelSize: float, sliceSpacing: float,
+               default: float) -> Array:
+    """HU of an image on the grid of a SagittalVolume, interpolated, float32.
+
+    :param shape: (slices, rows, columns).
+    """
+    axes = axesOf(image)
+    if axes is None:
+        return _onGrid(image, shape, origin, pixelSize, sliceSpacing, default, sitk.sitkLinear, sitk.sitkFloat32)
+    slices, rows, columns = (np.arange(int(count)) for count in shape)
+    places = (origin[0] + sliceSpacing * slices, origin[1] + pixelSize * columns, origin[2] - pixelSize * rows)
+    return interpolated(image, axes, places, default)
+
+
+def _onGrid(image: sitk.Image, shape: Array | tuple[int, ...], origin: Array, pixelSize: float, sliceSpacing: float,
+            default: float, interpolator: int, pixelType: int) -> Array:
+    """The same by SimpleITK, for any axes and interpolator.
 
     Computed across the slices first, as axial slices lie in memory: straight into sagittal slices it takes four times
     as long, as every voxel is fetched from another place.
-
-    :param shape: (slices, rows, columns).
     """
     slices, rows, columns = (int(count) for count in shape)
     axial = sitk.Resample(
@@ -90,12 +103,14 @@ def _spineRegion(image: sitk.Image) -> tuple[Array, Array]:
     lower, upper = np.min(corners, axis=0), np.max(corners, axis=0)
     size = np.maximum(np.floor((upper - lower + ROUNDING_MM) / COARSE_SPACING_MM), 1)
     start = (lower + upper) / 2 - (size - 1) / 2 * COARSE_SPACING_MM
-    coarseImage = sitk.Resample(image, [int(n) for n in size], sitk.Transform(), sitk.sitkLinear, start.tolist(),
-                                [COARSE_SPACING_MM] * 3, np.eye(3).ravel().tolist(), OUTSIDE_HU, sitk.sitkFloat32)
+    top = start + [0, 0, (size[2] - 1) * COARSE_SPACING_MM]
+    # Rows run down.
+    coarse = _resampled(image, size[[0, 2, 1]], top, COARSE_SPACING_MM, COARSE_SPACING_MM, OUTSIDE_HU)
+    coarse = coarse.transpose(0, 2, 1)[..., ::-1]
     # RelabelComponent sorts by size: 1 is the largest, which is the body.
-    components = sitk.RelabelComponent(sitk.ConnectedComponent(coarseImage > BODY_HU))
-    body = (sitk.GetArrayFromImage(components) == 1).T
-    coarse = sitk.GetArrayFromImage(coarseImage).T
+    components = sitk.RelabelComponent(sitk.ConnectedComponent(
+        sitk.GetImageFromArray((coarse > BODY_HU).astype(np.uint8))))
+    body = sitk.GetArrayFromImage(components) == 1
     if not body.any():
         raise InputError("The image shows no body (nothing above -300 HU); load a CT of the neck.")
     extents = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]

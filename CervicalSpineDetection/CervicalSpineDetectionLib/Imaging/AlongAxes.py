@@ -1,0 +1,132 @@
+"""Linear interpolation of a CT whose axes are the patient's, one axis after the other.
+
+Each voxel of the result is a product of three interpolations then, so that most of the arithmetic is done on far fewer
+voxels than the result holds; SimpleITK computes every voxel from its eight neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+# Direction cosines this near to 0 and 1 move no voxel by a thousandth of a mm.
+AXIS_ROUNDING = 1e-6
+SAGITTAL_ORDER = (0, 2, 1)  # x, z, y: slices, rows, columns
+
+
+def axesOf(image: sitk.Image) -> tuple[Array, Array] | None:
+    """Which of the image's axes runs along which of the patient's.
+
+    :return: (indices of the image's axes along x, y and z, shape (3,); their directions, 1 or -1, shape (3,)), or None
+        where they run across.
+    """
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    axes = np.abs(direction).argmax(axis=1)
+    signs = np.sign(direction[np.arange(3), axes])
+    exact = np.zeros((3, 3))
+    exact[np.arange(3), axes] = signs
+    return (axes, signs) if np.abs(direction - exact).max() < AXIS_ROUNDING else None
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Interpolation along one axis.
+
+    :param seen: the part of the axis that is looked at.
+    :param low, high: neighbours of each position, counted from there. :param share: of the higher one, float32.
+    :param inside: of each position, whether it lies in the image.
+    """
+
+    seen: slice
+    low: Array
+    high: Array
+    share: Array
+    inside: Array
+
+    @classmethod
+    def to(cls, index: Array, size: int) -> _Step:
+        """:param index: continuous indices of the positions, shape (n,). :param size: voxels of the axis."""
+        # The edges of SimpleITK.
+        inside = (index >= -0.5) & (index < size - 0.5)
+        index = index.clip(0, size - 1)
+        first, last = int(index.min()), int(np.ceil(index.max()))
+        low = np.minimum(index.astype(int), max(last - 1, first))
+        return cls(slice(first, last + 1), low - first, np.minimum(low + 1, last) - first,
+                   (index - low).astype(np.float32), inside)
+
+    @property
+    def growth(self) -> float:
+        """How many voxels come of one."""
+        return float(len(self.low) / (self.seen.stop - self.seen.start))
+
+    def sparse(self) -> tuple[Array, _Step]:
+        """:return: (those voxels of the axis that are neighbours of a position, the same step from them alone)."""
+        needed = np.unique(np.concatenate([self.low, self.high]))
+        low, high = np.searchsorted(needed, self.low), np.searchsorted(needed, self.high)
+        return needed, replace(self, seen=slice(0, len(needed)), low=low, high=high)
+
+    def along(self, values: Array, axis: int) -> Array:
+        """:return: float32, a new array."""
+        if axis == 0 and values.ndim == 3:
+            return self._bySlices(values)
+        first = values.take(self.low, axis).astype(np.float32, copy=False)
+        result = values.take(self.high, axis).astype(np.float32, copy=False)
+        result -= first
+        result *= self.share.reshape([-1 if other == axis else 1 for other in range(values.ndim)])
+        result += first
+        return result
+
+    def _bySlices(self, values: Array) -> Array:
+        """The same, one after the other, in the processor's cache."""
+        values = values.astype(np.float32, copy=False)
+        result = np.empty((len(self.low), *values.shape[1:]), np.float32)
+        for target, low, high, share in zip(result, self.low, self.high, self.share, strict=True):
+            np.subtract(values[high], values[low], out=target)
+            target *= share
+            target += values[low]
+        return result
+
+
+def interpolated(image: sitk.Image, axes: tuple[Array, Array], positions: tuple[Array, Array, Array],
+                 default: float) -> Array:
+    """Voxels at all combinations of positions.
+
+    :param image: 3D scalar sitk image.
+    :param axes: see ``axesOf``.
+    :param positions: LPS mm along x, y and z, each shape (n,).
+    :param default: for what lies outside of the image.
+    :return: float32, shape (x, z, y).
+    """
+    values = sitk.GetArrayViewFromImage(image)
+    # SimpleITK's arrays have the first axis last.
+    places = [2 - int(axis) for axis in axes[0]]
+    steps = {}
+    for axis, place in enumerate(places):
+        index = (positions[axis] - image.GetOrigin()[axis]) * axes[1][axis] / image.GetSpacing()[axes[0][axis]]
+        steps[place] = _Step.to(index, values.shape[place])
+    values = values[steps[0].seen, steps[1].seen, steps[2].seen]
+    # Fine slices are thinned out one by one, as they lie in memory; what grows, grows last.
+    thinned = sorted((place for place in (1, 2) if steps[place].growth < 1), key=lambda place: steps[place].growth)
+    if thinned:
+        needed, steps[0] = steps[0].sparse()
+        values = np.stack([_thinned(values[one], steps, thinned) for one in needed])
+    order = [places[axis] for axis in SAGITTAL_ORDER]
+    values = np.ascontiguousarray(values.transpose(order))
+    left = [axis for axis in range(3) if order[axis] not in thinned]
+    for axis in sorted(left, key=lambda axis: (steps[order[axis]].growth, -axis)):
+        values = steps[order[axis]].along(values, axis)
+    for axis, place in enumerate(order):
+        outside = ~steps[place].inside
+        if outside.any():
+            values[(slice(None),) * axis + (outside,)] = default
+    return values
+
+
+def _thinned(plane: Array, steps: dict[int, _Step], places: list[int]) -> Array:
+    for place in places:
+        plane = steps[place].along(plane, place - 1)
+    return plane
