@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,7 +21,9 @@ from CervicalSpineDetectionLib.Imaging.Resampling import resampleSagittal
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.BoxSelection import SAME_VERTEBRA_IOU, SCORE_THRESHOLD, bestBoxes
 from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, fastestPrecision
-from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, YoloDetector, loadDetector
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision, detectionModel
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
 
 BATCH = 16
 
@@ -42,7 +44,7 @@ def candidates(path: str | Path, weights: str | Path | None, device: str, repeat
     pictures = torch.from_numpy(np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE))))
     found = {}
     _tryAll(found, _networks(weights, device, pictures, repeats))
-    _tryAll(found, _selections(detector, pictures, repeats))
+    _tryAll(found, _selections(weights, device, pictures, repeats))
     _tryAll(found, _resamplings(image, volume, device, repeats))
     return found
 
@@ -74,10 +76,19 @@ def _networks(weights: str | Path | None, device: str, pictures: torch.Tensor, r
                lambda: _graphSeconds(weights, device, pictures, repeats))
 
 
+def _network(weights: str | Path | None, device: str, precision: str) -> Any:
+    """With the boxes of all places, of whatever score."""
+    card, state = loadWeights(findWeights(weights))
+    network = detectionModel(card["architecture"], len(card["classes"]))
+    network.load_state_dict(state)
+    network = network.eval().requires_grad_(False).fuse(verbose=False)
+    return decodeInSinglePrecision(network.to(device, PRECISIONS[precision], memory_format=torch.channels_last))
+
+
 @torch.inference_mode()
 def _networkSeconds(weights: str | Path | None, device: str, pictures: torch.Tensor, precision: str,
                     layout: torch.memory_format, batch: int, repeats: int) -> float:
-    network = loadDetector(weights, device, precision=precision).network.module.to(memory_format=layout)
+    network = _network(weights, device, precision).to(memory_format=layout)
     given = [part.to(device, PRECISIONS[precision], memory_format=layout) / 255 for part in pictures.split(batch)]
 
     def run() -> None:
@@ -91,7 +102,7 @@ def _networkSeconds(weights: str | Path | None, device: str, pictures: torch.Ten
 @torch.inference_mode()
 def _graphSeconds(weights: str | Path | None, device: str, pictures: torch.Tensor, repeats: int) -> float:
     """Batches of one size, the last one filled up, replayed from a recording."""
-    network = loadDetector(weights, device, precision="half").network.module
+    network = _network(weights, device, "half")
     filled = torch.cat([pictures, pictures[: -len(pictures) % BATCH]])
     given = [part.to(device, torch.half, memory_format=torch.channels_last) / 255 for part in filled.split(BATCH)]
     place = given[0].clone(memory_format=torch.channels_last)
@@ -114,10 +125,11 @@ def _graphSeconds(weights: str | Path | None, device: str, pictures: torch.Tenso
 
 
 @torch.inference_mode()
-def _selections(detector: YoloDetector, pictures: torch.Tensor, repeats: int) -> Iterator[Way]:
+def _selections(weights: str | Path | None, device: str, pictures: torch.Tensor, repeats: int) -> Iterator[Way]:
     """From what the network says of all slices, on the device, to the boxes in main memory."""
-    given = pictures.to(detector.network.torchDevice, memory_format=torch.channels_last).float() / 255
-    said = torch.cat([detector.network.module(part)[0] for part in given.split(BATCH)])
+    given = pictures.to(device, memory_format=torch.channels_last).float() / 255
+    network = _network(weights, device, "single")
+    said = torch.cat([network(part)[0] for part in given.split(BATCH)])
 
     def onProcessor() -> None:
         for prediction in said.float().cpu().transpose(1, 2).numpy():

@@ -12,6 +12,8 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDe
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 SCORE_THRESHOLD = 0.05
+# The same before the network's sigmoid, with room for rounding.
+LEAST_LOGIT = float(np.log(SCORE_THRESHOLD / (1 - SCORE_THRESHOLD))) - 0.01
 # Two whole vertebrae beside each other overlap by about 0.3, two bodies hardly at all.
 SAME_VERTEBRA_IOU = 0.5
 SAME_BODY_IOU = 0.3

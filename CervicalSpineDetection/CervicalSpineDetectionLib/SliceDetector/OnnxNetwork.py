@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from CervicalSpineDetectionLib.ProcessTuning import threadCount
+from CervicalSpineDetectionLib.SliceDetector.BoxSelection import LEAST_LOGIT
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights, yolov5Layers
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
@@ -79,14 +80,16 @@ class OnnxNetwork:
         """See ``YoloDetector.Network``."""
 
     def _decoded(self, edges: Array, classes: Array, stride: int) -> Array:
-        """Box middles, sizes and scores of one scale, shape (n, boxes, 4 + classes)."""
-        count, _, rows, columns = edges.shape
-        shares = edges.reshape(count, 4, len(self._bins), -1)
+        """Box middles, sizes and scores of one scale, where anything is seen, shape (n, boxes, 4 + classes)."""
+        count, kinds, _, columns = classes.shape
+        logits = classes.reshape(count, kinds, -1)
+        places = np.flatnonzero((logits.max(axis=1) > LEAST_LOGIT).any(axis=0))
+        shares = edges.reshape(count, 4, len(self._bins), -1)[..., places]
         shares = np.exp(shares - shares.max(axis=2, keepdims=True))
         # To the left, top, right and bottom, in strides, from the middle of each place.
         distances = (shares * self._bins).sum(axis=2) / shares.sum(axis=2)
-        row, column = np.divmod(np.arange(rows * columns), columns)
+        row, column = np.divmod(places, columns)
         middle = np.stack([column, row]).astype(np.float32) + np.float32(0.5)
         first, last = middle - distances[:, :2], middle + distances[:, 2:]
-        scores = 1 / (1 + np.exp(-classes.clip(-LARGEST_EXPONENT).reshape(count, -1, rows * columns)))
+        scores = 1 / (1 + np.exp(-logits[..., places].clip(-LARGEST_EXPONENT)))
         return np.concatenate([(first + last) / 2 * stride, (last - first) * stride, scores], axis=1).transpose(0, 2, 1)

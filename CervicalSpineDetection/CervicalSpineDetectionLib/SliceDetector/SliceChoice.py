@@ -1,4 +1,5 @@
-"""Where in a scan the detector has to look: a few slices show where the spine is, the others are cut to it."""
+"""Where in a scan the detector has to look: a few slices show where the spine is, the others are cut to it. First come
+those through the bodies, which show how far the vertebrae can reach to the sides."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLEAR_SCORE, SliceDetections
 from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, LEVELS
 
 FIRST_LOOK_MM = 12.0
 # Slices in the middle that are looked at first: 24 mm to each side.
@@ -20,6 +22,8 @@ BODY_EVIDENCE = 0.2
 # From the edge of a body to the tip of the widest transverse process, that of the atlas (about 90 mm wide, its anterior
 # arch and the bodies about 24 mm).
 BEYOND_BODY_MM = 33.0
+# Where so many levels from C1 on are clearly seen, the names don't rest on what lies beside the bodies of the chest.
+UPPER_LEVELS = 4
 # What the few slices did not show of the spine; on top of it comes the rounding to the network's stride.
 MARGIN_MM = 24.0
 
@@ -65,29 +69,58 @@ def _bodyEvidence(detections: Sequence[SliceDetections]) -> Array:
     return np.array([found.bodyScores.sum() for found in detections])
 
 
-def spineRegion(detections: Sequence[SliceDetections], looked: Array, count: int, pixelSize: float, sliceSpacing: float,
-                stride: int) -> SpineRegion:
-    """The part of a scan that can hold its cervical vertebrae.
+def bodyRegion(detections: Sequence[SliceDetections], looked: Array, count: int, pixelSize: float, sliceSpacing: float,
+               stride: int) -> SpineRegion | None:
+    """The part of a scan that can hold the bodies of its spine, and all that stands in the slices through them.
 
     :param detections: list of SliceDetections of a few slices.
     :param looked: their indices, shape (n,), rising, equally spaced.
     :param count: slices of the scan.
     :param pixelSize, sliceSpacing: mm.
     :param stride: pixels.
-    :return: SpineRegion, the whole scan where no vertebral body was seen.
+    :return: SpineRegion; None where no vertebral body was seen, so that it may be anywhere.
     """
     evidence = _bodyEvidence(detections)
     if not evidence.any():
-        return SpineRegion(range(count), slice(0, None), slice(0, None))
+        return None
     bodies = looked[evidence >= BODY_EVIDENCE * evidence.max()]
     # The outermost body may end just before the next slice looked at.
-    reach = int(np.ceil(BEYOND_BODY_MM / sliceSpacing)) + int(looked[1] - looked[0] if len(looked) > 1 else 0)
+    reach = int(looked[1] - looked[0]) if len(looked) > 1 else int(np.ceil(FIRST_LOOK_MM / sliceSpacing))
     boxes = np.concatenate([found.bodyBoxes for found in detections] + [found.boxes for found in detections])
     scores = np.concatenate([found.bodyScores for found in detections]
                             + [found.scores.max(axis=1) for found in detections])
-    boxes = boxes[scores >= min(CLEAR_SCORE, scores.max())]
+    rows, columns = _around(boxes[scores >= min(CLEAR_SCORE, scores.max())], pixelSize, stride)
+    return SpineRegion(range(max(bodies[0] - reach, 0), min(bodies[-1] + reach + 1, count)), rows, columns)
+
+
+def spineRegion(detections: Sequence[SliceDetections], seen: SpineRegion, count: int, pixelSize: float,
+                sliceSpacing: float, stride: int) -> SpineRegion:
+    """The part of a scan that can hold its cervical vertebrae, with their ends beside the bodies.
+
+    :param detections: list of SliceDetections, one for each slice of ``seen``.
+    :param seen: see ``bodyRegion``.
+    :param count, pixelSize, sliceSpacing, stride: see there.
+    """
+    evidence = _bodyEvidence(detections)
+    bodies = seen.slices.start + np.flatnonzero(evidence >= BODY_EVIDENCE * evidence.max())
+    reach = int(np.ceil(BEYOND_BODY_MM / sliceSpacing))
+    slices = range(max(bodies[0] - reach, 0), min(bodies[-1] + reach + 1, count))
+    boxes = np.concatenate([found.boxes for found in detections])
+    scores = np.concatenate([found.scores for found in detections])
+    levels = np.where(scores.max(axis=1) >= CLEAR_SCORE, scores.argmax(axis=1), len(LEVELS))
+    if not set(range(UPPER_LEVELS)) <= set(levels.tolist()):
+        return SpineRegion(slices, seen.rows, seen.columns)
+    rows, columns = _around(boxes[levels < len(CERVICAL_LEVELS)], pixelSize, stride)
+    return SpineRegion(slices, _shared(rows, seen.rows), _shared(columns, seen.columns))
+
+
+def _around(boxes: Array, pixelSize: float, stride: int) -> tuple[slice, slice]:
+    """Rows and columns of all boxes, shape (n, 4), with a margin."""
     margin = MARGIN_MM / pixelSize
     low = np.floor((boxes[:, :2].min(axis=0) - margin) / stride).clip(0).astype(int) * stride
     high = np.ceil((boxes[:, 2:].max(axis=0) + margin) / stride).astype(int) * stride
-    return SpineRegion(range(max(bodies[0] - reach, 0), min(bodies[-1] + reach + 1, count)),
-                       slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def _shared(one: slice, other: slice) -> slice:
+    return slice(max(one.start, other.start), min(one.stop, other.stop))

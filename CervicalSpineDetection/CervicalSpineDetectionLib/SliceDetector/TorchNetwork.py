@@ -8,6 +8,7 @@ import torch
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS, choosePrecision
+from CervicalSpineDetectionLib.SliceDetector.ProcessorNetwork import blocksOf, tuneForProcessor
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import decodeInSinglePrecision
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
@@ -38,13 +39,19 @@ class TorchNetwork:
         self.precision = choosePrecision(precision, device)
         self._type = PRECISIONS[self.precision]
         network = model.eval().requires_grad_(False).fuse(verbose=False)
-        self.module = decodeInSinglePrecision(network.to(device, self._type, memory_format=torch.channels_last))
+        network = network.to(device, self._type, memory_format=torch.channels_last)
+        # A graphics card would wait for the processor to hear where something is seen. Networks of tests have no parts.
+        self._onBlocks = self.device == "cpu" and hasattr(network, "model")
+        self._module = (tuneForProcessor if self._onBlocks else decodeInSinglePrecision)(network)
 
     @torch.inference_mode()
     def predict(self, pictures: Array) -> Array:
         """See ``YoloDetector.Network``."""
-        given = torch.from_numpy(pictures).to(self.torchDevice, self._type, memory_format=torch.channels_last) / 255
-        predictions: Array = self.module(given)[0].float().cpu().transpose(1, 2).numpy()
+        if self._onBlocks:
+            given = blocksOf(pictures).to(self._type)
+        else:
+            given = torch.from_numpy(pictures).to(self.torchDevice, self._type, memory_format=torch.channels_last) / 255
+        predictions: Array = self._module(given)[0].float().cpu().transpose(1, 2).numpy()
         return predictions
 
     def makeRoom(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,11 +20,12 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
     classIndices,
 )
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
-from CervicalSpineDetectionLib.SliceDetector.SliceChoice import firstLook, holdsSpine, spineRegion
+from CervicalSpineDetectionLib.SliceDetector.SliceChoice import bodyRegion, firstLook, holdsSpine, spineRegion
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, loadWeights
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 STRIDE = 32  # pixels; the network halves the picture five times
+WHOLE = slice(None), slice(None)  # rows and columns
 NOTHING = SliceDetections(np.zeros((0, 4), np.float32), np.zeros((0, BODY_CLASS), np.float32),
                           np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
@@ -39,7 +41,8 @@ class Network(Protocol):
 
     def predict(self, pictures: Array) -> Array:
         """:param pictures: uint8, shape (n, 3, rows, columns), rows and columns multiples of ``STRIDE``.
-        :return: float32, shape (n, boxes, 4 + classes): middle and size in pixels, scores of the weights' classes.
+        :return: float32, shape (n, boxes, 4 + classes): middle and size in pixels, scores of the weights' classes; of
+            all boxes, or of those places at least where a score of any picture is above ``BoxSelection``'s threshold.
         :raises RuntimeError: see ``Errors.isGpuMemory``.
         """
         ...
@@ -120,21 +123,39 @@ class YoloDetector:
 
     def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
-        count, _, rows, columns = slices.shape
-        padded = np.pad(slices, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
+        count = len(slices)
         everything = np.arange(count), np.arange(0)
         middle, sides = everything if self.everySlice else firstLook(count, self.sliceSpacing)
-        found = dict(zip(middle, self._look(padded[middle], 0, count, progress), strict=True))
+        found: dict[int, SliceDetections] = {}
+        self._lookAt(found, slices, middle, WHOLE, progress)
         if len(sides) and not holdsSpine(list(found.values())):
-            found.update(zip(sides, self._look(padded[sides], len(middle), count, progress), strict=True))
+            self._lookAt(found, slices, sides, WHOLE, progress)
         looked = np.sort(list(found))
-        region = spineRegion([found[index] for index in looked], looked, count, self.pixelSize, self.sliceSpacing,
-                             STRIDE)
-        rest = [index for index in region.slices if index not in found]
-        cut = padded[rest, :, region.rows, region.columns]
-        for index, detections in zip(rest, self._look(cut, count - len(rest), count, progress), strict=True):
-            found[index] = _moved(detections, region.columns.start, region.rows.start)
+        grid = count, self.pixelSize, self.sliceSpacing, STRIDE
+        region = bodyRegion([found[index] for index in looked], looked, *grid)
+        if region is None:
+            self._lookAt(found, slices, range(count), WHOLE, progress)
+        else:
+            self._lookAt(found, slices, region.slices, (region.rows, region.columns), progress)
+            region = spineRegion([found[index] for index in region.slices], region, *grid)
+            self._lookAt(found, slices, region.slices, (region.rows, region.columns), progress)
+        if progress and len(found) < count:
+            progress("Detecting", count, count)
         return [found.get(index, NOTHING) for index in range(count)]
+
+    def _lookAt(self, found: dict[int, SliceDetections], slices: Array, indices: Iterable[int],
+                part: tuple[slice, slice], progress: ProgressCallback | None) -> None:
+        """Add what some slices show to ``found``, index -> SliceDetections, where they are not in there yet.
+
+        :param slices: of the whole scan. :param part: rows and columns, starting at multiples of ``STRIDE``.
+        """
+        missing = [index for index in indices if index not in found]
+        pictures = slices[(missing, slice(None), *part)]
+        rows, columns = pictures.shape[2:]
+        padded = np.pad(pictures, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
+        seen = self._look(padded, len(found), len(slices), progress)
+        found.update((index, _moved(one, part[1].start or 0, part[0].start or 0))
+                     for index, one in zip(missing, seen, strict=True))
 
     def _look(self, pictures: Array, done: int, total: int, progress: ProgressCallback | None) -> list[SliceDetections]:
         """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""

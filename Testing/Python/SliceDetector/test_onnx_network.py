@@ -37,6 +37,9 @@ def untrained(architecture, classes=13):
                 torch.nn.init.uniform_(numbers, 0.5, 2)
             for numbers in (module.bias, module.running_mean):
                 torch.nn.init.normal_(numbers, std=0.1)
+    # It begins with seeing nothing anywhere.
+    for scores in model.model[-1].cv3:
+        torch.nn.init.normal_(scores[-1].bias, std=1.0)
     return model, {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
 
 
@@ -62,9 +65,13 @@ def test_theShippedWeightsSeeTheSameInBoth():
 
 def test_scoresNearNothingAreNoOverflow():
     network = OnnxNetwork.OnnxNetwork("yolov5n", 13, loadArrays(findWeights())[1])
+    classes = np.full((1, 13, 2, 2), -1e4, np.float32)
+    classes[0, 3, 1, 0] = 0
     with np.errstate(all="raise"):
-        decoded = network._decoded(np.zeros((1, 64, 2, 2), np.float32), np.full((1, 13, 2, 2), -1e4, np.float32), 8)
-    assert decoded[..., 4:].max() < 1e-30
+        decoded = network._decoded(np.zeros((1, 64, 2, 2), np.float32), classes, 8)
+    assert decoded.shape == (1, 1, 17)  # of the one place where something is seen
+    assert decoded[0, 0, :2].tolist() == [4, 12]
+    assert np.delete(decoded[0, 0, 4:], 3).max() < 1e-30
 
 
 def test_itNeedsNoTorch():

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES, SliceDetections
-from CervicalSpineDetectionLib.SliceDetector.SliceChoice import SpineRegion, firstLook, holdsSpine, spineRegion
+from CervicalSpineDetectionLib.SliceDetector.SliceChoice import (
+    SpineRegion,
+    bodyRegion,
+    firstLook,
+    holdsSpine,
+    spineRegion,
+)
 from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import TorchNetwork
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector
 
@@ -74,42 +80,72 @@ def test_faintBodiesAreNoSpine():
     assert not holdsSpine([seen(), faint, seen()])
 
 
-def test_theAtlasIsWhollyInTheRegionOfAnyBodySeen():
-    # Atlas 90 mm wide around x = 70 mm; of its arch, 24 mm wide, the last slice that was looked at shows the edge.
+def test_allBodiesAreInTheirRegionThoughTheFirstLooksShowLessOfThem():
+    # Bodies from 58 to 82 mm; those outermost are no wider than what lies between two looks.
     looked = np.arange(3, 71, 6)
-    region = spineRegion([seen(bodies=[(50, 60, 60, 70)]) if 58 <= 2 * i <= 82 else seen() for i in looked],
-                         looked, 71, 1.0, 2.0, 32)
-    assert region.slices.start * 2 <= 70 - 45 and (region.slices.stop - 1) * 2 >= 70 + 45
-    assert len(region.slices) < 71
+    region = bodyRegion([seen(bodies=[(50, 60, 60, 70)]) if 60 < 2 * i < 80 else seen() for i in looked], looked, 71,
+                        1.0, 2.0, 32)
+    assert region.slices.start * 2 <= 58 and (region.slices.stop - 1) * 2 >= 82
+    assert len(region.slices) < 30
 
 
 def test_theRegionHoldsAllBoxesWithAMarginOnTheGridOfTheNetwork():
-    region = spineRegion([seen([(70, 40, 150, 90)], [(60, 45, 80, 60)]), seen([(90, 200, 170, 230)])], np.array([3, 9]),
-                         12, 1.0, 2.0, 32)
-    assert region == SpineRegion(range(12), slice(0, 256), slice(32, 224))
+    region = bodyRegion([seen([(70, 40, 150, 90)], [(60, 45, 80, 60)]), seen([(90, 200, 170, 230)])], np.array([3, 9]),
+                        12, 1.0, 2.0, 32)
+    assert region == SpineRegion(range(10), slice(0, 256), slice(32, 224))
 
 
 def test_faintSightingsBesideClearOnesDoNotWidenTheRegion():
     clear, faint = seen([(70, 70, 100, 100)], [(70, 70, 90, 90)]), seen([(10, 10, 250, 250)], [(10, 10, 250, 250)], 0.1)
-    region = spineRegion([faint, clear], np.array([27, 33]), 71, 1.0, 2.0, 32)
-    assert region.slices.start == 33 - 6 - 17 and region.columns == region.rows == slice(32, 128)
+    region = bodyRegion([faint, clear], np.array([27, 33]), 71, 1.0, 2.0, 32)
+    assert region.slices.start == 33 - 6 and region.columns == region.rows == slice(32, 128)
 
 
 def test_aSliceThroughOneBodyAloneIsNotTakenForTheSpine():
     spine = seen(bodies=[(70, 20 * i, 90, 20 * i + 15) for i in range(8)])
     rib = seen(bodies=[(70, 140, 90, 155)])
-    region = spineRegion([rib, seen(), spine, spine], np.array([3, 15, 33, 39]), 71, 1.0, 2.0, 32)
-    assert region.slices.start == 33 - 12 - 17
+    region = bodyRegion([rib, seen(), spine, spine], np.array([3, 15, 33, 39]), 71, 1.0, 2.0, 32)
+    assert region.slices.start == 33 - 12
 
 
 def test_whereNoneIsClearFaintOnesCount():
-    region = spineRegion([seen(bodies=[(70, 70, 90, 90)], score=0.06), seen()], np.array([3, 33]), 71, 1.0, 2.0, 32)
+    region = bodyRegion([seen(bodies=[(70, 70, 90, 90)], score=0.06), seen()], np.array([3, 33]), 71, 1.0, 2.0, 32)
     assert 3 in region.slices and region.columns == slice(32, 128)
 
 
 def test_withoutABodyTheSpineMayBeAnywhere():
-    region = spineRegion([seen([(70, 40, 150, 90)])], np.array([3]), 12, 1.0, 2.0, 32)
-    assert region == SpineRegion(range(12), slice(0, None), slice(0, None))
+    assert bodyRegion([seen([(70, 40, 150, 90)])], np.array([3]), 12, 1.0, 2.0, 32) is None
+
+
+def neck(levels, bodies=True):
+    """A slice through vertebrae of these levels, 20 pixels high each, and their bodies."""
+    boxes = [(100, 100 + 20 * level, 150, 120 + 20 * level) for level in levels]
+    scores = np.eye(12)[list(levels)].reshape(-1, 12)
+    shown = boxes if bodies else []
+    return SliceDetections(np.reshape(boxes, (-1, 4)), scores, np.reshape(shown, (-1, 4)), np.ones(len(shown)))
+
+
+def test_theAtlasIsWhollyInTheRegionOfTheBodiesSeen():
+    # Atlas 90 mm wide around x = 70 mm, its arch and the bodies 24 mm.
+    chest = range(3, 12)
+    around = SpineRegion(range(23, 48), slice(32, 512), slice(32, 256))
+    region = spineRegion([neck(chest, bodies=58 <= 2 * i <= 82) for i in around.slices], around, 71, 1.0, 2.0, 32)
+    assert region.slices.start * 2 <= 70 - 45 and (region.slices.stop - 1) * 2 >= 70 + 45
+    assert len(region.slices) < 56
+    assert (region.rows, region.columns) == (around.rows, around.columns)
+
+
+def test_besideTheBodiesOfAWholeNeckOnlyItsOwnRowsAreLookedAt():
+    around = SpineRegion(range(23, 48), slice(32, 512), slice(64, 192))
+    region = spineRegion([neck(range(12)) for _ in around.slices], around, 71, 1.0, 2.0, 32)
+    # C1 from row 100, C7 to row 240, columns 100 to 150, and 24 around them.
+    assert (region.rows, region.columns) == (slice(64, 288), slice(64, 192))
+
+
+def test_wherePartOfTheUpperNeckIsMissingTheChestTellsTheNames():
+    around = SpineRegion(range(23, 48), slice(32, 512), slice(64, 192))
+    region = spineRegion([neck([0, 1, 2, *range(4, 12)]) for _ in around.slices], around, 71, 1.0, 2.0, 32)
+    assert region.rows == around.rows
 
 
 def test_boxesStandWhereTheyAreInTheWholePicture():
@@ -117,8 +153,7 @@ def test_boxesStandWhereTheyAreInTheWholePicture():
     slices[28:43, :, 150:170, 140:180] = 255
     chosen, network = detector()
     found, whole = chosen.detect(slices), detector(everySlice=True)[0].detect(slices)
-    assert network.shapes[-1][2:] == (128, 128)
-    assert sum(shape[0] for shape in network.shapes) < 71
+    assert network.shapes[-1][2:] == (128, 128) and sum(shape[0] for shape in network.shapes) < 60
     for own, other in zip(found, whole, strict=True):
         assert np.array_equal(own.boxes, other.boxes) and np.array_equal(own.bodyBoxes, other.bodyBoxes)
         assert np.array_equal(own.scores, other.scores) and np.array_equal(own.bodyScores, other.bodyScores)
