@@ -93,25 +93,29 @@ def bodyRegion(detections: Sequence[SliceDetections], looked: Array, count: int,
     return SpineRegion(range(max(bodies[0] - reach, 0), min(bodies[-1] + reach + 1, count)), rows, columns)
 
 
-def spineRegion(detections: Sequence[SliceDetections], seen: SpineRegion, count: int, pixelSize: float,
-                sliceSpacing: float, stride: int) -> SpineRegion:
-    """The part of a scan that can hold its cervical vertebrae, with their ends beside the bodies.
+def besideRegions(detections: Sequence[SliceDetections], seen: SpineRegion, count: int, pixelSize: float,
+                  sliceSpacing: float, stride: int) -> list[SpineRegion]:
+    """The parts of a scan that can hold the ends of its cervical vertebrae beside the bodies.
 
     :param detections: list of SliceDetections, one for each slice of ``seen``.
     :param seen: see ``bodyRegion``.
     :param count, pixelSize, sliceSpacing, stride: see there.
+    :return: list of SpineRegion; where two hold a slice, it is to be looked at in the first.
     """
-    evidence = _bodyEvidence(detections)
-    bodies = seen.slices.start + np.flatnonzero(evidence >= BODY_EVIDENCE * evidence.max())
     reach = int(np.ceil(BEYOND_BODY_MM / sliceSpacing))
-    slices = range(max(bodies[0] - reach, 0), min(bodies[-1] + reach + 1, count))
+    most = range(max(seen.slices[0] - reach, 0), min(seen.slices[-1] + reach + 1, count))
     boxes = np.concatenate([found.boxes for found in detections])
     scores = np.concatenate([found.scores for found in detections])
     levels = np.where(scores.max(axis=1) >= CLEAR_SCORE, scores.argmax(axis=1), len(LEVELS))
     if not set(range(UPPER_LEVELS)) <= set(levels.tolist()):
-        return SpineRegion(slices, seen.rows, seen.columns)
-    rows, columns = _around(boxes[levels < len(CERVICAL_LEVELS)], pixelSize, stride)
-    return SpineRegion(slices, _shared(rows, seen.rows), _shared(columns, seen.columns))
+        return [SpineRegion(most, seen.rows, seen.columns)]
+    evidence = _bodyEvidence(detections)
+    bodies = seen.slices[0] + np.flatnonzero(evidence >= BODY_EVIDENCE * evidence.max())
+    slices = range(max(bodies[0] - reach, most.start), min(bodies[-1] + reach + 1, most.stop))
+    # Further off, in a neck that leans to a side, is the atlas at most.
+    return [SpineRegion(where, *map(_shared, _around(boxes[levels < lowest], pixelSize, stride),
+                                    (seen.rows, seen.columns)))
+            for where, lowest in ((slices, len(CERVICAL_LEVELS)), (most, 1))]
 
 
 def _around(boxes: Array, pixelSize: float, stride: int) -> tuple[slice, slice]:

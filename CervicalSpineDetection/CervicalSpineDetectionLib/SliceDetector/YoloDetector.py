@@ -20,7 +20,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
     classIndices,
 )
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
-from CervicalSpineDetectionLib.SliceDetector.SliceChoice import bodyRegion, firstLook, holdsSpine, spineRegion
+from CervicalSpineDetectionLib.SliceDetector.SliceChoice import besideRegions, bodyRegion, firstLook, holdsSpine
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, loadWeights
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
@@ -132,13 +132,13 @@ class YoloDetector:
             self._lookAt(found, slices, sides, WHOLE, progress)
         looked = np.sort(list(found))
         grid = count, self.pixelSize, self.sliceSpacing, STRIDE
-        region = bodyRegion([found[index] for index in looked], looked, *grid)
-        if region is None:
+        bodies = bodyRegion([found[index] for index in looked], looked, *grid)
+        if bodies is None:
             self._lookAt(found, slices, range(count), WHOLE, progress)
         else:
-            self._lookAt(found, slices, region.slices, (region.rows, region.columns), progress)
-            region = spineRegion([found[index] for index in region.slices], region, *grid)
-            self._lookAt(found, slices, region.slices, (region.rows, region.columns), progress)
+            self._lookAt(found, slices, bodies.slices, (bodies.rows, bodies.columns), progress)
+            for region in besideRegions([found[index] for index in bodies.slices], bodies, *grid):
+                self._lookAt(found, slices, region.slices, (region.rows, region.columns), progress)
         if progress and len(found) < count:
             progress("Detecting", count, count)
         return [found.get(index, NOTHING) for index in range(count)]

@@ -7,10 +7,10 @@ import torch
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES, SliceDetections
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import (
     SpineRegion,
+    besideRegions,
     bodyRegion,
     firstLook,
     holdsSpine,
-    spineRegion,
 )
 from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import TorchNetwork
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector
@@ -129,22 +129,26 @@ def test_theAtlasIsWhollyInTheRegionOfTheBodiesSeen():
     # Atlas 90 mm wide around x = 70 mm, its arch and the bodies 24 mm.
     chest = range(3, 12)
     around = SpineRegion(range(23, 48), slice(32, 512), slice(32, 256))
-    region = spineRegion([neck(chest, bodies=58 <= 2 * i <= 82) for i in around.slices], around, 71, 1.0, 2.0, 32)
+    (region,) = besideRegions([neck(chest, bodies=58 <= 2 * i <= 82) for i in around.slices], around, 71, 1.0, 2.0, 32)
     assert region.slices.start * 2 <= 70 - 45 and (region.slices.stop - 1) * 2 >= 70 + 45
-    assert len(region.slices) < 56
     assert (region.rows, region.columns) == (around.rows, around.columns)
 
 
 def test_besideTheBodiesOfAWholeNeckOnlyItsOwnRowsAreLookedAt():
     around = SpineRegion(range(23, 48), slice(32, 512), slice(64, 192))
-    region = spineRegion([neck(range(12)) for _ in around.slices], around, 71, 1.0, 2.0, 32)
+    near, far = besideRegions([neck(range(12), bodies=58 <= 2 * i <= 82) for i in around.slices], around, 90, 1.0, 2.0,
+                              32)
     # C1 from row 100, C7 to row 240, columns 100 to 150, and 24 around them.
-    assert (region.rows, region.columns) == (slice(64, 288), slice(64, 192))
+    assert (near.rows, near.columns) == (slice(64, 288), slice(64, 192))
+    assert near.slices.start * 2 <= 70 - 45 and (near.slices.stop - 1) * 2 >= 70 + 45
+    # What leans so far to a side is C1, down to row 120.
+    assert (far.rows, far.columns) == (slice(64, 160), slice(64, 192))
+    assert far.slices.start < near.slices.start and far.slices.stop > near.slices.stop
 
 
 def test_wherePartOfTheUpperNeckIsMissingTheChestTellsTheNames():
     around = SpineRegion(range(23, 48), slice(32, 512), slice(64, 192))
-    region = spineRegion([neck([0, 1, 2, *range(4, 12)]) for _ in around.slices], around, 71, 1.0, 2.0, 32)
+    (region,) = besideRegions([neck([0, 1, 2, *range(4, 12)]) for _ in around.slices], around, 71, 1.0, 2.0, 32)
     assert region.rows == around.rows
 
 
