@@ -10,10 +10,10 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Errors import InputError
 
 MINIMUM_SIZE = 3
-# Beyond these the header is wrong (e.g. metres or micrometres) rather than the scanner unusual.
+# Beyond these the header is wrong (e.g. meters or micrometers) rather than the scanner unusual.
 SPACING_RANGE_MM = (0.05, 15.0)
 # In mm, of headers in other units.
-OTHER_UNITS = {"metres": 1000.0, "micrometres": 0.001, "centimetres": 10.0}
+OTHER_UNITS = {"meters": 1000.0, "micrometers": 0.001, "centimeters": 10.0}
 # Two vertebrae with their processes need as much in some direction. Smaller CTs have few pixels, too.
 MINIMUM_EXTENT_MM, USUAL_SIZE = 60.0, 64
 MAXIMUM_ORIGIN_MM = 1e6
@@ -21,6 +21,7 @@ DIRECTION_TOLERANCE = 1e-3
 # Metal reaches some 30,000 HU, and paddings of 16 bits as much below 0.
 MAXIMUM_HU = 1e5
 NOT_FINITE = "The image holds values that are not finite numbers (NaN or infinite); replace them by -1024."
+FAR_AWAY = "The image lies kilometers away from the scanner's center; correct the origin in the header."
 SHEARED = "The image axes are not at right angles (gantry tilt?); resample the CT to a straight grid."
 
 
@@ -30,16 +31,18 @@ def checkGrid(image: sitk.Image) -> None:
     checkShape(image.GetSize(), components)
     spacing = image.GetSpacing()
     if not isCtSpacing(spacing):
-        looks = next((f" (it looks like {unit})" for unit, factor in OTHER_UNITS.items()
-                      if isCtSpacing(factor * one for one in spacing)), "")
-        raise InputError(f"The voxel spacing of {_times(f'{s:.4g}' for s in spacing)} mm can't be that of a CT{looks}; "
-                         "correct the header.")
+        stated = _times(f"{one:.4g}" for one in spacing)
+        units = [unit for unit, factor in OTHER_UNITS.items() if isCtSpacing(factor * one for one in spacing)]
+        if units:
+            raise InputError(f"The voxel spacing of {stated} mm can't be that of a CT (it looks like {units[0]}); "
+                             "correct the header.")
+        raise InputError(f"The voxel spacing of {stated} mm can't be that of a CT; correct the header.")
     direction = np.reshape(image.GetDirection(), (3, 3))
     if not np.allclose(direction.T @ direction, np.eye(3), atol=DIRECTION_TOLERANCE):
         raise InputError(SHEARED)
     # Beyond, 32-bit coordinates of other programs lose tenths of a millimetre.
     if not np.all(np.abs(image.GetOrigin()) < MAXIMUM_ORIGIN_MM):
-        raise InputError("The image lies kilometres away from the scanner's centre; correct the origin in the header.")
+        raise InputError(FAR_AWAY)
 
 
 def checkRoom(image: sitk.Image) -> None:
@@ -55,7 +58,7 @@ def checkShape(size: Sequence[int], components: int) -> None:
     if len(size) != 3:
         raise InputError(f"The image has {len(size)} dimensions instead of 3; give one CT volume.")
     if components != 1:
-        raise InputError("The image holds colours or vectors instead of grey values; give the original CT.")
+        raise InputError("The image holds colors or vectors instead of grey values; give the original CT.")
     if min(size) < MINIMUM_SIZE:
         raise InputError(f"The image of {_times(size)} voxels has too few slices; give the whole CT.")
 

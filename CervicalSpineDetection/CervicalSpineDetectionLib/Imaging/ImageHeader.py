@@ -11,6 +11,7 @@ import numpy as np
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ImageChecks import (
     DIRECTION_TOLERANCE,
+    FAR_AWAY,
     MAXIMUM_ORIGIN_MM,
     SHEARED,
     checkShape,
@@ -131,7 +132,7 @@ def straightened(header: ImageHeader) -> ImageHeader:
     if not (header.spacing > 0).all():
         raise noSpacing(header.path)
     if np.abs(header.origin).max() > MAXIMUM_ORIGIN_MM:
-        raise InputError("The image lies kilometres away from the scanner's centre; correct the origin in the header.")
+        raise InputError(FAR_AWAY)
     off = np.abs(header.direction.T @ header.direction - np.eye(3)).max()
     if not off <= DIRECTION_TOLERANCE:
         raise InputError(SHEARED)

@@ -24,7 +24,7 @@ def errorsShown() -> Iterator[None]:
     try:
         yield
     except (InputError, OSError) as error:
-        slicer.util.errorDisplay(str(error))
+        slicer.util.errorDisplay(inSlicersLanguage(str(error)))
 
 
 class StatusLine:

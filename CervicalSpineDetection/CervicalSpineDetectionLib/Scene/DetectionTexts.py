@@ -65,6 +65,37 @@ TEXTS = (
     _("Preparing the slices"),
     _("Loading the network"),
     _("Detecting"),
+    # Volumes that can't be used.
+    _("The voxel spacing of {spacing} mm can't be that of a CT (it looks like {unit}); correct the header."),
+    _("The voxel spacing of {spacing} mm can't be that of a CT; correct the header."),
+    _("The image axes are not at right angles (gantry tilt?); resample the CT to a straight grid."),
+    _("The image lies kilometers away from the scanner's center; correct the origin in the header."),
+    _("The image has {count} dimensions instead of 3; give one CT volume."),
+    _("The image holds colors or vectors instead of grey values; give the original CT."),
+    _("The image of {size} voxels has too few slices; give the whole CT."),
+    _("The image measures only {size} mm, too little for a neck; correct the unit of the header (it looks like cm), or "
+      "give the whole CT."),
+    _("The image holds values that are not finite numbers (NaN or infinite); replace them by -1024."),
+    _("The values of the image run from {lowest} to {highest}, which can't be HU; replace those beyond by -1024, or "
+      "give the original CT."),
+    _("All voxels of the image have the value {value}; give a CT."),
+    _("The image shows no body (nothing above -300 HU); load a CT of the neck."),
+    _("meters"),
+    _("micrometers"),
+    _("centimeters"),
+    # Weights and devices that can't be used.
+    _("No weights called {name}: give a .safetensors file or one of the names ({names})."),
+    _("The model card {name} is missing beside the weights; copy both files."),
+    _("The model card {name} can't be read ({reason}); copy it again."),
+    _("The model card {name} lacks a usable {fields}; it is not for this program."),
+    _("The weights {name} can't be read ({reason}); copy them again."),
+    _("{name} is not the file its model card describes (SHA-256 differs); copy both again."),
+    _("{name} is no safetensors file; use weights that this program trained."),
+    _("{name} holds numbers that are not finite; train or copy the weights again."),
+    _("{name} holds layers of zeros, which see nothing; train or copy the weights again."),
+    _("{name} was trained for other classes or another plane; use weights of this program."),
+    _("{name} does not fit the network {architecture} its card names; copy both files again."),
+    _("Device {name} is not available on this computer; use auto or cpu."),
     # Failures of the worker.
     _("The detection process no longer answers and was ended; detect again, and choose CPU if it happens again."),
     _("The system ended the detection process, most likely because memory ran out; close other programs or crop the "

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 
 if TYPE_CHECKING:
     import slicer
@@ -90,6 +91,11 @@ def _namedFiles(text: str) -> list[str]:
     return [unquote(unescape(name)) for name in FILE_NAME.findall(text) if name]
 
 
+def _namesOthers(name: str) -> InputError:
+    return InputError(_("The scene {name} names files outside of itself, as no program saves it; use a scene from a "
+                        "source you trust.").format(name=name))
+
+
 def unpackBundle(path: str | Path, folder: str | Path) -> Path:
     """Unpack a bundle.
 
@@ -103,20 +109,21 @@ def unpackBundle(path: str | Path, folder: str | Path) -> Path:
         with zipfile.ZipFile(path) as bundle:
             entries = bundle.infolist()
             if len(entries) > MAXIMUM_FILES or sum(entry.file_size for entry in entries) > MAXIMUM_BYTES:
-                raise InputError(f"The scene {name} is larger than any scene with CTs; save it again in 3D Slicer.")
+                raise InputError(_("The scene {name} is larger than any scene with CTs; save it again in 3D Slicer.")
+                                 .format(name=name))
             if not all(_staysInside(entry.filename) for entry in entries):
-                raise InputError(f"The scene {name} names files outside of itself, as no program saves it; "
-                                 "use a scene from a source you trust.")
+                raise _namesOthers(name)
             bundle.extractall(folder)
     # RuntimeError: encrypted; NotImplementedError: a compression that zipfile does not know.
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"The scene {name} is damaged or no scene; save it again in 3D Slicer.") from error
+        raise InputError(_("The scene {name} is damaged or no scene; save it again in 3D Slicer.")
+                         .format(name=name)) from error
     scenes = list(Path(folder).glob("*/*.mrml"))
     if len(scenes) != 1:
-        raise InputError(f"The scene {name} holds {len(scenes)} scene files instead of one; save it again.")
+        raise InputError(_("The scene {name} holds {count} scene files instead of one; save it again.").format(
+            name=name, count=len(scenes)))
     if not all(map(_staysInside, _namedFiles(scenes[0].read_text(encoding="utf-8", errors="replace")))):
-        raise InputError(f"The scene {name} names files outside of itself, as no program saves it; "
-                         "use a scene from a source you trust.")
+        raise _namesOthers(name)
     return scenes[0]
 
 

@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Scene.Translation import tr as _
 from CervicalSpineDetectionLib.Spine.Arrays import Array, Point
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS, Level
@@ -203,7 +204,8 @@ class VertebraState:
         except (AttributeError, ValueError):
             numbers = np.array([np.nan])
         if len(numbers) != NUMBERS[attribute] or not np.isfinite(numbers).all():
-            raise InputError(f'The numbers of "{self.name}" in the scene are damaged: delete it and detect again.')
+            raise InputError(_('The numbers of "{name}" in the scene are damaged: delete it and detect again.').format(
+                name=self.name))
         return numbers
 
 

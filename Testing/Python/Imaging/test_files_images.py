@@ -121,7 +121,7 @@ def test_imagesThatCanBeNoCtVolumeAreRefused(tmp_path, voxels, reason):
 def test_colourImageIsRefused(tmp_path):
     voxels = np.random.default_rng(0).integers(0, 255, (5, 6, 7, 3)).astype(np.uint8)
 
-    assert "colours or vectors" in refusal(write(tmp_path / "ct.nrrd", sitk.GetImageFromArray(voxels, isVector=True)))
+    assert "colors or vectors" in refusal(write(tmp_path / "ct.nrrd", sitk.GetImageFromArray(voxels, isVector=True)))
 
 
 @pytest.mark.parametrize("pixelType", [np.uint8, np.int8])

@@ -79,7 +79,7 @@ REFUSED = {
     "NRRD of blocks": (lambda f: header(f, *LPS, data=RAW, type="block"), "kind of its voxels"),
     "NRRD, size twice": (lambda f: header(f, *LPS, "sizes: 8 7 5", data=RAW), "twice"),
     "NRRD, colours": (lambda f: header(f, LPS[0], "space directions: none (1,0,0) (0,1,0) (0,0,1)", data=RAW,
-                                       dimension="4", sizes="3 8 7 6"), "colours or vectors"),
+                                       dimension="4", sizes="3 8 7 6"), "colors or vectors"),
     "NIfTI, voxels at nan": (lambda f: placedNifti(f / "ct.nii", vox_offset=np.nan), "where its voxels begin"),
     "NIfTI, voxels at -inf": (lambda f: placedNifti(f / "ct.nii", vox_offset=-np.inf), "where its voxels begin"),
     "NIfTI, voxels in the header": (lambda f: placedNifti(f / "ct.nii", vox_offset=100), "where its voxels begin"),
@@ -136,8 +136,8 @@ def test_unitThatCannotBeIsNotBelieved(tmp_path, unit, stated):
 
 
 @pytest.mark.parametrize(("scale", "words"), [
-    (0.1, "measures only 49 x 54 x 5 mm"), (1e-3, "looks like metres"), (1e3, "looks like micrometres"),
-    (0.03, "looks like centimetres")])
+    (0.1, "measures only 49 x 54 x 5 mm"), (1e-3, "looks like meters"), (1e3, "looks like micrometers"),
+    (0.03, "looks like centimeters")])
 def test_unitThatIsNotStatedIsGuessedInTheRefusal(tmp_path, scale, words):
     image = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (20, 600, 700)).astype(np.int16))
     image.SetSpacing([scale * spacing for spacing in (0.7, 0.9, 2.5)])

@@ -11,10 +11,13 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib import Looks, Pipeline
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Fusion import Placement, SagittalPlane
+from CervicalSpineDetectionLib.Imaging import ImageChecks, Resampling
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Scene import DetectionTexts
 from CervicalSpineDetectionLib.Scene.DetectionTexts import TEXTS, inSlicersLanguage, recognized
+from CervicalSpineDetectionLib.SliceDetector import TorchNetwork, Weights, YoloDetector
 from CervicalSpineDetectionLib.Spine import Vertebra
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox
 from CervicalSpineDetectionLib.Spine.Vertebra import NameBasis
@@ -85,6 +88,45 @@ def test_whatTheNumericsSayIsKnown(module, functions, least):
     texts = [text for text in literals(module, functions) if " " in text]  # no formats
 
     assert len(texts) >= least and all(recognized(text) for text in texts)
+
+
+def refusals(module, functions=None):
+    """Sentences of a module's ``InputError``s, values as "7"; of all functions where none are named."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or functions and function.name not in functions:
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "InputError":
+                (said,) = node.args
+                if isinstance(said, ast.Name):
+                    yield getattr(module, said.id)
+                else:
+                    yield "".join(part.value if isinstance(part, ast.Constant) else "7"
+                                  for part in getattr(said, "values", [said]))
+
+
+@pytest.mark.parametrize("module, functions, least", [
+    (ImageChecks, (), 9), (Resampling, (), 1), (TorchNetwork, (), 1), (YoloDetector, (), 2),
+    (Weights, ("findWeights", "readCard", "loadArrays", "loadWeights"), 8),
+])
+def test_refusalsOfVolumesAndWeightsAreKnown(module, functions, least):
+    """What the panel may show of them, read from their source."""
+    texts = list(refusals(module, functions))
+
+    assert len(texts) >= least and [text for text in texts if not recognized(text)] == []
+
+
+def test_theUnitOfARefusalIsTranslatedToo(monkeypatch):
+    monkeypatch.setattr(DetectionTexts, "tr", lambda text: f"<{text}>")
+    grid = sitk.Image(9, 9, 9, sitk.sitkInt16)
+    grid.SetSpacing((5e-4, 5e-4, 2e-3))
+
+    with pytest.raises(InputError) as error:
+        ImageChecks.checkGrid(grid)
+
+    assert "<The voxel spacing of 0.0005 x 0.0005 x 0.002 mm" in inSlicersLanguage(str(error.value))
+    assert "<meters>" in inSlicersLanguage(str(error.value))
 
 
 @pytest.mark.parametrize("axes", [(0, 0, -1), (0, -1, 0), (0, -1, -1), (0, 0, 0)])
