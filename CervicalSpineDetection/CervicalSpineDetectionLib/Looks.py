@@ -143,12 +143,19 @@ class Examination:
     def _otherWayRound(self, look: Look) -> Look:
         """The same, or a look in another orientation within its sagittal plane, where that shows landmarks."""
         glimpses = list(_glimpses(look, self._detector.sliceSpacing))
-        evidence = [_evidence(self._detector.detect(pictures)) for _, pictures in glimpses]
+        evidence = [self._glimpsed(pictures, isNew=index > 0) for index, (_, pictures) in enumerate(glimpses)]
         best = int(np.argmax(evidence))
         if evidence[best] < max(LEAST_GLIMPSE_GAIN * evidence[0], LEAST_GLIMPSE_EVIDENCE):
             return look
         other = self._upright(self._look(glimpses[best][0]))
         return other if other.fused.basis.anchors and other.certain else look
+
+    def _glimpsed(self, pictures: Array, isNew: bool) -> float:
+        """Evidence of a few slices. :param isNew: an orientation to be given up where the middle one shows none."""
+        middle = len(pictures) // 2
+        if isNew and not _evidence(self._detector.detect(pictures[middle : middle + 1])):
+            return 0.0
+        return _evidence(self._detector.detect(pictures))
 
     def _inCt(self, look: Look) -> FusionResult:
         """What a look shows, in the frame of the CT; the names of what is stored the wrong way round are doubted."""

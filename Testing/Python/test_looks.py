@@ -160,3 +160,17 @@ def test_glimpsesShowWhatALookInTheirFrameWouldShow(detector):
                             picture.shape[1] // 2 - columns : picture.shape[1] // 2 + columns].astype(float).ravel()
                     for picture in (one, two))
         assert np.corrcoef(one, two)[0, 1] > 0.75, other.axes
+
+
+def test_orientationsWhoseMiddleShowsNothingAreGivenUpAfterOneSlice(detector):
+    voxels = np.full((60, 80, 70), -1000, np.int16)
+    voxels[:, 15:-15, 10:-10] = 40  # a body without bones
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((2.0, 2.0, 2.0))
+    before = detector.slices
+
+    result = detectVertebrae(image, detector)
+
+    _, slices = slicesOf(image, detector)
+    # As it stands three, in each of the 15 other orientations one.
+    assert not result.vertebrae and detector.slices - before == len(slices) + 3 + 15

@@ -28,6 +28,7 @@ SCALE_BAR_MM = 50
 LINE_HEIGHT = 24
 # Letters of the remarks that fit beside the views.
 WRAP_AT = 43
+PNG_LEVEL = 3
 DASH_PIXELS = 9  # outline of a vertebra whose name is uncertain
 
 
@@ -39,7 +40,8 @@ def writePreview(path: Path, image: sitk.Image, result: DetectionResult) -> None
     :param image: CT in HU, in any orientation.
     :raises OSError: the file can't be written.
     """
-    Image.fromarray(previewPicture(image, result)).save(path)
+    # Packed harder it takes as long as drawing it.
+    Image.fromarray(previewPicture(image, result)).save(path, compress_level=PNG_LEVEL)
 
 
 def previewPicture(image: sitk.Image, result: DetectionResult) -> np.ndarray:
