@@ -18,7 +18,6 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Scene.Translation import tr as _
 
 if TYPE_CHECKING:
     import slicer
@@ -92,6 +91,8 @@ def _namedFiles(text: str) -> list[str]:
 
 
 def _namesOthers(name: str) -> InputError:
+    from CervicalSpineDetectionLib.Scene.Translation import tr as _
+
     return InputError(_("The scene {name} names files outside of itself, as no program saves it; use a scene from a "
                         "source you trust.").format(name=name))
 
@@ -104,6 +105,9 @@ def unpackBundle(path: str | Path, folder: str | Path) -> Path:
     :return: Path of the .mrml file.
     :raises InputError: damaged, larger than any scene, or made to write elsewhere.
     """
+    # Not at file scope: it loads Slicer, which the command writes a bundle without.
+    from CervicalSpineDetectionLib.Scene.Translation import tr as _
+
     name = Path(path).name
     try:
         with zipfile.ZipFile(path) as bundle:
