@@ -3,8 +3,7 @@
     python Testing/fitOrientedBoxes.py                         60 phantoms, about 15 minutes
 
 prints how end plates lean against the line through the bodies (``PLATE_LEAN``), how far vertebrae reach along their own
-axes (``REACH``), and the margin with which half of them have 98 % of their voxels inside, of C1 98 % in the mean
-(``MARGIN_MM``).
+axes (``REACH``), and the margin with which half of them have 98 % of their voxels inside (``MARGIN_MM``).
 """
 
 import argparse
@@ -114,7 +113,7 @@ def main():
             OrientedBoxes.MARGIN_MM[group] = margin
             boxes = [OrientedBoxes.tightBox(example.level, example.bounds, example.axes) for example in own]
             held = [shareInside(example.points, box) for example, box in zip(own, boxes, strict=True)]
-            if (np.mean if group == Level.C1 else np.median)(held) >= TIGHT_SHARE:
+            if np.median(held) >= TIGHT_SHARE:
                 break
         ratios = [np.prod(box.size / example.tightest.size) for example, box in zip(own, boxes, strict=True)]
         print(f"{group}, margin {margin:.1f} mm: {np.mean(held):.3f} of the voxels inside (median "

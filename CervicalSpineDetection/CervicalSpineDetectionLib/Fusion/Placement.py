@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,15 +81,39 @@ def centreOf(candidate: Candidate, level: str, volume: SagittalVolume) -> Array:
     return volume.offsetToLps(np.array([x, top + height, front + depth]))
 
 
+def atlasLean(candidate: Candidate) -> float | None:
+    """Radians that the ring of the atlas leans forward: its anterior arch, which stands where the body would be, lies
+    as far below the middle of the ring as its posterior arch lies above.
+
+    :param candidate: the atlas'.
+    :return: None where the anterior arch was not seen.
+    """
+    if candidate.body is None:
+        return None
+    front, top, back, bottom = np.median(_acrossTheRing(candidate.track), axis=0)
+    archFront, archTop, archBack, archBottom = np.median(candidate.body.boxes, axis=0)
+    distance = (back - front) - (archBack - archFront)  # of the arches' middles
+    return float(np.arctan2(archTop + archBottom - top - bottom, distance)) if distance > 0 else None
+
+
 def _ringMiddle(track: Track) -> Array:
-    """Middle of the atlas, mm as in ``Track.extent``: its boxes are deepest where they span both arches."""
-    depths = track.boxes[:, 2] - track.boxes[:, 0]
-    depths = depths / np.quantile(depths, Settings.RING_QUANTILE)
-    deep = track.boxes[depths >= Settings.RING_DEPTH]
+    """Middle of the atlas, mm as in ``Track.extent``."""
+    deep = _acrossTheRing(track)
     column, row = np.median(deep[:, :2] + deep[:, 2:], axis=0) / 2
     # No step where a slice is a little deeper or less deep: the middle would jump by half a slice.
-    weights = np.clip((depths - Settings.MASS_DEPTH) / (Settings.RING_DEPTH - Settings.MASS_DEPTH), 0, 1)
+    weights = np.clip((_ringDepths(track) - Settings.MASS_DEPTH) / (Settings.RING_DEPTH - Settings.MASS_DEPTH), 0, 1)
     return np.array([np.average(track.slices * track.sliceSpacing, weights=weights), row, column])
+
+
+def _acrossTheRing(track: Track) -> Array:
+    """The atlas' boxes that span both arches: they are the deepest."""
+    return np.asarray(track.boxes[_ringDepths(track) >= Settings.RING_DEPTH])
+
+
+def _ringDepths(track: Track) -> Array:
+    """Depths of the atlas' boxes, in parts of the ring's."""
+    depths = track.boxes[:, 2] - track.boxes[:, 0]
+    return np.asarray(depths / np.quantile(depths, Settings.RING_QUANTILE))
 
 
 def isComplete(bounds: Bounds, volume: SagittalVolume) -> bool:
@@ -224,7 +248,7 @@ def _sharedPart(bounds: Bounds, other: Bounds) -> float:
     return float(np.prod(np.maximum(shared, 0)) / max(np.prod(bounds.size), 1e-9))
 
 
-def vertebraeFrom(named: Iterable[NamedCandidate], volume: SagittalVolume, confirmed: Sequence[Vertebra] = (),
+def vertebraeFrom(named: Sequence[NamedCandidate], volume: SagittalVolume, confirmed: Sequence[Vertebra] = (),
                   certainty: float = 0.5) -> list[Vertebra]:
     """All vertebrae of a chain, thoracic ones included.
 
@@ -239,8 +263,9 @@ def vertebraeFrom(named: Iterable[NamedCandidate], volume: SagittalVolume, confi
               for vertebra in confirmed]
     places = withEvenSpacing(sorted(found, key=lambda place: place.level.order))
     places = withMissingLevels(withPlausibleWidths(places))
+    lean = next((atlasLean(one.candidate) for one in named if one.level == Level.C1), None)
     boxes = orientedBoxes([place.level for place in places], [place.centre for place in places],
-                          [place.bounds for place in places])
+                          [place.bounds for place in places], lean)
     detected = [
         Vertebra(place.level, place.confidence, place.centre, place.bounds, box, inferred=place.inferred,
                  complete=isComplete(place.bounds, volume), doubt=doubt)

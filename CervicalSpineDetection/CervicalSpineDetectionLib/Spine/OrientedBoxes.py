@@ -25,25 +25,27 @@ MOST_LEAN = np.deg2rad(45)
 # tightest boxes that hold 98 % of the voxels of 384 vertebrae of 60 phantoms, from the boxes that were found there.
 # Each level counts for those below it too, down to the next: C7's spinous process is long.
 REACH = {
-    Level.C1: ((-0.19, 0.0), (0.18, 0.0), (-0.01, 0.13), (0.04, -0.14)),
+    Level.C1: ((-0.19, 0.01), (0.2, 0.0), (0.03, 0.12), (0.01, -0.14)),
     Level.C2: ((-0.04, 0.02), (-0.04, -0.02), (-0.09, 0.06), (0.37, -0.03)),
     Level.C3: ((-0.17, 0.01), (0.31, -0.1), (-0.03, 0.11), (0.26, -0.1)),
     Level.C7: ((-0.2, 0.02), (0.39, -0.11), (-0.16, 0.11), (0.3, -0.08)),
 }
 # Found boxes are now too small and now too large: with so much more on each face half of the vertebrae of the same
-# phantoms have 98 % of their voxels inside; of C1, which often leans otherwise than C2, 98 % are inside in the mean.
-MARGIN_MM = {Level.C1: 1.1, Level.C2: 0.0, Level.C3: 0.6, Level.C7: 0.9}
+# phantoms have 98 % of their voxels inside.
+MARGIN_MM = {Level.C1: 0.5, Level.C2: 0.0, Level.C3: 0.6, Level.C7: 0.9}
 
 
-def orientedBoxes(levels: Sequence[Level], centres: Sequence[Array], boundsList: Sequence[Bounds]) -> list[OrientedBox]:
+def orientedBoxes(levels: Sequence[Level], centres: Sequence[Array], boundsList: Sequence[Bounds],
+                  atlasLean: float | None = None) -> list[OrientedBox]:
     """The boxes that hold 98 % of each vertebra, along the end plates.
 
     The tangent of the curve through the bodies gives the superior axis, with ``PLATE_LEAN`` where there are two end
-    plates (C1, which has no body, goes with C2).
+    plates. C1, which has no body, goes with C2 where nothing tells its own lean, and its box is as large as its bounds.
 
     :param levels: n levels in cranio-caudal order.
     :param centres: n of shape (3,), LPS mm, of the bodies.
     :param boundsList: n Bounds of the whole vertebrae.
+    :param atlasLean: radians that the ring of C1 leans forward, where it is known.
     :return: list of n OrientedBox.
     """
     curve = [centre for level, centre in zip(levels, centres, strict=True) if level != Level.C1]
@@ -51,7 +53,13 @@ def orientedBoxes(levels: Sequence[Level], centres: Sequence[Array], boundsList:
     for i, (level, bounds) in enumerate(zip(levels, boundsList, strict=True)):
         k = max(i - (len(levels) - len(curve)), 0)
         tangent = curve[max(k - 1, 0)] - curve[min(k + 1, len(curve) - 1)] if len(curve) > 1 else np.array([0.0, 0, 1])
-        boxes.append(tightBox(level, bounds, axesAlong(tangent, PLATE_LEAN if level.order > Level.C2.order else 0.0)))
+        if level != Level.C1:
+            boxes.append(tightBox(level, bounds, axesAlong(tangent, PLATE_LEAN if level != Level.C2 else 0.0)))
+        elif atlasLean is not None:
+            further = atlasLean - float(np.arctan2(-tangent[1], tangent[2]))
+            boxes.append(tightBox(level, bounds, axesAlong(tangent, further)))
+        else:
+            boxes.append(OrientedBox(bounds.centre, bounds.size, axesAlong(tangent)))
     return boxes
 
 

@@ -6,6 +6,7 @@ import pytest
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
 from CervicalSpineDetectionLib.Fusion.Placement import (
     Place,
+    atlasLean,
     boundsOf,
     centreOf,
     doubtsOf,
@@ -83,6 +84,16 @@ def test_theAtlasIsCentredBetweenItsArchesHoweverMuchOfASideIsSeen():
     track = Track(np.arange(17), boxes, np.full((17, 11), 0.5), 2.0)
     centre = centreOf(Candidate(track, None), "C1", volume(np.zeros((30, 60, 60))))
     assert np.allclose(centre, [22, 27.5, 59 - 25])
+
+
+@pytest.mark.parametrize("degrees", [-30, 0, 20])
+def test_theAtlasLeansByTheHeightsOfItsArches(degrees):
+    """Anterior arch 6 mm deep, its middle 20 mm before that of the ring, which a box of 46 mm spans."""
+    rise = 20 * np.tan(np.deg2rad(degrees))  # of the middle of the ring above the anterior arch
+    arch = Track(np.arange(5), np.tile([10.0, 45 + rise, 16, 55 + rise], (5, 1)), np.ones((5, 1)), 2.0)
+    ring = Track(np.arange(9), np.tile([10.0, 30, 56, 70], (9, 1)), np.eye(11)[[0] * 9], 2.0)
+    assert np.degrees(atlasLean(Candidate(ring, arch))) == pytest.approx(degrees)
+    assert atlasLean(Candidate(ring, None)) is None
 
 
 def test_aCentreThatIsToldFromTheBoxAloneIsInTheSameFrameAsTheBox():

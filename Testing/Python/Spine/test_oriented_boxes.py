@@ -43,9 +43,17 @@ def test_aSpineThatLeansToASideTakesItsBoxesAlong():
     assert np.linalg.det(axes) == pytest.approx(1)
 
 
-def test_theAtlasTurnsWithTheAxis():
+def test_theAtlasTurnsWithTheAxisWhereNothingTellsItsOwnLean():
     first, second, _ = orientedBoxes(*spine((0, 8, -18), (Level.C1, Level.C2, Level.C3)))
     np.testing.assert_allclose(first.axes, second.axes)
+
+
+@pytest.mark.parametrize("degrees", [-25, 0, 30])
+def test_theAtlasLeansAsItsOwnRingDoes(degrees):
+    neck = spine((0, 8, -18), (Level.C1, Level.C2, Level.C3))
+    first, second, _ = orientedBoxes(*neck, np.deg2rad(degrees))
+    assert lean(first) == pytest.approx(degrees, abs=0.1)
+    np.testing.assert_allclose(second.axes, orientedBoxes(*neck)[1].axes)
 
 
 @pytest.mark.parametrize("step", [(0, 60, -18), (60, 0, -18), (40, 40, -1)])
@@ -84,12 +92,18 @@ def neck(request):
     return sitk.Resample(labels, size, turn, sitk.sitkNearestNeighbor, origin, [1.5] * 3, np.eye(3).ravel().tolist(), 0)
 
 
+def ringLean(points):
+    """Radians that the plane through a ring leans forward."""
+    upright = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][-1]
+    return np.arctan2(-upright[1] * np.sign(upright[2]), abs(upright[2]))
+
+
 def test_boxesHoldTheirVertebraeAndAreTightHoweverTheNeckLeans(neck):
     centres = vertebraCentres(neck)
     levels = [Level(level) for level in centres]
     points = [voxelsOf(neck, level) for level in levels]
     bounds = [Bounds(own.min(axis=0) - 0.75, own.max(axis=0) + 0.75) for own in points]
-    boxes = orientedBoxes(levels, list(centres.values()), bounds)
+    boxes = orientedBoxes(levels, list(centres.values()), bounds, ringLean(points[0]))
     held = {level: shareInside(own, box) for level, own, box in zip(levels, points, boxes, strict=True)}
     ratios = [np.prod(box.size / tightestBox(own, box.axes).size) for own, box in zip(points, boxes, strict=True)]
     cervical = [level for level in levels if level in CERVICAL_LEVELS]
