@@ -43,16 +43,19 @@ class _Mirror:
         self._values, seen = _blockMeans(volume.voxels, step)
         self._inside = seen > 0.5
         self._spacing = volume.spacing * step
-        self._last = np.array(self._values.shape) - 1
+        self._last = np.array(self._values.shape, np.int32) - 1
         bone = self._place(np.argwhere(self._inside & (self._values > Settings.BONE_HU)))
         body = np.argwhere(self._inside & (self._values > Settings.AIR_HU))
         self._centre = np.median(bone, axis=0) if len(bone) else self._place(self._last) / 2
         body = body[np.random.default_rng(0).permutation(len(body))[: Settings.DRAWN_POINTS]]
         self._points = self._place(body) - self._centre
+        self._squares = (self._points**2).sum(axis=1)
+        self._starts = body.T.astype(np.float32)
         mean = self._values[self._inside].mean() if self._inside.any() else 0.0
-        self._own = self._values[tuple(body.T)] - mean
+        self._own = (self._values[tuple(body.T)] - mean).astype(float)
         # Flat, and with a place for all that is not in view at the end.
-        self._seen = np.append(np.where(self._inside, self._values - mean, np.nan).ravel(), np.float32(np.nan))
+        self._seen = np.append(np.where(self._inside, self._values - mean, 0).ravel(), np.float32(0))
+        self._weights = np.append(self._inside.ravel(), False).astype(float)
 
     def _place(self, indices: Array) -> Array:
         """LPS mm from the first voxel, of (slice, row, column)."""
@@ -68,34 +71,33 @@ class _Mirror:
         near = self._neck(normal)
         if not len(near):
             return np.full(len(offsets), -1.0)
-        twice = 2 * (self._points[near] @ normal - offsets[:, None])
-        along = (normal[0], -normal[2], normal[1])
-        start = self._points[near] + self._centre
-        place, within = np.zeros(twice.shape), np.ones(twice.shape, bool)
-        for axis, at in enumerate((start[:, 0], -start[:, 2], start[:, 1])):
-            index = np.rint((at - twice * along[axis]) / self._spacing[axis])
-            within &= (index >= 0) & (index <= self._last[axis])
-            place = place * (self._last[axis] + 1) + index
-        other = self._seen[np.where(within, place, -1).astype(np.intp)]
-        within = ~np.isnan(other)
-        other[~within] = 0
+        twice = (2 * (self._points[near] @ normal - offsets[:, None])).astype(np.float32)
+        along = np.array([normal[0], -normal[2], normal[1]]) / self._spacing
+        place, outside = np.zeros(twice.shape, np.int32), np.zeros(twice.shape, bool)
+        for start, step, last in zip(self._starts, along.astype(np.float32), self._last, strict=True):
+            index = np.rint(start[near] - twice * step).astype(np.int32)
+            # What is below 0 is above all else without its sign.
+            outside |= index.view(np.uint32) > last
+            place *= last + 1
+            place += index
+        place[outside] = -1
+        other, weight, own = self._seen[place].astype(float), self._weights[place], self._own[near]
         # Correlation from sums over the pairs.
-        weight, own = within.astype(float), self._own[near].astype(float)
         count = np.maximum(weight.sum(axis=1), 1)
-        ownMean, otherMean = weight @ own / count, other.sum(axis=1, dtype=float) / count
+        ownMean, otherMean = weight @ own / count, other.sum(axis=1) / count
         shared = other @ own / count - ownMean * otherMean
         variances = ((weight @ own**2 / count - ownMean**2)
-                     * (np.einsum("ij,ij->i", other, other, dtype=float) / count - otherMean**2))
+                     * (np.einsum("ij,ij->i", other, other) / count - otherMean**2))
         quality = shared / np.sqrt(np.maximum(variances, 1e-9))
-        return np.where(within.mean(axis=1) >= Settings.LEAST_PAIRS, quality, -1.0)
+        return np.where(weight.mean(axis=1) >= Settings.LEAST_PAIRS, quality, -1.0)
 
     def _neck(self, normal: Array) -> Array:
         """Indices of points near to the neck's axis, were this the body's own sagittal plane: the line in it that
         stands most upright. About the image's own axis a leaning neck would be cut off on one side."""
         upright = np.array([0.0, 0, 1]) - normal[2] * normal
         upright /= np.linalg.norm(upright)
-        across = self._points - (self._points @ upright)[:, None] * upright
-        return np.flatnonzero((across**2).sum(axis=1) < Settings.MIRROR_RADIUS_MM**2)[: Settings.MIRROR_POINTS]
+        across = self._squares - (self._points @ upright) ** 2
+        return np.flatnonzero(across < Settings.MIRROR_RADIUS_MM**2)[: Settings.MIRROR_POINTS]
 
     def planes(self, normals: Array, offsets: Array = Settings.MIRROR_OFFSETS_MM) -> list[Plane]:
         """The best plane with each normal, best first. :param normals: shape (n, 3)."""
