@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
+from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, doubted, fuse
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
@@ -43,6 +44,7 @@ HALF_TURN_DEGREES = 100.0  # turned further, the file is rather stored the wrong
 # than the header's was found, the look in the header's frame was surer by 0.013 at most where that plane was right, and
 # by 4 and more where it was not.
 CLEARLY_SURER = 0.5
+FEWEST_AT_HALF_SIZE = 3  # names that are certain there, and a landmark; other regions show none
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,20 @@ class Examination:
                 doubt = f"patient turned by about {plane.degrees:.0f} degrees in the image"
                 look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
         return self._inCt(look), self._timings, _sentence(look.frame)
+
+    def isNeckOfHalfTheSize(self) -> bool:
+        """Whether a neck is seen where all lengths are halved: to be asked where none is seen as the header has it."""
+        half = sitk.Image(self._image)
+        half.SetSpacing([length / 2 for length in half.GetSpacing()])
+        other = Examination(half, self._detector)
+        other._timings = self._timings
+        try:
+            seen = other._look(Frame(np.eye(3), middleOf(half))).fused
+        except InputError:  # no CT is that small
+            return False
+        certain = [vertebra for vertebra in seen.vertebrae
+                   if vertebra.level in CERVICAL_LEVELS and not vertebra.uncertain]
+        return bool(seen.basis.anchors) and len(certain) >= FEWEST_AT_HALF_SIZE
 
     def _look(self, frame: Frame, volume: SagittalVolume | None = None, slices: Array | None = None) -> Look:
         if volume is None or slices is None:

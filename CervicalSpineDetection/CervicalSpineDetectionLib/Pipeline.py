@@ -21,6 +21,8 @@ from CervicalSpineDetectionLib.Spine.Vertebra import MENTIONED_PROBABILITY, Dete
 
 # Where no name is likelier right than wrong, none is shown.
 SHOWN_CONFIDENCE = 0.5
+TWICE_THE_SIZE = ("No vertebra of a person's size was found, but cervical vertebrae of about twice the size: the voxel "
+                  "spacing seems to be about twice what it should be. Correct it, and detect again.")
 
 
 def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: ProgressCallback | None = None,
@@ -36,7 +38,8 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
     :raises InputError: the image can't be used.
     """
     image, warning = correctHuOffset(image)
-    fused, timings, turned = Examination(image, detector, confirmed, progress).best()
+    examination = Examination(image, detector, confirmed, progress)
+    fused, timings, turned = examination.best()
     vertebrae = [vertebra for vertebra in fused.vertebrae
                  if vertebra.level in CERVICAL_LEVELS or any(vertebra is other for other in confirmed)]
     warnings = [text for text in (warning, turned if vertebrae else None) if text]
@@ -44,7 +47,10 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
         names = ", ".join(vertebra.level for vertebra in vertebrae)
         warnings.append(f"What was found could be {names}, but more likely is something else, so nothing is shown.")
         vertebrae = []
-    warnings += namingWarnings(fused, vertebrae, confirmed)
+    if not vertebrae and examination.isNeckOfHalfTheSize():
+        warnings = [*filter(None, [warning]), TWICE_THE_SIZE]
+    else:
+        warnings += namingWarnings(fused, vertebrae, confirmed)
     gap = _gapIn(image, vertebrae)
     if gap is not None:
         vertebrae = withDoubt(vertebrae, "slices seem to be missing", confirmed)

@@ -7,6 +7,7 @@ from goldenResults import GOLDEN
 
 from CervicalSpineDetectionLib import Pipeline
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Looks import Examination
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.Results.ResultJson import toJson
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -50,6 +51,26 @@ def test_aMisstatedSpacingIsToldInOneSentence(ct, detector, factors, told):
     result = detectVertebrae(stretched(ct, factors), detector)
 
     assert [told in warning for warning in result.warnings if "spacing" in warning] == [True]
+
+
+@pytest.mark.shows("Mended", "all lengths doubled, so that nothing is found",
+                   "a note that vertebrae of about twice the size are seen; nothing is shown")
+def test_aNeckOfTwiceTheSizeIsToldInOneSentence(ct, detector, monkeypatch):
+    # Slow, and of no help here.
+    monkeypatch.setattr(Examination, "_otherWayRound", lambda examination, look: look)
+
+    result = detectVertebrae(stretched(ct, 2), detector)
+
+    assert result.vertebrae == [] and result.warnings == [Pipeline.TWICE_THE_SIZE]
+
+
+@pytest.mark.shows("Mended", "all lengths doubled, so that nothing is found")
+@pytest.mark.parametrize("name", ["abdomen_totalsegmentator", "chest_aorta_totalsegmentator", "lumbar_sagittal_toshiba",
+                                  "chest_lidc_ct"])
+def test_otherPartsOfTheBodyAreNoNecksOfTwiceTheSize(sharedData, detector, name):
+    image = readImage(sharedData / "other_regions" / f"{name}.nii.gz")
+
+    assert not Examination(image, detector).isNeckOfHalfTheSize()
 
 
 @pytest.mark.shows("Mended", "slices missing in a stacked file")
