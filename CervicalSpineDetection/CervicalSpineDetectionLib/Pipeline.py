@@ -37,7 +37,8 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
     :return: DetectionResult in the image's physical space (LPS mm); empty where no cervical vertebra was found.
     :raises InputError: the image can't be used.
     """
-    image, warning = correctHuOffset(image)
+    given = image
+    image, warning = correctHuOffset(given)
     examination = Examination(image, detector, confirmed, progress)
     fused, timings, turned = examination.best()
     vertebrae = [vertebra for vertebra in fused.vertebrae
@@ -49,7 +50,8 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
         vertebrae = []
     if not vertebrae and examination.isNeckOfHalfTheSize():
         warnings = [*filter(None, [warning]), TWICE_THE_SIZE]
-    else:
+    elif vertebrae or not warning or image is not given:
+        # Of values that are no HU, what is not seen says nothing.
         warnings += namingWarnings(fused, vertebrae, confirmed)
     gap = _gapIn(image, vertebrae)
     if gap is not None:

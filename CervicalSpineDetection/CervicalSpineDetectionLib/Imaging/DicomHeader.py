@@ -54,7 +54,8 @@ TAGS = {
     0x00020002: "mediaClass", 0x00020010: "syntax", DIRECTORY_RECORDS: "records", 0x00080008: "imageType",
     0x00080016: "sopClass", 0x00080018: "sopUid", 0x00080060: "modality",
     0x0020000D: "studyUid", 0x0020000E: "seriesUid", 0x00200012: "acquisition", 0x00200032: "position",
-    0x00200037: "orientation", 0x00200052: "frameOfReference", 0x00280002: "samples", 0x00280004: "photometric",
+    0x00200037: "orientation", 0x00200052: "frameOfReference", 0x00200100: "timePoint", 0x00280002: "samples",
+    0x00280004: "photometric",
     0x00280008: "frames", 0x00280010: "rows", 0x00280011: "columns", 0x00280030: "spacing", 0x00280100: "bitsAllocated",
     0x00280101: "bitsStored", 0x00280102: "highBit", 0x00280103: "pixelRepresentation", 0x00281052: "intercept",
     0x00281053: "slope", 0x00281054: "rescaleType", RESCALE_TABLE: "table",
@@ -89,6 +90,7 @@ class DicomHeader:
     modality: str
     imageType: tuple[str, ...]
     acquisition: str
+    timePoint: str
     rows: int
     columns: int
     frames: int
@@ -243,6 +245,7 @@ def _header(path: Path, elements: Elements) -> DicomHeader:
         seriesUid=_one(texts["seriesUid"]), frameOfReference=_one(texts["frameOfReference"]),
         modality=modality if modality in MODALITIES else "unknown",
         imageType=tuple(part.strip() for part in texts["imageType"].split("\\")), acquisition=texts["acquisition"],
+        timePoint=texts["timePoint"],
         rows=numbers["rows"] or 0, columns=numbers["columns"] or 0, frames=int(_number(texts["frames"]) or 1),
         samples=numbers["samples"], photometric=_one(texts["photometric"]), position=_vector(texts["position"], 3),
         orientation=_vector(texts["orientation"], 6), spacing=_vector(texts["spacing"], 2),

@@ -123,16 +123,28 @@ def _evenSpacing(depths: Array) -> float:
 def _checkAcquisitions(slices: Sequence[DicomHeader]) -> None:
     """Two passes of the scanner, the second between the slices of the first, are an even stack of a patient who moved.
 
-    Passes one below the other are usual, and so is a number for each slice.
+    Passes one below the other are usual, and so is a number for each slice. Places of two frames of reference, or of
+    two studies, say nothing of each other, however the slices lie.
 
-    :raises InputError: slices of several acquisitions lie between each other.
+    :raises InputError: slices of several acquisitions or times lie between each other, or don't belong together.
     """
-    numbers = [header.acquisition for header in slices]
-    acquisitions = len(set(numbers))
-    parts = sum(one != other for one, other in zip(numbers, numbers[1:], strict=False)) + 1
-    if parts > acquisitions and len(slices) >= MINIMUM_SLICES * acquisitions:
-        raise InputError(f"The DICOM series holds {acquisitions} acquisitions whose slices lie between each other; "
-                         "export one of them alone.")
+    for what, numbers in (("acquisitions", [header.acquisition for header in slices]),
+                          ("points of time", [header.timePoint for header in slices])):
+        parts = sum(one != other for one, other in zip(numbers, numbers[1:], strict=False)) + 1
+        if parts > len(set(numbers)) and _areFew(numbers):
+            raise InputError(f"The DICOM series holds {len(set(numbers))} {what} whose slices lie between each other; "
+                             "export one of them alone.")
+    for what, numbers in (("frames of reference", [header.frameOfReference for header in slices]),
+                          ("studies", [header.studyUid for header in slices])):
+        count = len(set(numbers) - {""})
+        if count > 1 and _areFew(numbers):
+            raise InputError(f"The slices of the DICOM series belong to {count} {what}, so that their places can't be "
+                             "compared; export one CT alone.")
+
+
+def _areFew(numbers: Sequence[str]) -> bool:
+    """Not one for each slice, which tells nothing."""
+    return len(numbers) >= MINIMUM_SLICES * len(set(numbers))
 
 
 def _shift(positions: Array, depths: Array, normal: Array) -> Array:

@@ -24,6 +24,8 @@ LEAST_PURE_TISSUE, LEAST_PROMINENCE, CLEAR_PROMINENCE = 0.53, 2.5, 15.0
 # Bone reaches 1000 HU and more; where so many voxels share a lower highest value it was cut off there.
 BONE_HU, CUT_OFF_SHARE, CUT_OFF_VOXELS, CUT_OFF_HU = 1000.0, 1e-3, 10, 40.0
 MANY = 0.05  # of the voxels with the lowest value, where there is no air: cut off, or masked
+# Where no tissue and no padding is, and where at most half of the bones is.
+DENSE_BONE_HU, MANY_DENSE = 600.0, 0.3
 
 
 def correctHuOffset(image: sitk.Image) -> tuple[sitk.Image, str | None]:
@@ -71,6 +73,14 @@ def _doubtOf(voxels: Array) -> str | None:
         cutOff = f"; {' and '.join(ends)}, as where a range was cut off" if ends else ""
         return (f"The values run from {lowest:g} to {highest:g}, without air (-1000 HU){cutOff}: they look like grey "
                 "levels, a cut range of HU or an MR rather than HU. Give the original CT, or check every level.")
+    # Padding has one value.
+    inner = voxels[(voxels > lowest) & (voxels < highest)]
+    tooLow, tooHigh = ((float(np.mean(part)) if len(inner) else 0.0) for part in (
+        inner < LOWEST_HU, inner > DENSE_BONE_HU))
+    if tooLow > MANY or tooHigh > MANY_DENSE:
+        return (f"{100 * tooLow:.0f} % of the values are below {LOWEST_HU:.0f} HU and {100 * tooHigh:.0f} % above "
+                f"{DENSE_BONE_HU:.0f} HU, as in no body: the values are no HU (inverted, scaled, shifted or of another "
+                "byte order). Give the original CT.")
     # Bone has all values: where a range was cut, many lie just below its end too.
     below = float(np.mean((voxels < highest) & (voxels >= highest - CUT_OFF_HU)))
     if high > max(CUT_OFF_SHARE, CUT_OFF_VOXELS / len(voxels)) and highest < BONE_HU and below > CUT_OFF_SHARE:

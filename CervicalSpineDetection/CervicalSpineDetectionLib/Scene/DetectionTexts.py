@@ -21,8 +21,8 @@ def _(text: str) -> str:
 TEXTS = (
     # Warnings of a result.
     _("This CT shows thoracic or lumbar vertebrae; no cervical vertebra was found."),
-    _("No vertebra of a person's size was found, but cervical vertebrae of about twice the size: the voxel spacing seems "
-      "to be about twice what it should be. Correct it, and detect again."),
+    _("No vertebra of a person's size was found, but cervical vertebrae of about twice the size: the voxel spacing "
+      "seems to be about twice what it should be. Correct it, and detect again."),
     _("What was found could be {names}, but more likely is something else, so nothing is shown."),
     _("Neither C1, C2 nor the first ribs can be recognized in this CT: all names may be off by one or more. "
       "The next most probable naming is {names} ({percent} %). Check, and use Shift levels up or down."),
@@ -42,6 +42,8 @@ TEXTS = (
     _("The values look like HU + {offset} (rescale intercept missing); {offset} was subtracted."),
     _("The values run from {lowest} to {highest}, without air (-1000 HU){cutOff}: they look like grey levels, a cut "
       "range of HU or an MR rather than HU. Give the original CT, or check every level."),
+    _("{low} % of the values are below {lowest} HU and {high} % above {highest} HU, as in no body: the values are no "
+      "HU (inverted, scaled, shifted or of another byte order). Give the original CT."),
     _("Bone is cut off at {highest} HU ({percent} % of the voxels have this highest value). Give the original CT, or "
       "check every level."),
     _("The graphics card had not enough memory, so the detection ran on the CPU."),

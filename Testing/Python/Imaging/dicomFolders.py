@@ -75,6 +75,10 @@ def numbered(numbers):
     return lambda k, dataset: setattr(dataset, "AcquisitionNumber", numbers[k])
 
 
+def inTwoParts(tag, first="1.2.3", second="1.2.4"):
+    return lambda k, dataset: setattr(dataset, tag, first if k < 3 else second)
+
+
 def ofOwnSeries(folder):
     for path in folder.iterdir():
         dataset = pydicom.dcmread(path)

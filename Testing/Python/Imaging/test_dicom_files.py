@@ -15,6 +15,7 @@ from dicomFolders import (
     changedFiles,
     index,
     inSyntax,
+    inTwoParts,
     moved,
     numbered,
     ofOwnSeries,
@@ -93,6 +94,10 @@ READ = {
     "values in the high bits": (lambda f: writeSeries(f, change=highBits), None),
     "acquisitions one below the other": (lambda f: writeSeries(f, change=numbered([1, 1, 1, 1, 2, 2, 2])), None),
     "an acquisition for each slice": (lambda f: writeSeries(f, change=numbered(range(SLICES))), None),
+    "a frame of reference for each slice": (
+        lambda f: writeSeries(f, change=lambda k, dataset: setattr(dataset, "FrameOfReferenceUID", f"1.{k}")), None),
+    "times one below the other": (
+        lambda f: writeSeries(f, change=inTwoParts("TemporalPositionIdentifier", "1", "2")), None),
     "wrong kind of meta information": (lambda f: changedFiles(writeSeries(f), wrongMeta), None),
     "long header": (lambda f: writeSeries(f, change=privateData), None),
 }

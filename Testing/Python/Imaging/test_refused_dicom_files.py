@@ -7,12 +7,27 @@ import zlib
 import numpy as np
 import pydicom
 import pytest
-from dicomFolders import REFERENCE_AXES, SR_CLASS, frames, inSyntax, numbered, ofOwnSeries, only, onlyObject, withObject
+from dicomFolders import (
+    REFERENCE_AXES,
+    SR_CLASS,
+    frames,
+    inSyntax,
+    inTwoParts,
+    numbered,
+    ofOwnSeries,
+    only,
+    onlyObject,
+    withObject,
+)
 from dicomSeries import COLUMNS, ORIGIN, ROWS, refusal, storedValues, writeSeries
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLosslessSV1, RLELossless, generate_uid
 
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
+
+
+def alternatingTimes(k, dataset):
+    dataset.TemporalPositionIdentifier = k % 2 + 1
 
 
 def shortPixels(k, dataset):
@@ -82,6 +97,11 @@ REFUSED = {
     "table instead of slope": (lambda f: writeSeries(f, change=tableForRescale), "a table (modality LUT)"),
     "two passes interleaved": (lambda f: writeSeries(f, change=numbered([1, 2, 1, 2, 1, 2, 1])),
                                "2 acquisitions whose slices lie between each other"),
+    "two times interleaved": (lambda f: writeSeries(f, change=alternatingTimes),
+                              "2 points of time whose slices lie between each other"),
+    "two frames of reference": (lambda f: writeSeries(f, change=inTwoParts("FrameOfReferenceUID")),
+                                "belong to 2 frames of reference"),
+    "two studies": (lambda f: writeSeries(f, change=inTwoParts("StudyInstanceUID")), "belong to 2 studies"),
     "short pixels": (lambda f: writeSeries(f, change=shortPixels), "002.dcm is damaged or incomplete"),
     "no pixels": (lambda f: writeSeries(f, change=only((4,), "PixelData")), "damaged or incomplete"),
     "bits that contradict": (lambda f: writeSeries(f, change=lowBits), "contradicts itself about the bits"),

@@ -197,6 +197,17 @@ def test_whatACutRangeLooksLikeIsTold(range_, told):
     assert same is image and told in warning and "Give the original CT" in warning
 
 
+@pytest.mark.shows("Mended", "values that are no HU (inverted, scaled, shifted, of another byte order)",
+                   "a note says so")
+@pytest.mark.parametrize("change", [lambda hu: -2 * hu, lambda hu: 10 * hu, lambda hu: hu - 1024,
+                                    lambda hu: hu.byteswap()],
+                         ids=["inverted", "times ten", "intercept twice", "other byte order"])
+def test_valuesThatNoBodyHasAreTold(change):
+    image = sitk.GetImageFromArray(change(bodyInAir(10)))
+    same, warning = correctHuOffset(image)
+    assert same is image and "the values are no HU" in warning
+
+
 @pytest.mark.parametrize("kind", [sitk.sitkInt8, sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkInt32,
                                   sitk.sitkUInt32, sitk.sitkInt64, sitk.sitkFloat64])
 @pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (0.5, 0.5, 1.0)], ids=["coarse", "fine"])
