@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     root, output = Path(arguments.input), Path(arguments.output).absolute()
     if not root.is_dir():
         raise InputError(f"{root} is no folder; give the folder tree with the CTs.")
+    if root.resolve().is_relative_to(output.resolve()):
+        raise InputError(f"{root} lies in the folder for the results, which is not searched; choose another one.")
     weights = findWeights(arguments.weights)
     scans = findScans(root, arguments.pattern, without=output)
     if all(scan.leftOut for scan in scans):

@@ -108,4 +108,7 @@ def _compare(arguments: argparse.Namespace, initial: Path, weights: Path) -> Non
 
 def _patients(folder: Path) -> int:
     """Held out in a data set of corrections; others don't tell."""
-    return json.loads((Path(folder) / "dataset.json").read_text(encoding="utf-8")).get("patients", {}).get("val", 0)
+    from CervicalSpineDetectionLib.Training.Dataset import readDescription
+
+    held: dict[str, int] = readDescription(Path(folder)).get("patients", {})
+    return held.get("val", 0)

@@ -105,7 +105,7 @@ def _boxCase(path: Path) -> Case:
             for level, entry in case["vertebrae"].items()
         }
         name, image = case["case"], path.parent.parent / case["image"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} holds no reference boxes ({error!r}); remove or mend it.") from error
     return Case(name, readImage(image), references)
 

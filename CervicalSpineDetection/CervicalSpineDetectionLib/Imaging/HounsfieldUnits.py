@@ -24,7 +24,8 @@ LEAST_PURE_TISSUE, LEAST_PROMINENCE, CLEAR_PROMINENCE = 0.53, 2.5, 15.0
 # Bone reaches 1000 HU and more; where so many voxels share a lower highest value it was cut off there.
 BONE_HU, CUT_OFF_SHARE, CUT_OFF_VOXELS, CUT_OFF_HU = 1000.0, 1e-3, 10, 40.0
 MANY = 0.05  # of the voxels with the lowest value, where there is no air: cut off, or masked
-# Where no tissue and no padding is, and where at most half of the bones is.
+# Where at most half of the bones is. Of 288 CTs in HU none has values below the lowest HU but padding, and at most 0.09
+# of the values of any are as dense.
 DENSE_BONE_HU, MANY_DENSE = 600.0, 0.3
 
 

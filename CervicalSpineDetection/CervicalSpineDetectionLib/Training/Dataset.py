@@ -65,10 +65,20 @@ def geometryOf(weights: str | Path | None = None) -> SliceGeometry:
 
 def checkGeometry(folder: Path, geometry: SliceGeometry) -> None:
     """:raises InputError: the folder's ``dataset.json`` says that its slices were cut otherwise."""
-    path = folder / "dataset.json"
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["geometry"] != json.loads(
+    if (folder / "dataset.json").is_file() and readDescription(folder)["geometry"] != json.loads(
             json.dumps(asdict(geometry))):
         raise InputError(f"{folder} holds slices for weights with other pixels or slices; choose another folder.")
+
+
+def readDescription(folder: Path) -> dict[str, Any]:
+    """What ``writeDescription`` wrote. :raises InputError: damaged, as a loss of power leaves it, or something else."""
+    try:
+        description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        if isinstance(description["geometry"], dict):
+            return dict(description)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise InputError(f"{folder / 'dataset.json'} is damaged or describes no data set; make the data set anew.")
 
 
 def writeDescription(folder: Path, geometry: SliceGeometry, note: Mapping[str, Any]) -> None:

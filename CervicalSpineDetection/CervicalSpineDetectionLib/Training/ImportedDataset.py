@@ -6,6 +6,7 @@ CTs that were done stay done, whatever ends a run; a data set is one only when i
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import zlib
 from collections.abc import Callable, Sequence
@@ -127,8 +128,14 @@ def fileName(case: DataSetCase) -> str:
 
 def _earlier(folder: Path) -> dict[str, Outcome]:
     """Outcomes of an earlier run; what was skipped gets another chance."""
-    outcomes = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
-    return {name: outcome for name, outcome in outcomes.items() if not outcome["reason"]}
+    outcomes: dict[str, Outcome] = {}
+    for path in sorted(folder.glob("*.json")):
+        # A loss of power leaves damaged ones, whose cases are done again.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            outcome = json.loads(path.read_text(encoding="utf-8"))
+            if not outcome["reason"]:
+                outcomes[path.stem] = outcome
+    return outcomes
 
 
 def _read(source: Source, case: DataSetCase) -> tuple[sitk.Image, sitk.Image, list[str]]:

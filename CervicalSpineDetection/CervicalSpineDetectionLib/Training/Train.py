@@ -18,6 +18,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, CLASS_
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Curves import writeCurves
+from CervicalSpineDetectionLib.Training.Dataset import readDescription
 
 FINISHED = "finished"  # a file of this name in the run's folder says so
 # What would break the picture is off: a left-right flip would put the spine's back to the front, rotation would swell
@@ -190,7 +191,7 @@ def withAllClasses(state: Mapping[str, torch.Tensor], classes: Sequence[str]) ->
 
 def _combine(folders: Sequence[Path], output: Path) -> tuple[dict[str, Any], list[dict[str, str]], bool]:
     """One ``data.yaml`` over all folders. :return: (geometry, sources, whether pictures are held out)."""
-    descriptions = [json.loads((folder / "dataset.json").read_text(encoding="utf-8")) for folder in folders]
+    descriptions = [readDescription(folder) for folder in folders]
     for folder, description in zip(folders, descriptions, strict=True):
         if tuple(description.get("classes", CLASS_NAMES)) != CLASS_NAMES:
             raise InputError(f"The data set {folder} was made for other classes; make it anew.")

@@ -135,6 +135,15 @@ def test_badOptionsAreOneLine(command, tmp_path, capsys, options):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("output", ["in", "."])
+def test_resultsAroundTheCtsAreRefused(tmp_path, capsys, output):
+    """Results are not searched for CTs, so that none would be found."""
+    writeCt(tmp_path / "in" / "neck.nrrd")
+
+    assert main(["cohort", str(tmp_path / "in"), "-o", str(tmp_path / output)]) == 2
+    assert "lies in the folder for the results" in capsys.readouterr().err
+
+
 def test_aTreeWithoutACtIsTold(command, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "letter.txt").write_text("no CT")

@@ -77,3 +77,16 @@ def test_anEvaluationOfNothingIsRefused(tmp_path, capsys):
 def test_aFolderWithoutLabelsIsTold(tmp_path, capsys):
     assert main(["evaluate", "--cases", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
     assert "no JSON files" in capsys.readouterr().err
+
+
+@pytest.mark.shows("Faults", "loss of power")
+@pytest.mark.parametrize("text", ["", "[", "[]", "{}", '{"geometry": 1}', "[" * 100_000])
+def test_aDamagedDescriptionOfADataSetIsRefused(tmp_path, capsys, text):
+    (tmp_path / "dataset.json").write_text(text)
+
+    assert main(["train", "--dataset", str(tmp_path), "-o", str(tmp_path / "run"), "--device", "cpu"]) == 2
+
+    error = capsys.readouterr().err
+    assert "dataset.json is damaged or describes no data set" in error and len(error.splitlines()) == 1
+    with pytest.raises(InputError, match="damaged"):
+        checkGeometry(tmp_path, SliceGeometry())

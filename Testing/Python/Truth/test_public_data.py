@@ -14,7 +14,9 @@ from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Results.Centroids import readCentroids
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
+from CervicalSpineDetectionLib.Training.ImportedDataset import _earlier
 from CervicalSpineDetectionLib.Truth.DataSets.DataSetCase import DataSetCase
+from CervicalSpineDetectionLib.Truth.DataSets.LabelMap import LabelMap
 from CervicalSpineDetectionLib.Truth.DataSets.Registry import SOURCES
 from CervicalSpineDetectionLib.Truth.DataSets.Split import splitByPatient
 from CervicalSpineDetectionLib.Truth.Masks import VERSE_NUMBERS, checkLevels, placedOn, renumbered
@@ -301,6 +303,23 @@ def test_importGoesOnWhereItStopped(imported, verseFolder, capsys):
     assert "sub-verse004:" not in capsys.readouterr().out
     assert (imported / "cases" / "sub-verse004.json").stat().st_mtime_ns == old
     assert {path: path.read_bytes() for path in (imported / "images").rglob("*.png")} == before
+
+
+@pytest.mark.shows("Faults", "loss of power")
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000])
+def test_aDamagedOutcomeIsDoneAgain(tmp_path, text):
+    (tmp_path / "damaged.json").write_text(text)
+    (tmp_path / "whole.json").write_text('{"reason": "", "slices": 3}')
+
+    assert _earlier(tmp_path) == {"whole": {"reason": "", "slices": 3}}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, '{"title": "x"}'])
+def test_aMappingThatCannotBeIsRefused(tmp_path, text):
+    (tmp_path / "mapping.json").write_text(text)
+
+    with pytest.raises(InputError, match="mapping file .* can't be used"):
+        LabelMap(tmp_path / "mapping.json")
 
 
 def test_importOfNothingUsableLeavesNoCard(tmp_path, neck, capsys):

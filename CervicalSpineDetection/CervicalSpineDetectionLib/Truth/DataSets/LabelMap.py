@@ -28,7 +28,7 @@ class LabelMap:
             self._numbers = {int(number): SPINE_LEVELS.index(level) + 1 if level else 0
                              for number, level in mapping["numbers"].items()}
             self._patient = re.compile(mapping["patient"]) if "patient" in mapping else None
-        except (OSError, KeyError, TypeError, ValueError, AttributeError, re.error) as error:
+        except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, re.error) as error:
             raise InputError(f"The mapping file {path} can't be used ({error}); see `cervical-spine import --help`."
                              ) from error
         if "{case}" not in self._ct or "{case}" not in self._labels:
