@@ -8,11 +8,11 @@ import pytest
 import SimpleITK as sitk
 from cohortFixtures import madeResult, madeVertebra
 from oracleDetector import OracleDetector
+from publicDataSets import madeNeck
 
 import CervicalSpineDetectionLib
 from CervicalSpineDetectionLib import Api, detectVertebrae, readImage, toDataFrame
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 from CervicalSpineDetectionLib.Results.ResultTable import COLUMNS, writeCsv
 
 
@@ -32,9 +32,9 @@ def loaded(monkeypatch):
 
 
 def test_theDocumentedExampleRuns(tmp_path, monkeypatch):
-    phantom = makePhantom(17)
-    monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(phantom.ct, phantom.labels))
-    sitk.WriteImage(phantom.ct, str(tmp_path / "neck.nii.gz"))
+    ct, labels = madeNeck()
+    monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(ct, labels))
+    sitk.WriteImage(ct, str(tmp_path / "neck.nii.gz"))
     monkeypatch.chdir(tmp_path)
     (example,) = doctest.DocTestFinder(recurse=False).find(Api.detectVertebrae, "detectVertebrae", globs={})
 

@@ -61,7 +61,8 @@ def test_aFolderOfOtherSlicesIsNotGoneOnWith(tmp_path):
     checkGeometry(tmp_path, SliceGeometry(pixelSize=1.0))
 
 
-def test_anEvaluationGivesItsFigures(tmp_path, capsys):
+def test_anEvaluationGivesItsFigures(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("CervicalSpineDetectionLib.Evaluation.Report.SLICE_RESAMPLES", 20)
     assert main(["evaluate", "--phantoms", "1", "--first-seed", "900", "--output", str(tmp_path)]) == 0
     figures = json.loads((tmp_path / "evaluation.json").read_text())
     assert figures["cases"] == 1 and figures["levels"] >= 3
