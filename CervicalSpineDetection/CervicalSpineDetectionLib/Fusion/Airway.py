@@ -14,11 +14,21 @@ def airwayDoubt(volume: SagittalVolume, centres: Array) -> str:
 
     :param centres: shape (n, 3), LPS mm, of the bodies.
     """
+    # Where the picture ends soon in front of the bodies, that no air is seen there says nothing.
+    centres = np.array([one for one in centres if _seenInFront(volume, one) > Settings.AIR_IN_FRONT_MM])
     if len(centres) < Settings.AIRWAY_BODIES:
         return ""
     front, back = (min(_nearestAir(volume, centre, direction) for centre in centres) for direction in (-1, 1))
     isBehind = front > Settings.AIR_IN_FRONT_MM and back < Settings.AIR_BEHIND_MM
     return "the airway is behind the spine" if isBehind else ""
+
+
+def _seenInFront(volume: SagittalVolume, centre: Array) -> float:
+    """mm of image in front of a body's centre."""
+    own, row, column = np.rint(volume.fromLps(centre[None])[0]).astype(int)
+    if not (0 <= own < len(volume.inside) and 0 <= row < volume.inside.shape[1]):
+        return 0.0
+    return float(volume.inside[own, row, : max(column, 0)].sum() * volume.pixelSize)
 
 
 def _nearestAir(volume: SagittalVolume, centre: Array, direction: int) -> float:

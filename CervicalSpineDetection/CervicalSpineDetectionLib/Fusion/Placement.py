@@ -222,7 +222,7 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
         inside = np.minimum(place.centre - place.bounds.minimum, place.bounds.maximum - place.centre)
         if inside.min() < 0:
             own.append("center outside its own box")
-        elif inside.min() < Settings.LEAST_INSIDE_MM:
+        elif inside.min() < Settings.LEAST_INSIDE_MM and place.exactness < Settings.UNSEEN_MM:
             own.append("center at the edge of its own box")
     pairs = list(zip(range(len(places)), range(1, len(places)), strict=False))
     levels = [place.level.order for place in places]

@@ -33,6 +33,14 @@ def test_whereNoAirwayIsInViewNothingIsSaid():
     assert airwayDoubt(volume, MIRRORED) == ""
 
 
+def test_wherePicturesEndSoonInFrontOfTheBodiesNothingIsSaid():
+    """As in the posterior part of a neck, whose back is near to the air around the patient."""
+    volume = exchanged(neck())
+    front = np.rint(volume.fromLps(MIRRORED)[:, 2]).astype(int).min()
+    volume.inside[:, :, : front - 20] = False
+    assert airwayDoubt(volume, MIRRORED) == ""
+
+
 def test_gasInADiscIsNoAirway():
     volume = neck()
     middle = np.rint(volume.fromLps(CENTRES[:1])[0]).astype(int)

@@ -153,6 +153,9 @@ def test_aBodyAtTheEdgeOfItsOwnBoxIsDoubted(inside, isDoubted):
     doubts = doubtsOf([places[0], replace(places[1], bounds=front), *places[2:]], 0.5)
     assert ("center at the edge of its own box" in doubts[1]) == isDoubted
     assert not any(doubts[:1] + doubts[2:])
+    # Where the body was not seen its place is told from the box.
+    unseen = replace(places[1], bounds=front, exactness=UNSEEN_MM)
+    assert not any(doubtsOf([places[0], unseen, *places[2:]], 0.5))
 
 
 def test_facesLieALittleFurtherOutThanTheMediansOverTheSlices():
