@@ -35,6 +35,12 @@ def shortPixels(k, dataset):
         dataset.PixelData = dataset.PixelData[: ROWS * COLUMNS]
 
 
+def paddedPixels(k, dataset):
+    """The file is as long as it should be."""
+    shortPixels(k, dataset)
+    dataset.DataSetTrailingPadding = bytes(4 * ROWS * COLUMNS)
+
+
 def lowBits(k, dataset):
     dataset.BitsStored, dataset.HighBit = 12, 15
     dataset.PixelData = storedValues(k).tobytes()
@@ -103,6 +109,7 @@ REFUSED = {
                                 "belong to 2 frames of reference"),
     "two studies": (lambda f: writeSeries(f, change=inTwoParts("StudyInstanceUID")), "belong to 2 studies"),
     "short pixels": (lambda f: writeSeries(f, change=shortPixels), "002.dcm is damaged or incomplete"),
+    "short pixels with padding behind them": (lambda f: writeSeries(f, change=paddedPixels), "002.dcm is damaged"),
     "no pixels": (lambda f: writeSeries(f, change=only((4,), "PixelData")), "damaged or incomplete"),
     "bits that contradict": (lambda f: writeSeries(f, change=lowBits), "contradicts itself about the bits"),
     "more bits than there are": (lambda f: writeSeries(f, BitsStored=16, HighBit=17), "damaged"),
