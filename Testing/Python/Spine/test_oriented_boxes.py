@@ -110,3 +110,49 @@ def test_boxesHoldTheirVertebraeAndAreTightHoweverTheNeckLeans(neck):
     assert len(cervical) == 7 and min(held[level] for level in cervical) > 0.9, held
     assert np.mean([held[level] for level in cervical]) > 0.965, held
     assert np.median(ratios) < 1.3, ratios
+
+
+@pytest.fixture(scope="module")
+def person(sharedData):
+    """Level -> voxels of its bone surface, shape (n, 3), LPS mm, of a person who was not fitted to."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    found = {}
+    for level in CERVICAL_LEVELS:
+        reader = vtk.vtkSTLReader()
+        reader.SetFileName(str(sharedData / "bodyparts3d" / f"{level}.stl"))
+        reader.Update()
+        lower, upper = np.reshape(reader.GetOutput().GetBounds(), (3, 2)).T
+        size = np.ceil(upper - lower).astype(int) + 3
+        stencil = vtk.vtkPolyDataToImageStencil()
+        stencil.SetInputConnection(reader.GetOutputPort())
+        stencil.SetOutputOrigin(*(lower - 1))
+        stencil.SetOutputSpacing(1, 1, 1)
+        stencil.SetOutputWholeExtent(0, size[0] - 1, 0, size[1] - 1, 0, size[2] - 1)
+        image = vtk.vtkImageStencilToImage()
+        image.SetInputConnection(stencil.GetOutputPort())
+        image.SetInsideValue(1)
+        image.Update()
+        voxels = vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(size[::-1])
+        found[level] = np.argwhere(voxels)[:, ::-1] + lower - 1
+    return found
+
+
+@pytest.mark.parametrize("degrees", [-15, 0, 15])
+def test_boxesHoldTheVertebraeOfAPersonWhomTheyWereNotFittedTo(person, degrees):
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    points = {level: own @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]]) for level, own in person.items()}
+    fronts = {level: own[np.abs(own[:, 0]) < 3] for level, own in points.items()}  # the middle slices
+    centres = []
+    for level, own in fronts.items():
+        body = own[own[:, 1] < own[:, 1].min() + 14]
+        below = own[:, 1].min() + 7, (body[:, 2].max() + body[:, 2].min()) / 2 - (8 if level == "C2" else 0)
+        centres.append(np.array([0.0, *below]))
+    bounds = [Bounds(own.min(axis=0) - 0.5, own.max(axis=0) + 0.5) for own in points.values()]
+    boxes = orientedBoxes(list(points), centres, bounds, ringLean(points[Level.C1]))
+    held = [shareInside(own, box) for own, box in zip(points.values(), boxes, strict=True)]
+    ratios = [np.prod(box.size / tightestBox(own, box.axes).size)
+              for own, box in zip(points.values(), boxes, strict=True)]
+    assert min(held) > 0.93 and np.mean(held) > 0.965
+    assert np.median(ratios) < 1.25
