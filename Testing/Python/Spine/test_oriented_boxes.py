@@ -109,7 +109,7 @@ def test_boxesHoldTheirVertebraeAndAreTightHoweverTheNeckLeans(neck):
     cervical = [level for level in levels if level in CERVICAL_LEVELS]
     assert len(cervical) == 7 and min(held[level] for level in cervical) > 0.9, held
     assert np.mean([held[level] for level in cervical]) > 0.965, held
-    assert np.median(ratios) < 1.3, ratios
+    assert np.median(ratios) < 1.35, ratios
 
 
 @pytest.fixture(scope="module")
@@ -155,4 +155,4 @@ def test_boxesHoldTheVertebraeOfAPersonWhomTheyWereNotFittedTo(person, degrees):
     ratios = [np.prod(box.size / tightestBox(own, box.axes).size)
               for own, box in zip(points.values(), boxes, strict=True)]
     assert min(held) > 0.93 and np.mean(held) > 0.965
-    assert np.median(ratios) < 1.25
+    assert np.median(ratios) < 1.3
