@@ -36,8 +36,8 @@ MARGIN_MM = {Level.C1: 0.5, Level.C2: 0.0, Level.C3: 0.6, Level.C7: 0.6}
 
 
 # Phantoms lean as a whole, while in real necks the spinous process of a C7 that leans still points down: in the six of
-# 44 CTs (development set and calibration patients) where it leans by 30 degrees and more the bone at the back of its box
-# lies 0.40 of the height from below, in phantoms 0.68. Boxes of C7 and below hold a tip that low all the same: its
+# 44 CTs (development set and calibration patients) where it leans by 30 degrees and more the bone at the back of its
+# box lies 0.40 of the height from below, in phantoms 0.68. Boxes of C7 and below hold a tip that low all the same: its
 # underside, in parts of the height from below, and how much of its end may be left out.
 TIP_HEIGHT, TIP_MM = 0.3, 3.0
 

@@ -127,9 +127,12 @@ def limited(megabytes, arguments, folder):
 @pytest.mark.shows("Faults", "too little memory (`ulimit -v`)", "one sentence")
 @pytest.mark.parametrize("megabytes", [60, 135, 300, 480, 705, 735])
 def test_tooLittleMemoryIsOneSentence(tmp_path, megabytes):
-    """Of a real detection."""
+    """Of a real detection. With one thread the larger limits may do."""
     run = limited(megabytes, ["-m", "CervicalSpineDetectionLib", "detect", str(CT), "--output", "out"], tmp_path)
 
+    if megabytes >= 700 and run.returncode == 0:
+        assert not run.stderr
+        return
     assert run.returncode == 2, run.stderr[-2000:]
     assert len(run.stderr.splitlines()) == 1 and "memory" in run.stderr
     assert (megabytes >= 700) or f"may use only {megabytes} MB of memory (ulimit -v)" in run.stderr
