@@ -169,8 +169,8 @@ def test_orientationsWhoseMiddleShowsNothingAreGivenUpAfterOneSlice(detector):
     image.SetSpacing((2.0, 2.0, 2.0))
     before = detector.slices
 
-    result = detectVertebrae(image, detector)
+    fused, *_ = Examination(image, detector).best()
 
     _, slices = slicesOf(image, detector)
     # As it stands three, in each of the 15 other orientations one.
-    assert not result.vertebrae and detector.slices - before == len(slices) + 3 + 15
+    assert not fused.vertebrae and detector.slices - before == len(slices) + 3 + 15

@@ -169,7 +169,9 @@ def test_whoEndsALimitedCommandEndsAllOfIt(command, tmp_path, number):
     (tmp_path / "run.py").write_text(code.replace("        print(\"a long story\", line, flush=line % 2)\n", ""))
     run = subprocess.Popen(["bash", "-c", f"ulimit -v 3000000; exec {command}"], cwd=tmp_path, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, text=True, start_new_session=True,
-                           env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+                           env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                           # Where the tests run in the background, Ctrl+C is ignored, by their children too.
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     child = psutil.Process(next(int(line.split()[1]) for line in run.stdout if line.startswith("at ")))
 
     os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
