@@ -10,6 +10,8 @@ from SlicerStandIn.PreviewWindow import grab, waitFor
 ANIMATION = "detect-drag-shift.webp"
 ANIMATION_WIDTH = 1000
 DRAG_STEPS, DRAG_MM = 6, 6
+# Pixels beside a handle where it is taken hold of: another box's locked center may lie as near.
+BESIDE_HANDLE = (0, 2, -2, 4, -4)
 # Milliseconds that a frame is shown: the CT alone, results to look at, steps of a drag.
 CT_SHOWN, RESULT_SHOWN, STEP_SHOWN = 1200, 2200, 220
 
@@ -70,9 +72,12 @@ def dragUpperFace(window, millimetres, steps=10, onStep=None):
     view = window.layoutManager.views["Yellow"]
     view.picture()
     toWorld = slicer.util.arrayFromVTKMatrix(roi.GetObjectToWorldMatrix())
-    face = np.array([0, 0, roi.GetSize()[2] / 2])
-    start, end = (view.toPixels((toWorld @ [*point, 1])[:3]) for point in (face, face + [0, 0, millimetres]))
-    view.drag(start, end, steps, onStep=onStep)
+    height = roi.GetSize()[2]
+    face = np.array([0, 0, height / 2])
+    start, end = (np.array(view.toPixels((toWorld @ [*point, 1])[:3])) for point in (face, face + [0, 0, millimetres]))
+    for beside in BESIDE_HANDLE:
+        if roi.GetSize()[2] == height:
+            view.drag(start + [beside, 0], end + [beside, 0], steps, onStep=onStep)
 
 
 def _settle():
