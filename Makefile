@@ -1,4 +1,4 @@
-# make detect [CT=path] [OUTPUT=folder]   set up .venv, find the vertebrae of a CT (without CT: of a made one)
+# make detect [CT=path] [OUTPUT=folder]   set up .venv, find the vertebrae of a CT (without CT: of a synthetic one)
 # make preview [CT=path]                  set up .venv, open the Slicer module's panel in a window without Slicer
 # make test                               set up .venv, run every test
 # make lint                               set up .venv, check style and types

@@ -9,7 +9,7 @@ Folders, from the inside out:
 - ``Pipeline``: CT in, vertebrae out: all of the above.
 - ``Results``: JSON, tables, DICOM objects, label maps.
 - ``Truth``: ground truth of label maps, public data sets.
-- ``Phantom``, ``Training``: made CTs with exact ground truth, data sets, training.
+- ``Phantom``, ``Training``: synthetic CTs with exact ground truth, data sets, training.
 - ``Evaluation``, ``Benchmark``: figures against ground truth, time.
 - ``Worker``: detection in a process of its own. ``Cohort``: many CTs.
 - ``Scene``: MRML nodes (``slicer``, ``vtk``; no Qt).

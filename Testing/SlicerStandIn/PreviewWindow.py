@@ -125,7 +125,7 @@ class PreviewWindow(QtWidgets.QMainWindow):
         self.show_(node)
 
     def openSample(self):
-        """Show the made CT; it is there at once, or half a minute after the first time."""
+        """Show the synthetic CT; it is there at once, or half a minute after the first time."""
         self.sample.get()
 
     def openScene(self, path):

@@ -1,4 +1,4 @@
-"""The made CT of the preview window: made in a process of its own, once, and kept."""
+"""The synthetic CT of the preview window: made in a process of its own, once, and kept."""
 
 import os
 import sys

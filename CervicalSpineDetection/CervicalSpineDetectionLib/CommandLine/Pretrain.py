@@ -24,7 +24,7 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slices", metavar="DIR", help="folder of slices of real CTs with boxes")
     parser.add_argument("--teach", nargs="+", metavar="CT",
                         help="fill that folder first: boxes of unlabelled CTs by self-training with --initial")
-    parser.add_argument("--surfaces", metavar="DIR", help="folder of bone surfaces; a fourth of the made CTs "
+    parser.add_argument("--surfaces", metavar="DIR", help="folder of bone surfaces; a fourth of the synthetic CTs "
                              "shows them")
     parser.add_argument("-o", "--output", metavar="FILE",
                         help="weights to write, .safetensors; without it no training")

@@ -21,7 +21,7 @@ PHANTOM_SEED = 17
 
 
 class CervicalSpineDetectionTest(ScriptedLoadableModuleTest):
-    """What a user does, on a made CT with exact ground truth and without a network.
+    """What a user does, on a synthetic CT with exact ground truth and without a network.
 
     Uses ScriptedLoadableModuleTest base class, available at:
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py

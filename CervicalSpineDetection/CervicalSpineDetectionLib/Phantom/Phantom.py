@@ -23,7 +23,7 @@ FOREIGN_REGIONS = ("chest", "abdomen", "pelvis")
 
 @dataclass(frozen=True)
 class Phantom:
-    """A made CT and its truth, all in one physical frame (LPS mm).
+    """A synthetic CT and its truth, all in one physical frame (LPS mm).
 
     :param ct: int16 HU image; any spacing and orientation.
     :param labels: uint8 image on the grid of ``ct``; codes as in ``Levels.SPINE_LEVELS``.

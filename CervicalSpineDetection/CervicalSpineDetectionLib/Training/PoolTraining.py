@@ -34,7 +34,7 @@ MOST_GRADIENT = 10.0
 AVERAGE_DECAY, AVERAGE_STEPS = 0.998, 200  # of the averaged weights, and how soon it is reached
 SAVE_SECONDS, FILL_SECONDS, TELL_STEPS = 45.0, 2.0, 200
 REAL_SHARE = 0.35  # of the views
-POOL_SHAPE = (384, 320)  # rows and columns of a slice at most: 307 mm by 256 mm of a made CT
+POOL_SHAPE = (384, 320)  # rows and columns of a slice at most: 307 mm by 256 mm of a synthetic CT
 FIRST_MADE, FIRST_MADE_SECONDS = 45, 75.0  # CTs that training begins with, and how long it waits for them
 GEOMETRY = SliceGeometry()  # that the weights are used with
 
@@ -63,7 +63,7 @@ class PoolPlan:
 def poolOf(folder: str | Path | None, makers: VolumeMakers, capacity: int, device: torch.device) -> SlicePool:
     """A pool with the slices of real CTs, and some of the makers'.
 
-    :param folder: of files that ``VolumeMakers.writeSlices`` wrote; None for made CTs only.
+    :param folder: of files that ``VolumeMakers.writeSlices`` wrote; None for synthetic CTs only.
     :param capacity: slices.
     """
     shares = {"real": REAL_SHARE if folder else 0.0, "made": 1 - REAL_SHARE if folder else 1.0}

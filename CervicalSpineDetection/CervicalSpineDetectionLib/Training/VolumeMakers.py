@@ -24,7 +24,7 @@ LOW_PRIORITY = 10
 
 
 class VolumeMakers:
-    """Processes that write labelled slices of made CTs into a folder, and what they have written.
+    """Processes that write labelled slices of synthetic CTs into a folder, and what they have written.
 
     :param sources: each gets one volume in turn.
     :param folder: for their files; a reader takes them away.
@@ -57,7 +57,7 @@ class VolumeMakers:
 
 
 def slicesOfVolume(source: VolumeSource, seed: int) -> LabelledSlices:
-    """Labelled slices of one made CT."""
+    """Labelled slices of one synthetic CT."""
     strata = list(STRATUM_SHARES)
     stratum = np.random.default_rng([5, seed]).choice(strata, p=[STRATUM_SHARES[name] for name in strata])
     ct, labels, middles, _ = source.volume(seed, str(stratum))

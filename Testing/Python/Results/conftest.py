@@ -13,7 +13,7 @@ from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 @pytest.fixture(scope="session")
 def dicomCase(tmp_path_factory):
-    """Folder with a made CT as DICOM, its result, and all exports."""
+    """Folder with a synthetic CT as DICOM, its result, and all exports."""
     pytest.importorskip("highdicom", reason="needs highdicom")
     pytest.importorskip("slicer", reason="needs slicer-core")
     folder = tmp_path_factory.mktemp("exports")
