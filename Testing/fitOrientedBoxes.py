@@ -16,13 +16,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CervicalSpineDetection"))
 
 from CervicalSpineDetectionLib.Evaluation.Cases import phantomCase  # noqa: E402
-from CervicalSpineDetectionLib.Evaluation.OrientedBoxMetrics import isScored, voxelsOf  # noqa: E402
+from CervicalSpineDetectionLib.Evaluation.OrientedBoxMetrics import scoredVertebrae  # noqa: E402
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae  # noqa: E402
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector  # noqa: E402
 from CervicalSpineDetectionLib.Spine import OrientedBoxes  # noqa: E402
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds, OrientedBox  # noqa: E402
 from CervicalSpineDetectionLib.Spine.Levels import Level  # noqa: E402
-from CervicalSpineDetectionLib.Truth.TightBoxes import TIGHT_SHARE, endPlateLean, shareInside, tightestBox  # noqa: E402
+from CervicalSpineDetectionLib.Truth.TightBoxes import TIGHT_SHARE, shareInside, tightestBox  # noqa: E402
 
 STRATA = ("clinical", "routine", None)  # of the phantoms, in turn
 MOST_EDGE_ERROR_MM = 8.0  # a box that is off by more shows another fault than this one
@@ -66,17 +66,12 @@ class Example:
 def examplesOf(seed, detector):
     """The cervical vertebrae of a phantom that are wholly in view and were found in their place."""
     case = phantomCase(seed, stratum=STRATA[seed % len(STRATA)])
-    for vertebra in detectVertebrae(case.image, detector).vertebrae:
-        reference = case.references.get(vertebra.level)
-        if reference is None or reference.centre is None or not isScored(vertebra, reference.centre):
-            continue
+    vertebrae = detectVertebrae(case.image, detector).vertebrae
+    for vertebra, reference, points, plates in scoredVertebrae(vertebrae, case.references, case.labels):
         found, true = vertebra.bounds, reference.bounds
-        if np.abs([found.minimum - true.minimum, found.maximum - true.maximum]).max() > MOST_EDGE_ERROR_MM:
-            continue
-        points, axes = voxelsOf(case.labels, vertebra.level), vertebra.orientedBox.axes
-        hasPlates = vertebra.level not in (Level.C1, Level.C2)
-        plates = endPlateLean(points, reference.centre, axes) if hasPlates else np.nan
-        yield Example(vertebra.level, vertebra.bounds, axes, points, tightestBox(points, axes), plates)
+        if np.abs([found.minimum - true.minimum, found.maximum - true.maximum]).max() <= MOST_EDGE_ERROR_MM:
+            axes = vertebra.orientedBox.axes
+            yield Example(vertebra.level, found, axes, points, tightestBox(points, axes), plates)
 
 
 def fitted(examples):

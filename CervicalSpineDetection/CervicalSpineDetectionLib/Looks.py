@@ -60,10 +60,15 @@ class Look:
     slices: Array
 
     @property
+    def sureNames(self) -> list[Vertebra]:
+        """Those of a cervical name that nothing speaks against."""
+        return [vertebra for vertebra in self.fused.vertebrae
+                if vertebra.level in CERVICAL_LEVELS and not vertebra.uncertain]
+
+    @property
     def certain(self) -> float:
-        """Cervical names that nothing speaks against, each with its probability, and the landmarks they rest on."""
-        names = [vertebra.confidence for vertebra in self.fused.vertebrae
-                 if vertebra.level in CERVICAL_LEVELS and not vertebra.uncertain]
+        """The sure names, each with its probability, and the landmarks they rest on."""
+        names = [vertebra.confidence for vertebra in self.sureNames]
         return float(sum(names)) + len(self.fused.basis.anchors) if names else 0.0
 
     @property
@@ -123,12 +128,10 @@ class Examination:
         other = Examination(half, self._detector)
         other._timings = self._timings
         try:
-            seen = other._look(Frame(np.eye(3), middleOf(half))).fused
+            look = other._look(Frame(np.eye(3), middleOf(half)))
         except InputError:  # no CT is that small
             return False
-        certain = [vertebra for vertebra in seen.vertebrae
-                   if vertebra.level in CERVICAL_LEVELS and not vertebra.uncertain]
-        return bool(seen.basis.anchors) and len(certain) >= FEWEST_AT_HALF_SIZE
+        return bool(look.fused.basis.anchors) and len(look.sureNames) >= FEWEST_AT_HALF_SIZE
 
     def _look(self, frame: Frame, volume: SagittalVolume | None = None, slices: Array | None = None) -> Look:
         if volume is None or slices is None:

@@ -16,7 +16,7 @@ from typing import Any
 from CervicalSpineDetectionLib import Terminal, __version__
 from CervicalSpineDetectionLib.CommandLine.MemoryLimit import (
     LEAST_BYTES,
-    THREAD_VARIABLES,
+    SINGLE_THREAD_VARIABLES,
     inChild,
     smallLimit,
     told,
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     limit = smallLimit() if argv is None else None
     if limit is None:
         return _main(argv)
-    for name in THREAD_VARIABLES:
+    for name in SINGLE_THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     if limit < LEAST_BYTES:
         sentence = tooLittle(LEAST_BYTES, limit)

@@ -15,7 +15,7 @@ SMALL_LIMIT = 8 << 30
 LEAST_BYTES = 160 << 20
 DONE = b"done"
 # Of libraries that end the process (numpy's) or wait for ever (ITK) where a thread gets no memory for its stack.
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+SINGLE_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 
 def smallLimit() -> int | None:

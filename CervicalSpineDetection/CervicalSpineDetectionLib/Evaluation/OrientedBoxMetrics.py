@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,23 +38,33 @@ def scoreOrientedBoxes(vertebrae: Sequence[Vertebra], references: Mapping[str, R
     :param labels: codes as in ``Levels.SPINE_LEVELS``, identity direction.
     """
     scores = []
-    for vertebra in vertebrae:
-        reference = references.get(vertebra.level)
-        if reference is None or reference.centre is None or not isScored(vertebra, reference.centre):
-            continue
-        points = voxelsOf(labels, vertebra.level)
+    for vertebra, _, points, plates in scoredVertebrae(vertebrae, references, labels):
         box = vertebra.orientedBox
         tightest = tightestBox(points, box.axes)
-        hasPlates = vertebra.level not in (Level.C1, Level.C2)
-        plates = endPlateLean(points, reference.centre, box.axes) if hasPlates else np.nan
-        scores.append(OrientedBoxScore(
-            vertebra.level, shareInside(points, box), float(np.prod(box.size) / np.prod(tightest.size)),
-            -plates))
+        scores.append(OrientedBoxScore(vertebra.level, shareInside(points, box),
+                                       float(np.prod(box.size) / np.prod(tightest.size)), -plates))
     return scores
 
 
-def isScored(vertebra: Vertebra, centre: Array) -> bool:
-    """It was seen, as a whole and in its place. :param centre: shape (3,), LPS mm, the true one."""
+def scoredVertebrae(vertebrae: Sequence[Vertebra], references: Mapping[str, Reference],
+                    labels: sitk.Image) -> Iterator[tuple[Vertebra, Reference, Array, float]]:
+    """Those that ``scoreOrientedBoxes`` is of: seen, as a whole and in their place.
+
+    :return: yields (vertebra, its reference, centres of its voxels of shape (n, 3), degrees that its end plates lean
+        further forward than its box: nan for C1 and C2, which have not two).
+    """
+    for vertebra in vertebrae:
+        reference = references.get(vertebra.level)
+        if reference is None or reference.centre is None or not _isScored(vertebra, reference.centre):
+            continue
+        points = voxelsOf(labels, vertebra.level)
+        hasPlates = vertebra.level not in (Level.C1, Level.C2)
+        yield vertebra, reference, points, (
+            endPlateLean(points, reference.centre, vertebra.orientedBox.axes) if hasPlates else float("nan"))
+
+
+def _isScored(vertebra: Vertebra, centre: Array) -> bool:
+    """:param centre: shape (3,), LPS mm, the true one."""
     return (vertebra.level in CERVICAL_LEVELS and not vertebra.inferred and vertebra.complete
             and float(np.linalg.norm(centre - vertebra.centre)) <= STRICT_RADIUS_MM)
 
