@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from CervicalSpineDetectionLib import Pipeline
+from CervicalSpineDetectionLib.Benchmark.Floor import networkCost
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
-from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights
-from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights, readCard
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, YoloDetector, loadDetector
+from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 if TYPE_CHECKING:
     from ultralytics import YOLO
@@ -46,16 +47,36 @@ def detectionStages(path: str | Path, weights: str | Path | None, device: str, r
         result = Pipeline.detectVertebrae(image, detector)
         laps.append({"read": read, **result.timings})
     _, slices, _ = Pipeline.slicesFor(image, detector)
-    with FlopCounterMode(display=False) as counter:
-        detector.detect(slices)
+    pixels = pixelsShown(detector, slices)
     cuda = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
     return {
         "precision": detector.model["precision"],
         "stages": {stage: statistics.median(lap[stage] for lap in laps[1:]) for stage in laps[0]},
-        "result": result, "slices": (len(slices), *slices.shape[2:]), "flops": counter.get_total_flops(),
+        "result": result, "slices": (len(slices), *slices.shape[2:]), "flops": pixels * flopsPerPixel(weights),
         "voxels": image.GetSize(), "voxelBytes": image.GetSizeOfPixelComponent(),
         "gpuMemory": cuda if detector.network.device == "cuda" else None,
     }
+
+
+def pixelsShown(detector: YoloDetector, slices: Array) -> int:
+    """How many the network is shown for slices of a CT."""
+    network, shown = detector.network, []
+
+    class Counting:
+        def predict(self, pictures: Array) -> Array:
+            shown.append(pictures[:, 0].size)
+            return np.asarray(network.predict(pictures))
+
+    detector.network = Counting()
+    detector.detect(slices)
+    detector.network = network
+    return sum(shown)
+
+
+def flopsPerPixel(weights: str | Path | None) -> float:
+    """Of the whole network; a multiply-add is two."""
+    cost = networkCost(readCard(findWeights(weights))["architecture"], STRIDE, STRIDE)
+    return cost["flops"] / STRIDE**2
 
 
 def predictSeconds(path: str | Path, weights: str | Path | None, device: str, repeats: int, batch: int,
@@ -70,7 +91,7 @@ def predictSeconds(path: str | Path, weights: str | Path | None, device: str, re
     pictures = list(np.ascontiguousarray(slices.transpose(0, 2, 3, 1)))
     size = size or -(-max(pictures[0].shape[:2]) // STRIDE) * STRIDE
     model = plainModel(weights)
-    chosen = str(detector.network.torchDevice)
+    chosen = detector.network.device
 
     def run() -> None:
         for start in range(0, len(pictures), batch):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from CervicalSpineDetectionLib.Benchmark.Processes import bestSeconds
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
+from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import session
 from CervicalSpineDetectionLib.SliceDetector.Precision import PRECISIONS
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE
@@ -18,6 +20,7 @@ from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE
 # (channels, pixels along a side) of 3 x 3 convolutions that processors are good at; the best one counts.
 CONVOLUTIONS = ((64, 64), (128, 64), (256, 32), (512, 16))
 CONVOLUTION_BATCH = 8
+INTEGERS = "int8"  # precision of ``IntegerNetwork``
 COPY_BYTES = 2**28
 RUNS = 20
 
@@ -30,8 +33,12 @@ def machine(device: str, precisions: Iterable[str]) -> dict[str, Any]:
         "single" on CUDA is TF32, torch's default), "bandwidth" (bytes a second read and written by a large copy).
     """
     sync = torch.cuda.synchronize if torch.device(device).type == "cuda" else lambda: None
-    return {"flops": {precision: max(_convolutionRate(channels, side, device, PRECISIONS[precision], sync)
-                                     for channels, side in CONVOLUTIONS) for precision in precisions},
+    def rate(precision: str, channels: int, side: int) -> float:
+        if precision == INTEGERS:
+            return _integerRate(channels, side)
+        return _convolutionRate(channels, side, device, PRECISIONS[precision], sync)
+
+    return {"flops": {precision: max(rate(precision, *one) for one in CONVOLUTIONS) for precision in precisions},
             "bandwidth": _copyRate(device, sync)}
 
 
@@ -46,6 +53,14 @@ def _convolutionRate(channels: int, side: int, device: str, kind: torch.dtype, s
         sync()
 
     return 2 * CONVOLUTION_BATCH * channels**2 * 9 * side**2 / bestSeconds(run, RUNS)
+
+
+def _integerRate(channels: int, side: int) -> float:
+    from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import oneConvolution
+
+    model = session(oneConvolution(np.ones((channels, channels, 3, 3), np.int8), 9.0 * channels))
+    given = {model.get_inputs()[0].name: np.ones((CONVOLUTION_BATCH, channels, side, side), np.uint8)}
+    return 2 * CONVOLUTION_BATCH * channels**2 * 9 * side**2 / bestSeconds(lambda: model.run(None, given), RUNS)
 
 
 def _copyRate(device: str, sync: Callable[[], None]) -> float:
@@ -88,9 +103,10 @@ def floors(rates: Mapping[str, Any], precision: str, flops: float, parameters: f
     number, rows, columns = slices
     ct = voxels[0] * voxels[1] * voxels[2] * voxelBytes
     pixels = number * rows * columns
+    bytesEach = 1 if precision == INTEGERS else PRECISIONS[precision].itemsize
     return {
         "read": ct / rates["bandwidth"],
         "resample": (ct + 4 * pixels) / rates["bandwidth"],
         "network": max(flops / rates["flops"][precision],
-                       (3 * pixels + PRECISIONS[precision].itemsize * parameters) / rates["bandwidth"]),
+                       (3 * pixels + bytesEach * parameters) / rates["bandwidth"]),
     }

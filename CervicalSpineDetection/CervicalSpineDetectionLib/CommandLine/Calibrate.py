@@ -8,8 +8,10 @@ from pathlib import Path
 from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, device
 from CervicalSpineDetectionLib.Errors import InputError
 
+INTEGER_SEEDS = range(9500, 9512)  # of phantoms that no training and no table uses
 EXAMPLES = """
 cervical-spine calibrate --weights runs/mine/mine.safetensors --unlabelled cts/*.nii.gz
+cervical-spine calibrate --weights runs/mine/mine.safetensors --integers
 """
 
 
@@ -20,6 +22,10 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unlabelled", nargs="+", default=[], metavar="CT",
                         help="CTs without labels that show C1 and C2: their whole view gives the names. None of them "
                              "may have been trained on, or be used to evaluate")
+    parser.add_argument("--integers", action="store_true",
+                        help="instead, let the network compute in 8 bits, nearly as exactly and up to twice as fast on "
+                             "processors that can: measure on phantoms how large its numbers become. Needs onnx and "
+                             "onnxruntime")
     parser.add_argument("--views", type=int, default=30, metavar="N", help="views of each CT at the most")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which views")
     parser.add_argument("--device", type=device, default="auto", metavar="DEVICE", help=DEVICE_HELP)
@@ -27,6 +33,8 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """:return: exit status. :raises InputError: weights or CTs can't be used, or no view with a known level."""
+    if arguments.integers:
+        return _measureIntegers(Path(arguments.weights))
     if not arguments.cases and not arguments.unlabelled:
         raise InputError("Nothing to calibrate on; give --cases DIR or --unlabelled CT.")
     from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
@@ -41,4 +49,22 @@ def run(arguments: argparse.Namespace) -> int:
     card = {key: value for key, value in card.items() if key != "sha256"}
     saveWeights(path, state, {**card, "levelModel": model.asCard(), "levelModelFit": note})
     print(f"{model}\nWritten into {path.with_suffix('.json')}")
+    return 0
+
+
+def _measureIntegers(path: Path) -> int:
+    """``--integers``. :return: exit status. :raises InputError: the weights can't be used, or a package is missing."""
+    from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
+    from CervicalSpineDetectionLib.SliceDetector.Weights import addToCard, loadArrays
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+
+    if not OnnxNetwork.canRun("cpu", "single"):
+        raise InputError(f"--integers needs the packages {' and '.join(OnnxNetwork.PACKAGES)}; install them first.")
+    from CervicalSpineDetectionLib.Training.IntegerRanges import integerRanges, phantomSlices
+
+    card, weights = loadArrays(path)
+    detector = loadDetector(path, "cpu", precision="single", forOneCt=True)
+    pictures = phantomSlices(detector, INTEGER_SEEDS, lambda text: print(text, flush=True))
+    addToCard(path, {"integerRanges": integerRanges(card["architecture"], len(card["classes"]), weights, pictures)})
+    print(f"Written into {path.with_suffix('.json')}")
     return 0

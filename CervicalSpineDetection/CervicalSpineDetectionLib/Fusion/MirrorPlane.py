@@ -52,26 +52,28 @@ class _Mirror:
         self._squares = (self._points**2).sum(axis=1)
         self._starts = body.T.astype(np.float32)
         mean = self._values[self._inside].mean() if self._inside.any() else 0.0
-        self._own = (self._values[tuple(body.T)] - mean).astype(float)
+        self._own = (self._values[tuple(body.T)] - mean).astype(np.float32)
         # Flat, and with a place for all that is not in view at the end.
         self._seen = np.append(np.where(self._inside, self._values - mean, 0).ravel(), np.float32(0))
-        self._weights = np.append(self._inside.ravel(), False).astype(float)
+        self._weights = np.append(self._inside.ravel(), False).astype(np.float32)
 
     def _place(self, indices: Array) -> Array:
         """LPS mm from the first voxel, of (slice, row, column)."""
         at = np.asarray(indices, float) * self._spacing
         return np.stack([at[..., 0], at[..., 2], -at[..., 1]], axis=-1)
 
-    def qualities(self, normal: Array, offsets: Array) -> Array:
+    def qualities(self, normal: Array, offsets: Array, most: int = Settings.MIRROR_POINTS) -> Array:
         """Correlation of the body with its mirror image, shape (offsets,); -1 where too little of it is in view.
 
         :param normal: shape (3,), unit length.
         :param offsets: shape (offsets,), mm along it from the middle of the bones.
+        :param most: points that are looked at.
         """
-        near = self._neck(normal)
+        near = self._neck(normal, most)
         if not len(near):
             return np.full(len(offsets), -1.0)
-        twice = (2 * (self._points[near] @ normal - offsets[:, None])).astype(np.float32)
+        across = (self._points[: near[-1] + 1] @ normal)[near]
+        twice = (2 * (across - offsets[:, None])).astype(np.float32)
         along = np.array([normal[0], -normal[2], normal[1]]) / self._spacing
         place, outside = np.zeros(twice.shape, np.int32), np.zeros(twice.shape, bool)
         for start, step, last in zip(self._starts, along.astype(np.float32), self._last, strict=True):
@@ -81,7 +83,7 @@ class _Mirror:
             place *= last + 1
             place += index
         place[outside] = -1
-        other, weight, own = self._seen[place].astype(float), self._weights[place], self._own[near]
+        other, weight, own = self._seen[place], self._weights[place], self._own[near]
         # Correlation from sums over the pairs.
         count = np.maximum(weight.sum(axis=1), 1)
         ownMean, otherMean = weight @ own / count, other.sum(axis=1) / count
@@ -91,17 +93,23 @@ class _Mirror:
         quality = shared / np.sqrt(np.maximum(variances, 1e-9))
         return np.where(weight.mean(axis=1) >= Settings.LEAST_PAIRS, quality, -1.0)
 
-    def _neck(self, normal: Array) -> Array:
+    def _neck(self, normal: Array, most: int) -> Array:
         """Indices of points near to the neck's axis, were this the body's own sagittal plane: the line in it that
         stands most upright. About the image's own axis a leaning neck would be cut off on one side."""
         upright = np.array([0.0, 0, 1]) - normal[2] * normal
         upright /= np.linalg.norm(upright)
-        across = self._squares - (self._points @ upright) ** 2
-        return np.flatnonzero(across < Settings.MIRROR_RADIUS_MM**2)[: Settings.MIRROR_POINTS]
+        # Mostly the first of the points, which stand in no order, are enough.
+        for count in (Settings.NECK_SHARE * most, len(self._points)):
+            across = self._squares[:count] - (self._points[:count] @ upright) ** 2
+            near = np.flatnonzero(across < Settings.MIRROR_RADIUS_MM**2)[:most]
+            if len(near) == most:
+                break
+        return near
 
-    def planes(self, normals: Array, offsets: Array = Settings.MIRROR_OFFSETS_MM) -> list[Plane]:
-        """The best plane with each normal, best first. :param normals: shape (n, 3)."""
-        qualities = np.array([self.qualities(normal, offsets) for normal in normals])
+    def planes(self, normals: Array, offsets: Array = Settings.MIRROR_OFFSETS_MM,
+               most: int = Settings.MIRROR_POINTS) -> list[Plane]:
+        """The best plane with each normal, best first. :param normals: shape (n, 3). :param most: see ``qualities``."""
+        qualities = np.array([self.qualities(normal, offsets, most) for normal in normals])
         best = qualities.argmax(axis=1)
         return [(float(qualities[i, best[i]]), normals[i], float(offsets[best[i]]))
                 for i in np.argsort(-qualities.max(axis=1))]
@@ -118,13 +126,14 @@ def mirrorPlane(volume: SagittalVolume, enough: float = 1.1) -> MirrorPlane:
     own = first[0]
     if own >= enough:
         return MirrorPlane(left, own, own)
-    refined = []
-    for _, normal, offset in [first, *mirror.planes(_directions())[: Settings.REFINED_PLANES]]:
-        for degrees, distance in Settings.FINER_STEPS:
-            near = np.concatenate([normal[None], _around(normal, degrees)])
-            quality, normal, offset = mirror.planes(near, offset + distance * np.arange(-1, 2))[0]
-        refined.append((quality, normal))
-    quality, normal = max(refined, key=lambda plane: plane[0])
+    # A few points tell which planes are not worth a closer look.
+    rough = mirror.planes(_directions(), most=Settings.ROUGH_POINTS)[: Settings.ROUGH_PLANES]
+    found = [first, *mirror.planes(np.array([normal for _, normal, _ in rough]))[: Settings.REFINED_PLANES]]
+    for (degrees, distance), kept in zip(Settings.FINER_STEPS, Settings.KEPT_PLANES, strict=True):
+        found = [mirror.planes(np.concatenate([normal[None], _around(normal, degrees)]),
+                               offset + distance * np.arange(-1, 2))[0]
+                 for _, normal, offset in sorted(found, key=lambda plane: -plane[0])[:kept]]
+    quality, normal, _ = max(found, key=lambda plane: plane[0])
     return MirrorPlane(normal if normal[0] >= 0 else -normal, quality, own)
 
 

@@ -128,11 +128,14 @@ BONE_HU = 250.0  # more is bone, or contrast in vessels; chosen
 MIRROR_RADIUS_MM = 75.0  # around the neck: beyond lie shoulders and arms, which are seldom laid symmetrically
 MIRROR_POINTS, DRAWN_POINTS = 2000, 12000  # of the neck, of the whole body; chosen
 LEAST_PAIRS = 0.65  # of the points have their mirror point inside the image, else it shows too little; chosen
+NECK_SHARE = 3  # of so many points of a body one lies near to its neck; else all are asked; chosen
+ROUGH_POINTS, ROUGH_PLANES = 300, 40  # by which planes are chosen first, and those that are looked at by all; chosen
 MIRROR_OFFSETS_MM = np.arange(-24.0, 25.0, 6.0)  # of planes that are tried, from the middle of the bones; chosen
 MIRROR_STEP_DEGREES = 10.0  # between planes that are tried; chosen
 # A neck's upper and lower half are alike too: planes that lie flatter are no sagittal ones.
 FLATTEST_PLANE_DEGREES = 60.0
 REFINED_PLANES = 8  # of the planes found at first; chosen
+KEPT_PLANES = REFINED_PLANES + 1, 4  # of them, in each of the finer steps; chosen
 FINER_STEPS = ((7.5, 3.0), (3.75, 1.5))  # degrees and mm; chosen
 # In 16 CTs of calibration patients with a right header the two sides are alike by 0.59 and more in the image's own
 # sagittal plane, and by 0.16 more at most in a better one; in 96 turned by 30 to 60 degrees by 0.56 at most, and in 94

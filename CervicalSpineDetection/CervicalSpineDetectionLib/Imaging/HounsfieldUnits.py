@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -35,27 +37,54 @@ def correctHuOffset(image: sitk.Image) -> tuple[sitk.Image, str | None]:
     :param image: sitk image in supposed HU.
     :return: (image in HU, warning or None; a warning too where the values can't be those of a whole CT in HU).
     """
-    voxels = sitk.GetArrayViewFromImage(image)[::4, ::4, ::4].ravel()
-    if _softTissueLiesAt(voxels, MISSING_INTERCEPT):
+    found = _Values.of(sitk.GetArrayViewFromImage(image)[::4, ::4, ::4])
+    if _softTissueLiesAt(found, MISSING_INTERCEPT):
         return sitk.Cast(image, sitk.sitkFloat32) - MISSING_INTERCEPT, (
             f"The values look like HU + {MISSING_INTERCEPT:.0f} (rescale intercept missing); "
             f"{MISSING_INTERCEPT:.0f} was subtracted."
         )
-    return image, _doubtOf(voxels)
+    return image, _doubtOf(found)
 
 
-def _softTissueLiesAt(voxels: Array, offset: float) -> bool:
-    """The values are HU with an offset: muscle and fat are most of the body, and stand out, there.
+@dataclass(frozen=True)
+class _Values:
+    """Which values voxels have, and how many each. :param values, counts: shape (n,)."""
 
-    :param voxels: shape (n,).
-    """
+    values: Array
+    counts: Array
+
+    @classmethod
+    def of(cls, voxels: Array) -> _Values:
+        if voxels.dtype != np.int16:
+            return cls(voxels.ravel(), np.ones(voxels.size, np.int64))
+        lowest = int(np.iinfo(np.int16).min)
+        counts = np.bincount(voxels.ravel().astype(np.int32) - lowest)
+        seen = np.flatnonzero(counts)
+        return cls(seen + lowest, counts[seen])
+
+    @property
+    def count(self) -> int:
+        return int(self.counts.sum())
+
+    def where(self, chosen: Array) -> _Values:
+        return _Values(self.values[chosen], self.counts[chosen])
+
+    def share(self, chosen: Array) -> float:
+        """Of the voxels; 0 where there are none."""
+        return float(self.counts[chosen].sum() / max(self.count, 1))
+
+
+def _softTissueLiesAt(found: _Values, offset: float) -> bool:
+    """The values are HU with an offset: muscle and fat are most of the body, and stand out, there."""
+    values = found.values
     # Padding and clipping put many voxels on the outermost values.
-    inner = voxels[(voxels > max(voxels.min(), LOWEST_HU)) & (voxels < voxels.max())].astype(np.float32) - offset
-    if not len(inner):
+    inner = found.where((values > max(values.min(), LOWEST_HU)) & (values < values.max()))
+    if not inner.count:
         return False
+    corrected = inner.values.astype(np.float32) - offset
 
     def share(lower: float, upper: float, shift: float = 0.0) -> float:
-        return float(np.mean((inner >= lower + shift) & (inner < upper + shift)))
+        return inner.share((corrected >= lower + shift) & (corrected < upper + shift))
 
     softTissue = share(*SOFT_TISSUE_HU)
     muscle, bone = share(*MUSCLE_HU), share(*SPONGY_BONE_HU, -offset)
@@ -64,27 +93,27 @@ def _softTissueLiesAt(voxels: Array, offset: float) -> bool:
             and softTissue > max(LEAST_VOXELS, LEAST_SOFT_TISSUE * share(BODY_HU, np.inf)))
 
 
-def _doubtOf(voxels: Array) -> str | None:
+def _doubtOf(found: _Values) -> str | None:
     """What the values look like where they are not those of a whole CT in HU, else None."""
-    lowest, highest = float(voxels.min()), float(voxels.max())
-    low, high = (float(np.mean(voxels == value)) for value in (lowest, highest))
-    if not (voxels[voxels >= LOWEST_HU] < NO_AIR_HU).any():
+    values = found.values
+    lowest, highest = float(values.min()), float(values.max())
+    low, high = (found.share(values == value) for value in (lowest, highest))
+    if not ((values >= LOWEST_HU) & (values < NO_AIR_HU)).any():
         ends = [f"{100 * share:.0f} % of the voxels have the {name} value" for share, name in (
             (low, "lowest"), (high, "highest")) if share > MANY]
         cutOff = f"; {' and '.join(ends)}, as where a range was cut off" if ends else ""
         return (f"The values run from {lowest:g} to {highest:g}, without air (-1000 HU){cutOff}: they look like grey "
                 "levels, a cut range of HU or an MR rather than HU. Give the original CT, or check every level.")
     # Padding has one value.
-    inner = voxels[(voxels > lowest) & (voxels < highest)]
-    tooLow, tooHigh = ((float(np.mean(part)) if len(inner) else 0.0) for part in (
-        inner < LOWEST_HU, inner > DENSE_BONE_HU))
+    inner = found.where((values > lowest) & (values < highest))
+    tooLow, tooHigh = inner.share(inner.values < LOWEST_HU), inner.share(inner.values > DENSE_BONE_HU)
     if tooLow > MANY or tooHigh > MANY_DENSE:
         return (f"{100 * tooLow:.0f} % of the values are below {LOWEST_HU:.0f} HU and {100 * tooHigh:.0f} % above "
                 f"{DENSE_BONE_HU:.0f} HU, as in no body: the values are no HU (inverted, scaled, shifted or of another "
                 "byte order). Give the original CT.")
     # Bone has all values: where a range was cut, many lie just below its end too.
-    below = float(np.mean((voxels < highest) & (voxels >= highest - CUT_OFF_HU)))
-    if high > max(CUT_OFF_SHARE, CUT_OFF_VOXELS / len(voxels)) and highest < BONE_HU and below > CUT_OFF_SHARE:
+    below = found.share((values < highest) & (values >= highest - CUT_OFF_HU))
+    if high > max(CUT_OFF_SHARE, CUT_OFF_VOXELS / found.count) and highest < BONE_HU and below > CUT_OFF_SHARE:
         return (f"Bone is cut off at {highest:g} HU ({100 * high:.1f} % of the voxels have this highest value). Give "
                 "the original CT, or check every level.")
     return None

@@ -71,7 +71,8 @@ def isCtSpacing(spacing: Iterable[float]) -> bool:
 def checkValues(image: sitk.Image) -> None:
     """:raises InputError: the values can't be those of a CT."""
     voxels = sitk.GetArrayViewFromImage(image)
-    few = voxels[::4, ::4, ::4]
+    # A copy, of which each figure is told faster.
+    few = voxels[::4, ::4, ::4].copy()
     # Numbers of 16 bits are finite and small; a few tell whether they differ.
     checked = few if voxels.dtype.kind in "iu" and voxels.dtype.itemsize <= 2 and few.min() < few.max() else voxels
     lowest, highest = checked.min(), checked.max()

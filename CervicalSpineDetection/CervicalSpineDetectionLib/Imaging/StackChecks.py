@@ -9,7 +9,7 @@ from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # Fat, muscle and the edges of bone and air, whose change from slice to slice is looked at.
-HU_RANGE = (-300.0, 300.0)
+HU_RANGE = (-300, 300)
 PIXELS = 128  # along the sides of a slice, about as many are looked at
 LEAST_PIXELS = 60  # of body in both slices
 REACH, FEWEST_BESIDE = 3, 2  # slices to both sides that a change is compared with
@@ -43,13 +43,17 @@ def _changes(voxels: Array) -> Array:
     changes = np.full(max(len(voxels) - 1, 0), np.nan)
     before = None
     for k, stored in enumerate(voxels):
-        own = stored[:: step[0], :: step[1]]
-        values = np.clip(own.astype(np.float32), *HU_RANGE)
+        own = np.ascontiguousarray(stored[:: step[0], :: step[1]])
+        # Of clipped whole numbers of 16 bits, which most are, the differences have as many.
+        values = np.clip(own if own.dtype == np.int16 else own.astype(np.float32), *HU_RANGE)
         now = values, own > VOID_HU, values > HU_RANGE[0]
         if before is not None:
             body = before[1] & now[1] & (before[2] | now[2])
-            if np.count_nonzero(body) >= LEAST_PIXELS:
-                changes[k - 1] = np.abs(values - before[0])[body].mean()
+            count = np.count_nonzero(body)
+            if count >= LEAST_PIXELS:
+                change = np.abs(values - before[0])
+                change *= body
+                changes[k - 1] = change.sum() / count
         before = now
     return changes
 

@@ -6,7 +6,7 @@ its head; ``OnnxNetwork`` makes boxes of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ BINS = 16
 EPSILON = 1e-3
 OPSET, IR_VERSION = 17, 8  # ONNX 1.12; ONNX Runtime reads it since 1.12 as well
 CHANNEL_STEP = 8
+RUNTIME_OPERATORS = "com.microsoft"  # name of those that ONNX Runtime has beside ONNX's
 
 
 def yolov5Graph(architecture: str, classCount: int, weights: Mapping[str, Array]) -> bytes:
@@ -33,11 +34,27 @@ def yolov5Graph(architecture: str, classCount: int, weights: Mapping[str, Array]
     :param weights: name -> array, as ultralytics names them.
     :raises WrongWeights: they are not those of this network.
     """
+    graph = Graph(weights)
+    maps, head = addBody(graph, architecture, classCount)
+    sizes = [channels for _, channels in maps]
+    outputs = []
+    for scale, (source, _) in enumerate(maps):
+        outputs += [addBoxHead(graph, source, sizes, head, scale),
+                    addClassHead(graph, source, sizes, head, scale, classCount)]
+    checkAllUsed(weights, graph.used, f"{head}.dfl.conv.weight")
+    return graph.model(outputs)
+
+
+def addBody(graph: Graph, architecture: str, classCount: int) -> tuple[list[tuple[str, int]], str]:
+    """All layers but the head.
+
+    :return: ((result, channels) for strides 8, 16 and 32, name of the head's layer).
+    :raises WrongWeights: the graph's weights are not those of this network.
+    """
     layers = yolov5Layers(architecture, classCount)
     depth, width, most = layers["scales"][layers["scale"]]
-    graph = _Graph(weights)
-    made = [(graph.add("Mul", graph.add("Cast", INPUT, to=TensorProto.FLOAT), graph.constant(1 / 255)), 3)]
-    outputs: list[str] = []
+    made = [(INPUT, 3)]
+    given: list[tuple[str, int]] = []
     for number, (sources, count, kind, arguments) in enumerate(layers["backbone"] + layers["head"]):
         name = f"model.{number}"
         # Layer 0 is second in the list, behind the pictures.
@@ -45,113 +62,162 @@ def yolov5Graph(architecture: str, classCount: int, weights: Mapping[str, Array]
         source, channels = given[0]
         if kind in ("Conv", "C3", "SPPF"):
             out = _rounded(min(arguments[0], most) * width)
-        if kind == "Conv":
+        if number == 0:
+            source = graph.first(name, channels, out, *arguments[1:])
+        elif kind == "Conv":
             source = graph.block(source, name, channels, out, *arguments[1:])
         elif kind == "C3":
             source = _c3(graph, source, name, channels, out, max(round(count * depth), 1), False not in arguments)
         elif kind == "SPPF":
             source = _sppf(graph, source, name, channels, out, arguments[1])
         elif kind == "nn.Upsample":
-            scales = graph.constant([1, 1, 2, 2])
-            source, out = graph.add("Resize", source, "", scales, mode="nearest", nearest_mode="floor",
-                                    coordinate_transformation_mode="asymmetric"), channels
+            source, out = graph.doubled(source), channels
         elif kind == "Concat":
-            source, out = graph.add("Concat", *(one for one, _ in given), axis=1), sum(many for _, many in given)
-        else:
-            outputs = _head(graph, given, name, classCount)
+            source, out = graph.joined(*(one for one, _ in given)), sum(many for _, many in given)
         made.append((source, out))
-    graph.checkAllUsed(f"{name}.dfl.conv.weight")
-    inputs = [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", 3, "rows", "columns"])]
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, architecture, inputs,
-                          [helper.make_tensor_value_info(one, TensorProto.FLOAT, None) for one in outputs],
-                          graph.constants),
-        opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    return bytes(model.SerializeToString())
+    return given, name
 
 
 def _rounded(channels: float) -> int:
     return int(np.ceil(channels / CHANNEL_STEP)) * CHANNEL_STEP
 
 
-class _Graph:
-    """Nodes and constants as they come. What ``add`` gives is the name of a node's result."""
+class Graph:
+    """Nodes and constants as they come. What its methods give is the name of a result."""
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
-        self._weights, self._used = weights, set()
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self._weights = weights
+        self.used: set[str] = set()
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self.inputShape: tuple[int | str, ...] = (3, "rows", "columns")
+        # What comes before the activation of each block, name -> result.
+        self.blocks: dict[str, str] = {}
 
-    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        result = f"result{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [result], **attributes))
-        return result
+    def model(self, outputs: Sequence[str], integers: Sequence[str] = ()) -> bytes:
+        """Serialized.
 
-    def constant(self, numbers: Any) -> str:
-        name = f"constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(numbers, np.float32), name))
-        return name
+        :param outputs: results in single precision. :param integers: results in 8 bits, that come before them.
+        """
+        shown = [helper.make_tensor_value_info(result, kind, None)
+                 for results, kind in ((integers, TensorProto.UINT8), (outputs, TensorProto.FLOAT))
+                 for result in results]
+        given = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", *self.inputShape])
+        model = helper.make_model(
+            helper.make_graph(self._nodes, "yolov5", [given], shown, self._constants),
+            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME_OPERATORS, 1)],
+            ir_version=IR_VERSION)
+        return bytes(model.SerializeToString())
+
+    def first(self, name: str, channels: int, out: int, kernel: int, stride: int, padding: int) -> str:
+        """The first block, on the pictures."""
+        pictures = self.node("Mul", self.node("Cast", INPUT, to=TensorProto.FLOAT), self.constant(1 / 255))
+        return self.block(pictures, name, channels, out, kernel, stride, padding)
 
     def block(self, source: str, name: str, channels: int, out: int, kernel: int = 1, stride: int = 1,
               padding: int | None = None) -> str:
         """Convolution, normalisation and SiLU: ultralytics' "Conv"."""
-        scale, shift, mean, variance = (self._take(f"{name}.bn.{part}", out).astype(float)
-                                        for part in ("weight", "bias", "running_mean", "running_var"))
-        scale /= np.sqrt(variance + EPSILON)
-        weight = self._take(f"{name}.conv.weight", out, channels, kernel, kernel) * scale[:, None, None, None]
-        result = self._convolution(source, weight, shift - mean * scale, stride, padding)
-        return self.add("Mul", result, self.add("Sigmoid", result))
+        weight, bias = self._normalized(name, channels, out, kernel)
+        result = self._convolution(source, weight, bias, stride, padding)
+        self.blocks[name] = result
+        return self.node("Mul", result, self.node("Sigmoid", result))
 
     def convolution(self, source: str, name: str, channels: int, out: int) -> str:
         """Of single pixels, with a bias."""
         return self._convolution(source, self._take(f"{name}.weight", out, channels, 1, 1),
                                  self._take(f"{name}.bias", out))
 
+    def sum(self, one: str, other: str) -> str:
+        return self.node("Add", one, other)
+
+    def joined(self, *sources: str) -> str:
+        """Channels of one after those of the other."""
+        return self.node("Concat", *sources, axis=1)
+
+    def largest(self, source: str, kernel: int) -> str:
+        """Of each place and its neighbours."""
+        return self.node("MaxPool", source, kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4, strides=[1, 1])
+
+    def doubled(self, source: str) -> str:
+        """In rows and columns, each place twice."""
+        return self.node("Resize", source, "", self.constant([1, 1, 2, 2]), mode="nearest", nearest_mode="floor",
+                         coordinate_transformation_mode="asymmetric")
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        result = f"result{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, inputs, [result], **attributes))
+        return result
+
+    def constant(self, numbers: Any, kind: Any = np.float32) -> str:
+        name = f"constant{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.asarray(numbers, kind), name))
+        return name
+
+    def _normalized(self, name: str, channels: int, out: int, kernel: int) -> tuple[Array, Array]:
+        """Weights and bias of a block's convolution, its normalisation in them, float64."""
+        scale, shift, mean, variance = (self._take(f"{name}.bn.{part}", out).astype(float)
+                                        for part in ("weight", "bias", "running_mean", "running_var"))
+        scale /= np.sqrt(variance + EPSILON)
+        weight = self._take(f"{name}.conv.weight", out, channels, kernel, kernel) * scale[:, None, None, None]
+        return weight, shift - mean * scale
+
     def _convolution(self, source: str, weight: Array, bias: Array, stride: int = 1, padding: int | None = None) -> str:
-        kernel = weight.shape[2]
-        return self.add("Conv", source, self.constant(weight), self.constant(bias), kernel_shape=[kernel] * 2,
-                        strides=[stride] * 2, pads=[kernel // 2 if padding is None else padding] * 4)
+        return self.node("Conv", source, self.constant(weight), self.constant(bias),
+                         **windowOf(weight, stride, padding))
 
     def _take(self, name: str, *shape: int) -> Array:
         if name not in self._weights or self._weights[name].shape != shape:
             raise WrongWeights(name)
-        self._used.add(name)
+        self.used.add(name)
         return self._weights[name]
 
-    def checkAllUsed(self, *others: str) -> None:
-        """:param others: used elsewhere. :raises WrongWeights: some were for another network."""
-        left = {name for name in self._weights if not name.endswith("num_batches_tracked")} - self._used - {*others}
-        if left:
-            raise WrongWeights(min(left))
+
+def checkAllUsed(weights: Mapping[str, Array], used: set[str], *others: str) -> None:
+    """:param used, others: names of weights that the network needs. :raises WrongWeights: some are for another."""
+    left = {name for name in weights if not name.endswith("num_batches_tracked")} - used - {*others}
+    if left:
+        raise WrongWeights(min(left))
 
 
-def _c3(graph: _Graph, source: str, name: str, channels: int, out: int, count: int, shortcut: bool) -> str:
+def windowOf(weight: Array, stride: int, padding: int | None) -> dict[str, list[int]]:
+    """ONNX attributes of a convolution. :param padding: None: results of the size of what they are made of."""
+    kernel = weight.shape[2]
+    return {"kernel_shape": [kernel] * 2, "strides": [stride] * 2,
+            "pads": [kernel // 2 if padding is None else padding] * 4}
+
+
+def _c3(graph: Graph, source: str, name: str, channels: int, out: int, count: int, shortcut: bool) -> str:
     half = out // 2
     own = graph.block(source, f"{name}.cv1", channels, half)
     for part in range(count):
         seen = graph.block(own, f"{name}.m.{part}.cv1", half, half)
         seen = graph.block(seen, f"{name}.m.{part}.cv2", half, half, 3)
-        own = graph.add("Add", own, seen) if shortcut else seen
+        own = graph.sum(own, seen) if shortcut else seen
     beside = graph.block(source, f"{name}.cv2", channels, half)
-    return graph.block(graph.add("Concat", own, beside, axis=1), f"{name}.cv3", out, out)
+    return graph.block(graph.joined(own, beside), f"{name}.cv3", out, out)
 
 
-def _sppf(graph: _Graph, source: str, name: str, channels: int, out: int, kernel: int) -> str:
+def _sppf(graph: Graph, source: str, name: str, channels: int, out: int, kernel: int) -> str:
     pooled = [graph.block(source, f"{name}.cv1", channels, channels // 2)]
     for _ in range(3):
-        pooled.append(graph.add("MaxPool", pooled[-1], kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4,
-                                strides=[1, 1]))
-    return graph.block(graph.add("Concat", *pooled, axis=1), f"{name}.cv2", 2 * channels, out)
+        pooled.append(graph.largest(pooled[-1], kernel))
+    return graph.block(graph.joined(*pooled), f"{name}.cv2", 2 * channels, out)
 
 
-def _head(graph: _Graph, given: list[tuple[str, int]], name: str, classCount: int) -> list[str]:
-    """:return: for each of the maps that are given, that of box edges and that of classes."""
-    first = given[0][1]
-    outputs = []
-    for scale, (source, channels) in enumerate(given):
-        for part, inner, out in (("cv2", max(16, first // 4, 4 * BINS), 4 * BINS),
-                                 ("cv3", max(first, min(classCount, 100)), classCount)):
-            seen = graph.block(source, f"{name}.{part}.{scale}.0", channels, inner, 3)
-            seen = graph.block(seen, f"{name}.{part}.{scale}.1", inner, inner, 3)
-            outputs.append(graph.convolution(seen, f"{name}.{part}.{scale}.2", inner, out))
-    return outputs
+def addBoxHead(graph: Graph, source: str, sizes: Sequence[int], head: str, scale: int) -> str:
+    """:return: map of box edges.
+
+    :param source: map that the head is given for one scale. :param sizes: channels of these maps, of all scales.
+    """
+    return _addHead(graph, source, sizes[scale], f"{head}.cv2.{scale}", max(16, sizes[0] // 4, 4 * BINS), 4 * BINS)
+
+
+def addClassHead(graph: Graph, source: str, sizes: Sequence[int], head: str, scale: int, classCount: int) -> str:
+    """:return: map of classes. See ``addBoxHead``."""
+    return _addHead(graph, source, sizes[scale], f"{head}.cv3.{scale}", max(sizes[0], min(classCount, 100)), classCount)
+
+
+def _addHead(graph: Graph, source: str, channels: int, name: str, inner: int, out: int) -> str:
+    seen = graph.block(source, f"{name}.0", channels, inner, 3)
+    seen = graph.block(seen, f"{name}.1", inner, inner, 3)
+    return graph.convolution(seen, f"{name}.2", inner, out)

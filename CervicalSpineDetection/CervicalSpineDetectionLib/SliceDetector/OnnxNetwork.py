@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,36 @@ def _mayHaveCard() -> bool:
     return sys.platform == "darwin" or bool(shutil.which("nvidia-smi")) or any(map(os.path.exists, CARDS))
 
 
+def session(model: bytes) -> Any:
+    """An onnxruntime.InferenceSession on the processor, its threads as many as ``threadCount``.
+
+    :param model: serialized ONNX model.
+    """
+    import onnxruntime
+
+    # On Windows it tells the system's log of each session.
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # its errors are raised too
+    # A number given, it does not tie its threads to cores, which containers forbid.
+    options.intra_op_num_threads = threadCount()
+    # See ``ProcessTuning``.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def binsOf(architecture: str, classCount: int, weights: Mapping[str, Array]) -> Array:
+    """Distances that the head weighs, shape (BINS, 1). :raises WrongWeights: the weights hold none."""
+    from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import BINS
+
+    layers = yolov5Layers(architecture, classCount)
+    last = len(layers["backbone"]) + len(layers["head"]) - 1
+    bins = weights.get(f"model.{last}.dfl.conv.weight", np.zeros(0))
+    if bins.shape != (1, BINS, 1, 1):
+        raise WrongWeights("bins")
+    return np.asarray(bins[0, :, 0], np.float32)
+
+
 class OnnxNetwork:
     """See ``YoloDetector.Network``.
 
@@ -49,47 +80,49 @@ class OnnxNetwork:
     device, precision = "cpu", "single"
 
     def __init__(self, architecture: str, classCount: int, weights: Mapping[str, Array]) -> None:
-        import onnxruntime
+        from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT, yolov5Graph
 
-        from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import BINS, INPUT, yolov5Graph
-
-        layers = yolov5Layers(architecture, classCount)
-        last = len(layers["backbone"]) + len(layers["head"]) - 1
-        bins = weights.get(f"model.{last}.dfl.conv.weight", np.zeros(0))
-        if bins.shape != (1, BINS, 1, 1):
-            raise WrongWeights("bins")
-        self._bins, self._input = bins[0, :, 0].astype(np.float32), INPUT
-        # On Windows it tells the system's log of each session.
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # its errors are raised too
-        # A number given, it does not tie its threads to cores, which containers forbid.
-        options.intra_op_num_threads = threadCount()
-        # See ``ProcessTuning``.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(yolov5Graph(architecture, classCount, weights), options,
-                                                     providers=["CPUExecutionProvider"])
+        self._bins, self._input = binsOf(architecture, classCount, weights), INPUT
+        self._session = session(yolov5Graph(architecture, classCount, weights))
 
     def predict(self, pictures: Array) -> Array:
         """See ``YoloDetector.Network``."""
         maps = self._session.run(None, {self._input: pictures})
-        return np.concatenate([self._decoded(edges, classes, stride)
-                               for edges, classes, stride in zip(maps[::2], maps[1::2], STRIDES, strict=True)], axis=1)
+        found = []
+        for edges, classes, stride in zip(maps[::2], maps[1::2], STRIDES, strict=True):
+            rows, columns = placesSeen(classes)
+            found.append(decoded(edges[:, :, rows, columns], classes[:, :, rows, columns], rows, columns, stride,
+                                 self._bins))
+        return np.concatenate(found, axis=1)
+
+    @property
+    def threads(self) -> int:
+        """See ``YoloDetector.Network``."""
+        return threadCount()
 
     def makeRoom(self) -> None:
         """See ``YoloDetector.Network``."""
 
-    def _decoded(self, edges: Array, classes: Array, stride: int) -> Array:
-        """Box middles, sizes and scores of one scale, where anything is seen, shape (n, boxes, 4 + classes)."""
-        count, kinds, _, columns = classes.shape
-        logits = classes.reshape(count, kinds, -1)
-        places = np.flatnonzero((logits.max(axis=1) > LEAST_LOGIT).any(axis=0))
-        shares = edges.reshape(count, 4, len(self._bins), -1)[..., places]
-        shares = np.exp(shares - shares.max(axis=2, keepdims=True))
-        # To the left, top, right and bottom, in strides, from the middle of each place.
-        distances = (shares * self._bins).sum(axis=2) / shares.sum(axis=2)
-        row, column = np.divmod(places, columns)
-        middle = np.stack([column, row]).astype(np.float32) + np.float32(0.5)
-        first, last = middle - distances[:, :2], middle + distances[:, 2:]
-        scores = 1 / (1 + np.exp(-logits[..., places].clip(-LARGEST_EXPONENT)))
-        return np.concatenate([(first + last) / 2 * stride, (last - first) * stride, scores], axis=1).transpose(0, 2, 1)
+
+def placesSeen(classes: Array) -> tuple[Array, Array]:
+    """Rows and columns of a map where any picture shows something, each shape (places,).
+
+    :param classes: what the head gives before its sigmoid, shape (n, classes, rows, columns).
+    """
+    return np.divmod(np.flatnonzero((classes.max(axis=1) > LEAST_LOGIT).any(axis=0)), classes.shape[3])
+
+
+def decoded(edges: Array, logits: Array, rows: Array, columns: Array, stride: int, bins: Array) -> Array:
+    """Box middles, sizes and scores of some places of one scale, shape (n, places, 4 + classes).
+
+    :param edges: shape (n, 4 * BINS, places). :param logits: of classes, shape (n, classes, places).
+    :param rows, columns: of the places, each shape (places,). :param bins: see ``binsOf``.
+    """
+    shares = edges.reshape(len(edges), 4, len(bins), -1)
+    shares = np.exp(shares - shares.max(axis=2, keepdims=True))
+    # To the left, top, right and bottom, in strides, from the middle of each place.
+    distances = (shares * bins).sum(axis=2) / shares.sum(axis=2)
+    middle = np.stack([columns, rows]).astype(np.float32) + np.float32(0.5)
+    first, last = middle - distances[:, :2], middle + distances[:, 2:]
+    scores = 1 / (1 + np.exp(-logits.clip(-LARGEST_EXPONENT)))
+    return np.concatenate([(first + last) / 2 * stride, (last - first) * stride, scores], axis=1).transpose(0, 2, 1)

@@ -54,6 +54,11 @@ class TorchNetwork:
         predictions: Array = self._module(given)[0].float().cpu().transpose(1, 2).numpy()
         return predictions
 
+    @property
+    def threads(self) -> int:
+        """See ``YoloDetector.Network``."""
+        return torch.get_num_threads()
+
     def makeRoom(self) -> None:
         """See ``YoloDetector.Network``."""
         torch.cuda.empty_cache()

@@ -178,10 +178,25 @@ def loadWeights(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     :return: (card, state dict of float32 tensors).
     :raises InputError: see ``loadArrays``.
     """
+    card, arrays = loadArrays(path)
+    return card, tensorsOf(arrays)
+
+
+def tensorsOf(arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """The same numbers as torch's tensors."""
     import torch
 
-    card, arrays = loadArrays(path)
-    return card, {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def addToCard(path: str | Path, fields: Mapping[str, Any]) -> None:
+    """Write fields into the model card of a safetensors file, the weights as they are.
+
+    :raises InputError: see ``readCard``.
+    """
+    text = json.dumps({**readCard(path), **fields}, indent=1, ensure_ascii=False) + "\n"
+    with atomicFile(Path(path).with_suffix(".json")) as temporary:
+        temporary.write_bytes(text.encode())
 
 
 def saveWeights(path: str | Path, stateDict: Mapping[str, Any], card: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from CervicalSpineDetectionLib.Errors import InputError, isGpuMemory
-from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
+from CervicalSpineDetectionLib.SliceDetector import IntegerNetwork, OnnxNetwork
 from CervicalSpineDetectionLib.SliceDetector.BoxSelection import bestBoxes
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     BODY_CLASS,
@@ -21,7 +21,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
 )
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import besideRegions, bodyRegion, firstLook, holdsSpine
-from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, loadWeights
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, tensorsOf
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 STRIDE = 32  # pixels; the network halves the picture five times
@@ -33,7 +33,7 @@ NOTHING = SliceDetections(np.zeros((0, 4), np.float32), np.zeros((0, BODY_CLASS)
 class Network(Protocol):
     """What runs the network: torch or ONNX Runtime.
 
-    ``device`` is "cpu", "cuda" or "mps", ``precision`` a key of ``Precision.PRECISIONS``.
+    ``device`` is "cpu", "cuda" or "mps", ``precision`` a key of ``Precision.PRECISIONS`` or "int8".
     """
 
     device: str
@@ -45,6 +45,11 @@ class Network(Protocol):
             all boxes, or of those places at least where a score of any picture is above ``BoxSelection``'s threshold.
         :raises RuntimeError: see ``Errors.isGpuMemory``.
         """
+        ...
+
+    @property
+    def threads(self) -> int:
+        """That compute, where ``device`` is "cpu"."""
         ...
 
     def makeRoom(self) -> None:
@@ -61,13 +66,12 @@ def loadDetector(weights: str | Path | None = None, device: str = "auto", batchS
     :param batchSize: slices at a time; halved by itself where memory is short.
     :param everySlice: see ``YoloDetector``.
     :param precision: "single" for the same boxes on every processor, else see ``Precision.choosePrecision``.
-    :param forOneCt: with little work ahead, so that a detector that is there soon is better than a faster one: ONNX
-        Runtime on the processor, where it is installed and no graphics card is to be used.
+    :param forOneCt: with little work ahead, so that a detector that is there soon is better than a faster one. Decides
+        only where the network can't compute in whole numbers, see ``IntegerNetwork``: ONNX Runtime is there soon.
     :raises InputError: no such weights, device or precision, or weights for another network.
     """
     path = findWeights(weights)
-    soon = forOneCt and OnnxNetwork.canRun(device, precision)
-    card, state = loadArrays(path) if soon else loadWeights(path)
+    card, arrays = loadArrays(path)
     try:
         classIndices(card["classes"])
         known = card["plane"] == "sagittal"
@@ -76,23 +80,27 @@ def loadDetector(weights: str | Path | None = None, device: str = "auto", batchS
     if not known:
         raise InputError(f"{path.name} was trained for other classes or another plane; use weights of this program.")
     try:
-        if soon:
-            network: Network = OnnxNetwork.OnnxNetwork(card["architecture"], len(card["classes"]), state)
+        kind = card["architecture"], len(card["classes"]), arrays
+        if IntegerNetwork.canRun(device, precision, card):
+            network: Network = IntegerNetwork.IntegerNetwork(*kind, card["integerRanges"])
+        elif forOneCt and OnnxNetwork.canRun(device, precision):
+            network = OnnxNetwork.OnnxNetwork(*kind)
         else:
-            network = _torchNetwork(card, state, device, precision)
+            network = _torchNetwork(*kind, device, precision)
     except WrongWeights:
         raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
                          "again.") from None
     return YoloDetector(network, card, batchSize, everySlice)
 
 
-def _torchNetwork(card: dict[str, Any], state: dict[str, Any], device: str, precision: str) -> Network:
+def _torchNetwork(architecture: str, classCount: int, weights: Mapping[str, Array], device: str,
+                  precision: str) -> Network:
     from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import TorchNetwork, chooseDevice
     from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 
-    model = detectionModel(card["architecture"], len(card["classes"]))
+    model = detectionModel(architecture, classCount)
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(tensorsOf(weights))
     except RuntimeError:
         raise WrongWeights from None
     return TorchNetwork(model, chooseDevice(device), precision)

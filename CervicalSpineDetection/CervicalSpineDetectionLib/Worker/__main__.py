@@ -22,15 +22,13 @@ def loadDetector(weights: str | None, device: str) -> YoloDetector:
 
 def describeDevice(detector: YoloDetector) -> str:
     """Where the detector runs, for the user."""
+    device = detector.network.device
+    if device == "cpu":
+        threads = detector.network.threads
+        return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
     import torch
 
-    device = detector.network.torchDevice
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type != "cpu":
-        return str(device)
-    threads = torch.get_num_threads()
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return torch.cuda.get_device_name(detector.network.torchDevice) if device == "cuda" else device
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""The network in whole numbers of 8 bits, run by ONNX Runtime on processors that multiply them without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from CervicalSpineDetectionLib.ProcessTuning import threadCount
+from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
+from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import STRIDES, binsOf, decoded, placesSeen, session
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+# How far the box of a place looks around it, in places: two convolutions of 3 x 3.
+REACH = 2
+
+
+def canRun(device: str, precision: str, card: Mapping[str, object]) -> bool:
+    """Whether a network that is wanted like this can be an ``IntegerNetwork``.
+
+    :param device, precision: see ``OnnxNetwork.canRun``.
+    :param card: of weights; has an entry "integerRanges" where they were measured, see ``IntegerGraph``.
+    """
+    return precision == "auto" and OnnxNetwork.canRun(device, precision) and _areRanges(
+        card.get("integerRanges")) and multipliesExactly()
+
+
+def _areRanges(ranges: object) -> bool:
+    """Of a card that people may have changed."""
+    return isinstance(ranges, dict) and bool(ranges) and all(
+        isinstance(span, list) and len(span) == 2 and all(isinstance(number, (int, float)) for number in span)
+        and -np.inf < span[0] <= span[1] < np.inf for span in ranges.values())
+
+
+@lru_cache(maxsize=1)
+def multipliesExactly() -> bool:
+    """Whether this processor adds up products of 8 bits in 32 (x86: "VNNI"), not in 16, which they exceed."""
+    from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import LARGEST, LARGEST_WEIGHT, oneConvolution
+
+    channels, expected = 64, 200
+    weights = np.full((16, channels, 1, 1), LARGEST_WEIGHT, np.int8)
+    run = session(oneConvolution(weights, LARGEST * LARGEST_WEIGHT * channels / expected))
+    found = run.run(None, {run.get_inputs()[0].name: np.full((1, channels, 1, 1), LARGEST, np.uint8)})[0]
+    return bool((found == expected).all())
+
+
+class IntegerNetwork:
+    """See ``YoloDetector.Network``.
+
+    :param architecture: see ``NetworkLayers``. :param weights: name -> array, as ultralytics names them.
+    :param ranges: see ``IntegerGraph``.
+    :raises WrongWeights: weights or ranges are not those of this network.
+    """
+
+    device, precision = "cpu", "int8"
+
+    def __init__(self, architecture: str, classCount: int, weights: Mapping[str, Array],
+                 ranges: Mapping[str, Sequence[float]]) -> None:
+        from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import blocksOf, integerModels
+        from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT
+
+        self._bins, self._input, self._blocksOf = binsOf(architecture, classCount, weights), INPUT, blocksOf
+        models = integerModels(architecture, classCount, weights, ranges)
+        self._look, self._boxes = session(models.look), [session(one) for one in models.boxes]
+
+    def predict(self, pictures: Array) -> Array:
+        """See ``YoloDetector.Network``."""
+        seen = self._look.run(None, {self._input: self._blocksOf(pictures)})
+        scales = len(STRIDES)
+        return np.concatenate([self._found(*one) for one in zip(
+            seen[:scales], seen[scales:], self._boxes, STRIDES, strict=True)], axis=1)
+
+    @property
+    def threads(self) -> int:
+        """See ``YoloDetector.Network``."""
+        return threadCount()
+
+    def makeRoom(self) -> None:
+        """See ``YoloDetector.Network``."""
+
+    def _found(self, features: Array, classes: Array, boxes: Any, stride: int) -> Array:
+        """What one scale shows: boxes are computed around the places only where something is seen."""
+        rows, columns = placesSeen(classes)
+        if not len(rows):
+            return np.zeros((len(classes), 0, 4 + classes.shape[1]), np.float32)
+        top, left = (max(int(one.min()) - REACH, 0) for one in (rows, columns))
+        bottom, right = (int(one.max()) + REACH + 1 for one in (rows, columns))
+        part = np.ascontiguousarray(features[:, top:bottom, left:right])
+        edges = boxes.run(None, {self._input: part})[0]
+        return decoded(edges[:, :, rows - top, columns - left], classes[:, :, rows, columns], rows, columns, stride,
+                       self._bins)
