@@ -73,8 +73,9 @@ class _Step:
         """:return: float32, a new array."""
         if axis == 0 and values.ndim == 3:
             return self._bySlices(values)
-        first = values.take(self.low, axis).astype(np.float32, copy=False)
-        result = values.take(self.high, axis).astype(np.float32, copy=False)
+        # What lies across in memory is copied by ``take`` before it is looked at.
+        taken = [values[index] if axis == 0 else values.take(index, axis) for index in (self.low, self.high)]
+        first, result = (part.astype(np.float32, copy=False) for part in taken)
         result -= first
         result *= self.share.reshape([-1 if other == axis else 1 for other in range(values.ndim)])
         result += first
@@ -111,11 +112,12 @@ def interpolated(image: sitk.Image, axes: tuple[Array, Array], positions: tuple[
     values = values[steps[0].seen, steps[1].seen, steps[2].seen]
     # Fine slices are thinned out one by one, as they lie in memory; what grows, grows last.
     thinned = sorted((place for place in (1, 2) if steps[place].growth < 1), key=lambda place: steps[place].growth)
+    order = [places[axis] for axis in SAGITTAL_ORDER]
     if thinned:
         needed, steps[0] = steps[0].sparse()
-        values = np.stack([_thinned(values[one], steps, thinned) for one in needed])
-    order = [places[axis] for axis in SAGITTAL_ORDER]
-    values = np.ascontiguousarray(values.transpose(order))
+        values = _thinned(values, needed, steps, thinned, order)
+    else:
+        values = np.ascontiguousarray(values.transpose(order))
     left = [axis for axis in range(3) if order[axis] not in thinned]
     for axis in sorted(left, key=lambda axis: (steps[order[axis]].growth, -axis)):
         values = steps[order[axis]].along(values, axis)
@@ -126,7 +128,24 @@ def interpolated(image: sitk.Image, axes: tuple[Array, Array], positions: tuple[
     return values
 
 
-def _thinned(plane: Array, steps: dict[int, _Step], places: list[int]) -> Array:
-    for place in places:
-        plane = steps[place].along(plane, place - 1)
-    return plane
+def _thinned(values: Array, needed: Array, steps: dict[int, _Step], places: list[int], order: list[int]) -> Array:
+    """Some of the slices, interpolated along some of their axes.
+
+    :param needed: their indices. :param places: the axes, that to be thinned most first.
+    :param order: of the axes of the result.
+    """
+    sizes = [len(needed), *(len(steps[place].low) if place in places else values.shape[place] for place in (1, 2))]
+    result = np.empty([sizes[place] for place in order], np.float32)
+    turn = [place - 1 for place in order if place]
+    before = (slice(None),) * order.index(0)
+    for number, index in enumerate(needed):
+        plane = values[index]
+        for place in places:
+            # Whole rows, or columns that become rows, are fetched faster than parts of each row.
+            if place == 1 and not plane.T.flags.c_contiguous:
+                plane = steps[place].along(plane, 0)
+            else:
+                plane = steps[place].along(plane.T, 2 - place).T
+        # Turning all of the result at once takes longer.
+        result[(*before, number)] = plane.transpose(turn)
+    return result

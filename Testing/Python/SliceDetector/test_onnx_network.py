@@ -64,14 +64,16 @@ def test_theShippedWeightsSeeTheSameInBoth():
 
 
 def test_scoresNearNothingAreNoOverflow():
-    network = OnnxNetwork.OnnxNetwork("yolov5n", 13, loadArrays(findWeights())[1])
     classes = np.full((1, 13, 2, 2), -1e4, np.float32)
     classes[0, 3, 1, 0] = 0
+    rows, columns = OnnxNetwork.placesSeen(classes)
+    assert (rows.tolist(), columns.tolist()) == ([1], [0])  # the one place where something is seen
     with np.errstate(all="raise"):
-        decoded = network._decoded(np.zeros((1, 64, 2, 2), np.float32), classes, 8)
-    assert decoded.shape == (1, 1, 17)  # of the one place where something is seen
-    assert decoded[0, 0, :2].tolist() == [4, 12]
-    assert np.delete(decoded[0, 0, 4:], 3).max() < 1e-30
+        found = OnnxNetwork.decoded(np.zeros((1, 64, 1), np.float32), classes[..., rows, columns], rows, columns, 8,
+                                    np.arange(16, dtype=np.float32)[:, None])
+    assert found.shape == (1, 1, 17)
+    assert found[0, 0, :2].tolist() == [4, 12]
+    assert np.delete(found[0, 0, 4:], 3).max() < 1e-30
 
 
 def test_itNeedsNoTorch():
