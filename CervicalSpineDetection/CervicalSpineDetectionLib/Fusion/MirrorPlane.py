@@ -115,20 +115,24 @@ class _Mirror:
                 for i in np.argsort(-qualities.max(axis=1))]
 
 
-def mirrorPlane(volume: SagittalVolume, enough: float = 1.1) -> MirrorPlane:
+def mirrorPlane(volume: SagittalVolume, enough: float | None = None, gain: float = 0.0) -> MirrorPlane:
     """The plane that mirrors a body best.
 
     :param enough: where the image's own sagittal plane does as well as this, no other one is looked for.
+    :param gain: where none promises to be better than that by so much, none is refined.
     """
     mirror = _Mirror(volume)
     left = np.array([1.0, 0, 0])
     first = mirror.planes(np.concatenate([left[None], _around(left, Settings.OWN_DEGREES)]))[0]
     own = first[0]
-    if own >= enough:
+    if enough is not None and own >= enough:
         return MirrorPlane(left, own, own)
     # A few points tell which planes are not worth a closer look.
     rough = mirror.planes(_directions(), most=Settings.ROUGH_POINTS)[: Settings.ROUGH_PLANES]
-    found = [first, *mirror.planes(np.array([normal for _, normal, _ in rough]))[: Settings.REFINED_PLANES]]
+    closer = mirror.planes(np.array([normal for _, normal, _ in rough]))
+    if enough is not None and closer[0][0] < max(enough, own + gain) - Settings.REFINED_GAIN:
+        return MirrorPlane(left, own, own)
+    found = [first, *closer[: Settings.REFINED_PLANES]]
     for (degrees, distance), kept in zip(Settings.FINER_STEPS, Settings.KEPT_PLANES, strict=True):
         found = [mirror.planes(np.concatenate([normal[None], _around(normal, degrees)]),
                                offset + distance * np.arange(-1, 2))[0]
@@ -165,7 +169,7 @@ def _blockSums(part: Array, counts: Array, step: Array) -> Array:
 
 def turnedPlane(volume: SagittalVolume) -> MirrorPlane | None:
     """The body's sagittal plane where it is clearly another one than the image's, else None."""
-    plane = mirrorPlane(volume, Settings.LIKE_SIDES)
+    plane = mirrorPlane(volume, Settings.LIKE_SIDES, Settings.LEAST_MIRROR_GAIN)
     isClear = plane.quality > max(Settings.LIKE_SIDES, plane.imageQuality + Settings.LEAST_MIRROR_GAIN)
     return plane if isClear and plane.degrees > Settings.MOST_MIRROR_TURN_DEGREES else None
 
