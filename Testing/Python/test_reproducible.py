@@ -13,6 +13,7 @@ from CervicalSpineDetectionLib import __version__
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.Results.ResultJson import SCHEMA_FILE, toJson
+from CervicalSpineDetectionLib.SliceDetector import IntegerNetwork
 from CervicalSpineDetectionLib.SliceDetector.Precision import choosePrecision
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -63,7 +64,9 @@ def test_resultNamesSoftwareAndWeights(results):
 def test_resultNamesItsParameters(results):
     model, card = toJson(results[0])["model"], readCard(findWeights())
 
-    assert (model["device"], model["precision"]) == ("cpu", choosePrecision("auto", torch.device("cpu")))
+    exact = IntegerNetwork.canRun("cpu", "auto", card)
+    fastest = IntegerNetwork.IntegerNetwork.precision if exact else choosePrecision("auto", torch.device("cpu"))
+    assert (model["device"], model["precision"]) == ("cpu", fastest)
     assert all(model[name] == card[name] for name in ("pixelSize", "sliceSpacing", "window"))
     jsonschema.validate(toJson(results[0]), json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
