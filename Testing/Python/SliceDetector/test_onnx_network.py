@@ -16,7 +16,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
 from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import TorchNetwork
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
-from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, saveWeights
+from CervicalSpineDetectionLib.SliceDetector.Weights import loadArrays, saveWeights
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
 CPU = torch.device("cpu")
