@@ -45,9 +45,10 @@ def coreCount() -> int:
 
 
 def useOneThread() -> None:
-    """For a process beside as many others as there are cores. torch and SimpleITK ask for their threads themselves."""
+    """For a process beside as many others as there are cores. What is not loaded yet is told by OpenMP's variable."""
     import SimpleITK as sitk
-    import torch
 
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
