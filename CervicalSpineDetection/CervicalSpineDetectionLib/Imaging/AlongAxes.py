@@ -137,7 +137,7 @@ def _thinned(values: Array, needed: Array, steps: dict[int, _Step], places: list
     sizes = [len(needed), *(len(steps[place].low) if place in places else values.shape[place] for place in (1, 2))]
     result = np.empty([sizes[place] for place in order], np.float32)
     turn = [place - 1 for place in order if place]
-    before = (slice(None),) * order.index(0)
+    slices = np.moveaxis(result, order.index(0), 0)
     for number, index in enumerate(needed):
         plane = values[index]
         for place in places:
@@ -147,5 +147,5 @@ def _thinned(values: Array, needed: Array, steps: dict[int, _Step], places: list
             else:
                 plane = steps[place].along(plane.T, 2 - place).T
         # Turning all of the result at once takes longer.
-        result[(*before, number)] = plane.transpose(turn)
+        slices[number] = plane.transpose(turn)
     return result
