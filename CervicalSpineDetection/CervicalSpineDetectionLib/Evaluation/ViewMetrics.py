@@ -26,6 +26,7 @@ class NameScore:
     :param confidence: of the name, 0 where there is none.
     :param uncertain: the name was flagged.
     :param view: number of the view.
+    :param isDue: one of the cervical levels in view, which are to be found, each counted once; False for a further name.
     """
 
     case: str
@@ -36,6 +37,7 @@ class NameScore:
     confidence: float
     uncertain: bool
     view: int = 0
+    isDue: bool = True
 
     @property
     def isRight(self) -> bool:
@@ -65,21 +67,22 @@ def scoreView(view: View, vertebrae: Sequence[Vertebra], number: int = 0) -> lis
         if len(distances) and distances.min() < SAME_VERTEBRA_MM:
             matched[index] = int(distances.argmin())
 
-    def scored(level: str | None, vertebra: Vertebra | None) -> NameScore:
+    def scored(level: str | None, vertebra: Vertebra | None, isDue: bool) -> NameScore:
         return NameScore(view.case, view.kind, view.hasLandmark, level, None if vertebra is None else vertebra.level,
                          0.0 if vertebra is None else vertebra.confidence,
-                         vertebra is not None and vertebra.uncertain, number)
+                         vertebra is not None and vertebra.uncertain, number, isDue)
 
     for place, one in enumerate(known):
         found = [vertebrae[i] for i, j in matched.items() if j == place]
-        if one.inView and one.level in CERVICAL_LEVELS and not found:
-            scores.append(scored(str(one.level), None))
+        isDue = one.inView and one.level in CERVICAL_LEVELS
+        if isDue and not found:
+            scores.append(scored(str(one.level), None, True))
         # A level that is hardly in view need not be named, but must not be named wrongly.
-        scores += [scored(str(one.level), vertebra) for vertebra in found
+        scores += [scored(str(one.level), vertebra, isDue and vertebra is found[0]) for vertebra in found
                    if one.inView or vertebra.level != one.level]
     for index, vertebra in enumerate(vertebrae):
         if index not in matched and _isImpossible(vertebra, known):
-            scores.append(scored(None, vertebra))
+            scores.append(scored(None, vertebra, False))
     return scores
 
 
@@ -100,11 +103,12 @@ def _isImpossible(vertebra: Vertebra, known: Sequence[ViewedLevel]) -> bool:
 def viewFigures(scores: Sequence[NameScore]) -> dict:
     """Counts and shares over the vertebrae of many views.
 
-    :return: name -> number: "levels", "right" (and not flagged), "rightFlagged", "silentlyWrong" (wrong and not
-        flagged), "wrongFlagged", "missed"; "rightShare", "silentlyWrongPer1000"; "calibrationError" (expected
-        calibration error over ten bins of confidence, Naeini et al., AAAI 2015).
+    :return: name -> number: "levels" (cervical ones in view), "right" (and not flagged), "rightFlagged",
+        "silentlyWrong" (wrong and not flagged, of these levels or of what is none of them), "wrongFlagged", "missed";
+        "rightShare" and "silentlyWrongPer1000" of the levels; "calibrationError" (expected calibration error over ten
+        bins of confidence, Naeini et al., AAAI 2015).
     """
-    total = len(scores)
+    total = sum(one.isDue for one in scores)
     right = sum(one.isRight and not one.uncertain for one in scores)
     silent = sum(one.isWrong and not one.uncertain for one in scores)
     return {

@@ -107,6 +107,14 @@ def test_rightFlaggedSilentAndMissedAreToldApart():
     assert figures["silentlyWrongPer1000"] == 250
 
 
+def test_onlyCervicalLevelsInViewAreCountedAsLevelsNotFurtherNames():
+    between = (centreOf("C3") + centreOf("C4")) / 2 + [12.0, 0, 0]
+    figures = viewFigures(scoreView(view("C3", "C4", "T1"), [
+        vertebra("C3", "C3"), vertebra("C4", "C4"), vertebra("C5", "C4", "level uncertain"),
+        vertebra("C6", between, "level uncertain"), vertebra("C7", "T1", "level uncertain")]))
+    assert (figures["levels"], figures["right"], figures["rightShare"], figures["wrongFlagged"]) == (2, 2, 1, 3)
+
+
 def test_aThoracicVertebraWithACervicalNameIsWrong():
     figures = viewFigures(scoreView(view("T1", "T2"), [vertebra("C7", "T1")]))
     assert figures["silentlyWrong"] == 1 and figures["missed"] == 0
