@@ -181,7 +181,8 @@ class Examination:
         settled = {vertebra.level: vertebra for vertebra in self._confirmed}
         vertebrae = [settled.get(vertebra.level) or look.frame.vertebraToCt(vertebra)
                      for vertebra in look.fused.vertebrae]
-        fused = look.fused if look.frame.isCt else replace(look.fused, vertebrae=vertebrae)
+        sightings = [replace(one, centre=look.frame.toCt(one.centre)) for one in look.fused.sightings]
+        fused = look.fused if look.frame.isCt else replace(look.fused, vertebrae=vertebrae, sightings=sightings)
         if look.frame.degrees > HALF_TURN_DEGREES:
             fused = doubted(fused, _wayRound(look.frame), self._confirmed)
         return fused

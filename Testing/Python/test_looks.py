@@ -87,6 +87,15 @@ def test_aTurnedNeckIsExaminedAlongItsSpine(ct, detector, straight, degrees):
         assert np.linalg.det(one.orientedBox.axes) == pytest.approx(1)
 
 
+def test_sightingsOfATurnedNeckStandInTheFrameOfTheCt(ct, detector, straight):
+    image, _ = turned(ct, (0, 0, -40))
+    fused, _, _ = Examination(correctHuOffset(image)[0], detector).best()
+    centres = np.array([sighting.centre for sighting in fused.sightings])
+    for one in fused.vertebrae:
+        if not one.uncertain and not one.inferred:
+            assert np.linalg.norm(centres - one.centre, axis=1).min() < 6
+
+
 @pytest.mark.shows("Mended", "a CT stored upside down or front to back")
 @pytest.mark.parametrize(("axes", "told"), [
     ((0, 0, 1), "CT stored upside down)"), ((0, 1, 0), "CT stored front to back)"),

@@ -59,13 +59,7 @@ def scoreView(view: View, vertebrae: Sequence[Vertebra], number: int = 0) -> lis
     """
     known = list(view.levels)
     scores = []
-    matched: dict[int, int] = {}  # found -> known
-    for index, vertebra in enumerate(vertebrae):
-        # Where the body is out of view its centre is a guess: the boxes of what is shown are compared too.
-        distances = np.array([min(np.linalg.norm(one.centre - vertebra.centre), np.inf if one.bodyInView else
-                                  np.linalg.norm(one.shown - vertebra.bounds.centre)) for one in known])
-        if len(distances) and distances.min() < SAME_VERTEBRA_MM:
-            matched[index] = int(distances.argmin())
+    matched = _matched(vertebrae, known)
 
     def scored(level: str | None, vertebra: Vertebra | None, isDue: bool) -> NameScore:
         return NameScore(view.case, view.kind, view.hasLandmark, level, None if vertebra is None else vertebra.level,
@@ -84,6 +78,29 @@ def scoreView(view: View, vertebrae: Sequence[Vertebra], number: int = 0) -> lis
         if index not in matched and _isImpossible(vertebra, known):
             scores.append(scored(None, vertebra, False))
     return scores
+
+
+def _matched(vertebrae: Sequence[Vertebra], known: Sequence[ViewedLevel]) -> dict[int, int]:
+    """Which found vertebra is which known one, each once; the nearest bodies first, then those whose bodies are out of
+    view: of the axis below the edge of a view its dens may stand right in the middle of the atlas.
+
+    :return: index of a found one -> index of a known one.
+    """
+    pairs = sorted((not one.bodyInView, _distance(vertebra, one), index, place)
+                   for index, vertebra in enumerate(vertebrae) for place, one in enumerate(known))
+    matched: dict[int, int] = {}
+    for _, distance, index, place in pairs:
+        if distance < SAME_VERTEBRA_MM and index not in matched and place not in matched.values():
+            matched[index] = place
+    return matched
+
+
+def _distance(vertebra: Vertebra, one: ViewedLevel) -> float:
+    """mm between their centres; where the body is out of view, and its centre a guess, also of what is shown of it."""
+    distance = float(np.linalg.norm(one.centre - vertebra.centre))
+    if one.bodyInView or one.shown is None:
+        return distance
+    return min(distance, float(np.linalg.norm(one.shown - vertebra.bounds.centre)))
 
 
 def _isImpossible(vertebra: Vertebra, known: Sequence[ViewedLevel]) -> bool:

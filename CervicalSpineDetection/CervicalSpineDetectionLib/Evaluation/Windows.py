@@ -23,8 +23,6 @@ from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 WINDOW_LEVELS = (2, 3, 4, 5)
 TURNS_DEGREES = (15, 30, 45, 60)
-# Further than necks lie turned in a scanner: kinds of views that are examined in a frame of their own.
-TURNED_KINDS = frozenset(f"turned by {degrees}" for degrees in TURNS_DEGREES if degrees > 15)
 CENTRE_MARGIN_MM = 3.0  # a body whose centre is nearer to the edge is not in view
 PART_IN_VIEW = 0.55  # of a vertebra's height
 DEPTH_IN_VIEW = 0.35
@@ -50,14 +48,15 @@ class ViewedLevel:
     """A level of the whole CT as a view shows it.
 
     :param centre: shape (3,), LPS mm in the view's own frame; of the body, also where the view does not show it.
-    :param shown: shape (3,), the same of the middle of the part of the vertebra that the view shows.
+    :param shown: shape (3,), the same of the middle of the part of the vertebra that the view shows; None where it
+        shows nothing of it.
     :param bodyInView: the view shows the body's centre.
     :param inView: enough of it is in view to be named.
     """
 
     level: Level
     centre: Array
-    shown: Array
+    shown: Array | None
     bodyInView: bool
     inView: bool
 
@@ -172,7 +171,8 @@ def _viewed(known: KnownLevel, plan: _Plan) -> ViewedLevel:
     # Arches alone can be told apart: the body may lie before the field of view.
     parts = (last - first) / known.bounds.size
     inView = inside[0] and inside[2] and parts[1] >= DEPTH_IN_VIEW and parts[2] >= PART_IN_VIEW
-    return ViewedLevel(known.level, centre, (first + last) / 2, bool(inside.all()), bool(inView))
+    shown = (first + last) / 2 if (last > first).all() else None
+    return ViewedLevel(known.level, centre, shown, bool(inside.all()), bool(inView))
 
 
 def _cut(image: sitk.Image, lower: Array, upper: Array) -> sitk.Image | None:
@@ -204,8 +204,12 @@ def _turned(image: sitk.Image, viewed: Sequence[ViewedLevel],
     result = sitk.Image(image)
     result.SetDirection(direction.ravel().tolist())
     result.SetOrigin((middle - direction @ (half * image.GetSpacing())).tolist())
-    return result, [replace(one, centre=middle + matrix @ (one.centre - middle),
-                            shown=middle + matrix @ (one.shown - middle)) for one in viewed]
+
+    def moved(point: Array) -> Array:
+        return np.asarray(middle + matrix @ (point - middle))
+
+    return result, [replace(one, centre=moved(one.centre), shown=None if one.shown is None else moved(one.shown))
+                    for one in viewed]
 
 
 def _thickened(image: sitk.Image, thickness: float) -> sitk.Image:

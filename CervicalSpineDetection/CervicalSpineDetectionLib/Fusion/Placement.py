@@ -118,20 +118,28 @@ def _ringDepths(track: Track) -> Array:
 
 def isComplete(bounds: Bounds, volume: SagittalVolume) -> bool:
     """False where one of the box's faces looks at no image data."""
+    return bool(facesInView(bounds, volume).all())
+
+
+def facesInView(bounds: Bounds, volume: SagittalVolume) -> Array:
+    """Whether each of a box's faces looks at image data, so that the box is not cut there.
+
+    :return: bool, shape (3, 2): right and left, upper and lower, front and back.
+    """
     corners = np.sort(volume.fromLps(np.array([bounds.minimum, bounds.maximum])), axis=0)
     first, last = np.rint(corners[0]).astype(int), np.rint(corners[1]).astype(int)
-    spacing = np.array([volume.sliceSpacing, volume.pixelSize, volume.pixelSize])
-    steps = np.ceil(Settings.FACE_MM / spacing).astype(int)
+    steps = np.ceil(Settings.FACE_MM / volume.spacing).astype(int)
+    inView = np.zeros((3, 2), bool)
     for axis in range(3):
-        for start, end in ((first[axis] - steps[axis], first[axis]), (last[axis] + 1, last[axis] + 1 + steps[axis])):
+        for side, (start, end) in enumerate(((first[axis] - steps[axis], first[axis]),
+                                             (last[axis] + 1, last[axis] + 1 + steps[axis]))):
             if start < 0 or end > volume.voxels.shape[axis]:
-                return False
+                continue
             slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
             slab[axis] = slice(start, end)
             voxels, inside = volume.voxels[tuple(slab)], volume.inside[tuple(slab)]
-            if np.mean(~inside | (voxels <= VOID_HU)) > Settings.VOID_SHARE:
-                return False
-    return True
+            inView[axis, side] = np.mean(~inside | (voxels <= VOID_HU)) <= Settings.VOID_SHARE
+    return inView
 
 
 def withMissingLevels(places: Sequence[Place]) -> list[Place]:
@@ -206,12 +214,15 @@ def _placeOf(named: NamedCandidate, volume: SagittalVolume) -> Place:
                  boundsOf(candidate.track, volume), exactness if seen else Settings.UNSEEN_MM)
 
 
-def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
+def doubtsOf(places: Sequence[Place], certainty: float, isCut: Sequence[bool] | None = None) -> list[str]:
     """Why each vertebra is doubtful, empty where nothing speaks against it.
 
     :param places: in cranio-caudal order.
     :param certainty: a name below this probability is doubtful.
+    :param isCut: which of them the image cuts above or below: what is left of these lies between their neighbour's
+        processes, and its centre is a guess. None: none of them.
     """
+    isCut = [False] * len(places) if isCut is None else isCut
     doubts: list[list[str]] = [[] for _ in places]
     isSure = [place.confidence >= certainty for place in places]
     for place, own, sure in zip(places, doubts, isSure, strict=True):
@@ -230,14 +241,15 @@ def doubtsOf(places: Sequence[Place], certainty: float) -> list[str]:
     expected = expectedDistances(levels, distances) if pairs else distances
     for (upper, lower), distance, usual in zip(pairs, distances, expected, strict=True):
         for one, other in ((upper, lower), (lower, upper)):
-            if _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
+            if not isCut[one] and _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
                 doubts[one].append(f"inside the box of {places[other].level}")
         nearest = Settings.NEAREST_TO_RING if places[upper].level == Level.C1 else Settings.NEAREST_NEIGHBOUR
         if not nearest * usual < distance < Settings.FURTHEST_NEIGHBOUR * usual:
-            # Where one of the two is uncertain anyway, as a part at the image's edge mostly is, the distance speaks
-            # against that one.
+            # Where one of the two is uncertain anyway, or a part at the image's edge, the distance speaks against that
+            # one.
+            isBlamed = [not sure or cut for sure, cut in zip(isSure, isCut, strict=True)]
             for one, other in ((upper, lower), (lower, upper)):
-                if not isSure[one] or isSure[other]:
+                if isBlamed[one] or not isBlamed[other]:
                     doubts[one].append(f"unusual distance from {places[other].level}")
     return ["; ".join(own) for own in doubts]
 
@@ -266,10 +278,12 @@ def vertebraeFrom(named: Sequence[NamedCandidate], volume: SagittalVolume, confi
     lean = next((atlasLean(one.candidate) for one in named if one.level == Level.C1), None)
     boxes = orientedBoxes([place.level for place in places], [place.centre for place in places],
                           [place.bounds for place in places], lean)
+    faces = [facesInView(place.bounds, volume) for place in places]
+    doubts = doubtsOf(places, certainty, [not inView[1].all() for inView in faces])
     detected = [
         Vertebra(place.level, place.confidence, place.centre, place.bounds, box, inferred=place.inferred,
-                 complete=isComplete(place.bounds, volume), doubt=doubt)
-        for place, box, doubt in zip(places, boxes, doubtsOf(places, certainty), strict=True)
+                 complete=bool(inView.all()), doubt=doubt)
+        for place, box, inView, doubt in zip(places, boxes, faces, doubts, strict=True)
         if place.level not in settled
     ]
     return sorted([*detected, *confirmed], key=lambda vertebra: vertebra.level.order)

@@ -15,11 +15,11 @@ from scipy.optimize import minimize
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.ViewReport import namedCts, viewsOfCases
-from CervicalSpineDetectionLib.Evaluation.Windows import TURNED_KINDS, View
-from CervicalSpineDetectionLib.Fusion.Fuse import fuse
+from CervicalSpineDetectionLib.Evaluation.Windows import View
 from CervicalSpineDetectionLib.Fusion.LevelChain import Sighting, levelPosterior
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
-from CervicalSpineDetectionLib.Pipeline import slicesFor
+from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
+from CervicalSpineDetectionLib.Looks import Examination
 from CervicalSpineDetectionLib.SliceDetector.Detector import SliceDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
@@ -28,7 +28,7 @@ FITTED = ("evidenceWeight", "crowding", "classFloor", "depthWeight", "falseCost"
 SAME_VERTEBRA_MM = 10.0
 # Of a thousand levels of the fitting data so many may get a wrong name above the certainty: as counted, and, for few
 # errors tell little, as the probabilities themselves expect.
-MOST_WRONG_PER_1000, MOST_EXPECTED_PER_1000 = 2.0, 3.0
+MOST_WRONG_PER_1000, MOST_EXPECTED_PER_1000 = 1.0, 3.0
 LEAST_PROBABILITY = 1e-4  # of a known name; without it one impossible view would outweigh a thousand others
 
 
@@ -36,20 +36,20 @@ LEAST_PROBABILITY = 1e-4  # of a known name; without it one impossible view woul
 class NamedSightings:
     """What was seen in one view, and what it really is.
 
-    :param known: order of the true level of each sighting; -1 where it is not known.
-    :param upright: the patient stands in it as the CT's axes say. Turned ones are fitted to, as they keep the fit from
-        trusting the network without limit, but are examined in another frame when it counts.
+    :param known: shape (n,), order of the true level of each sighting; -1 where it is not known.
     """
 
     sightings: list[Sighting]
     known: Array
-    upright: bool = True
 
 
 def namedSightings(view: View, sightings: Sequence[Sighting]) -> NamedSightings:
-    """Sightings with the true level of the known vertebra that each is nearest to."""
+    """Sightings with the true level of the known vertebra that each is nearest to.
+
+    :param sightings: in LPS mm of the view.
+    """
     known = np.full(len(sightings), -1)
-    nearest = np.full(len(sightings), np.inf)
+    nearest = np.full(len(sightings), SAME_VERTEBRA_MM)
     centres = np.array([sighting.centre for sighting in sightings]).reshape(-1, 3)
     for one in view.levels:
         if not len(centres):
@@ -58,9 +58,9 @@ def namedSightings(view: View, sightings: Sequence[Sighting]) -> NamedSightings:
             continue
         distances = np.linalg.norm(centres - one.centre, axis=1)
         index = int(distances.argmin())
-        if distances[index] < min(SAME_VERTEBRA_MM, nearest[index]):
+        if distances[index] < nearest[index]:
             known[index], nearest[index] = one.level.order, distances[index]
-    return NamedSightings(list(sightings), known, view.kind not in TURNED_KINDS)
+    return NamedSightings(list(sightings), known)
 
 
 def calibrate(detector: SliceDetector, folder: str | None, unlabelled: Sequence[str], most: int | None, seed: int,
@@ -76,12 +76,11 @@ def calibrate(detector: SliceDetector, folder: str | None, unlabelled: Sequence[
     names: dict[str, None] = {}
     for view in viewsOfCases(namedCts(folder, unlabelled, detector), most, seed):
         try:
-            volume, slices, _ = slicesFor(view.image, detector)
+            fused, _, _ = Examination(correctHuOffset(view.image)[0], detector).best()
         except InputError:
             continue
-        fused = fuse(detector.detect(slices), volume)
         named = namedSightings(view, fused.sightings)
-        # Where the patient is turned every name is flagged, however probable.
+        # Where the patient seems to be turned every name is flagged, however probable.
         if (named.known >= 0).any() and not fused.orientationDoubt:
             views.append(named)
         if view.case not in names:
@@ -132,8 +131,6 @@ def certaintyOf(views: Sequence[NamedSightings], model: LevelModel) -> float:
     confidences, wrong = [], []
     levels = 0
     for view in views:
-        if not view.upright:
-            continue
         posterior = levelPosterior(view.sightings, model)
         levels += int(((view.known >= 0) & (view.known < len(CERVICAL_LEVELS))).sum())
         for index, order in posterior.names():

@@ -140,6 +140,23 @@ def test_aConfidenceThatIsRightAsOftenAsItSaysHasNoCalibrationError():
     assert calibrationError(scores) == pytest.approx(0)
 
 
+def test_theAtlasIsNotTakenForTheDensWithinIt():
+    """Of the axis a view cut below the atlas shows the dens alone, right in the middle of the ring."""
+    atlas = ViewedLevel(Level.C1, centreOf("C1"), centreOf("C1"), True, True)
+    axis = ViewedLevel(Level.C2, centreOf("C2"), centreOf("C1"), False, False)
+    shown = View("a", "cut below", ct(), (atlas, axis))
+    ring, dens = vertebra("C1", centreOf("C1") + [0, 1, 1]), vertebra("C2", centreOf("C1") - [0, 0, 7])
+    for found in ([ring], [ring, dens]):
+        figures = viewFigures(scoreView(shown, found))
+        assert (figures["right"], figures["silentlyWrong"], figures["missed"]) == (1, 0, 0)
+    assert viewFigures(scoreView(shown, [vertebra("C2", centreOf("C1"))]))["silentlyWrong"] == 1
+
+
+def test_whatAViewDoesNotShowAtAllIsNotFoundInIt():
+    cut = next(one for one in views(*LEVELS[:7]) if one.kind == "cut below")
+    assert [one.shown is None for one in cut.levels] == [False] + [True] * 6
+
+
 def test_whereTheBodyIsOutOfViewTheBoxesOfWhatIsShownAreCompared():
     shown = ViewedLevel(Level.C4, centreOf("C4"), centreOf("C4") + [0, 40, -8], False, True)
     arch = vertebra("C4", centreOf("C4") + [0, 40, -8])

@@ -10,6 +10,7 @@ from CervicalSpineDetectionLib.Fusion.Placement import (
     boundsOf,
     centreOf,
     doubtsOf,
+    facesInView,
     isComplete,
     withEvenSpacing,
     withPlausibleWidths,
@@ -171,12 +172,37 @@ def test_aBoxInsideItsNeighboursIsDoubted():
     assert doubts[2] == f"inside the box of {places[1].level}"
 
 
+def test_whatTheImageCutsOffMayLieInsideItsNeighboursBox():
+    """Between its processes, as bones of a bent neck do."""
+    places = found()
+    cut = replace(places[-1], bounds=Bounds(places[-2].bounds.minimum + 2, places[-2].bounds.maximum - 2),
+                  centre=places[-2].bounds.minimum + 8)
+    isCut = [False] * (len(places) - 1) + [True]
+    assert "inside the box" in doubtsOf([*places[:-1], cut], 0.5)[-1]
+    assert "inside the box" not in doubtsOf([*places[:-1], cut], 0.5, isCut)[-1]
+
+
 def test_neighboursAtAnUnusualDistanceAreDoubted():
     places = found()
     last = replace(places[-1], centre=places[-1].centre - [0, 0, 25.0],
                    bounds=Bounds(places[-1].bounds.minimum - [0, 0, 25.0], places[-1].bounds.maximum - [0, 0, 25.0]))
     doubts = doubtsOf([*places[:-1], last], 0.5)
     assert f"unusual distance from {places[-2].level}" in doubts[-1] and not doubts[0]
+
+
+def test_anUnusualDistanceSpeaksAgainstTheOneThatTheImageCuts():
+    places = found()
+    near = replace(places[-1], centre=places[-2].centre - [0, 0, 6.0])
+    doubts = doubtsOf([*places[:-1], near], 0.5, [False] * (len(places) - 1) + [True])
+    assert "unusual distance" in doubts[-1] and "unusual distance" not in doubts[-2]
+
+
+@pytest.mark.parametrize(("sides", "axis", "side"), [
+    (([20, 20, 20], [40, 40, 59.5]), 1, 0), (([20, 20, 1], [40, 40, 40]), 1, 1), (([20, 1, 20], [40, 40, 40]), 2, 0)])
+def test_facesThatLookAtNoImageAreTold(sides, axis, side):
+    grid = volume(np.zeros((30, 60, 60)))
+    shown = facesInView(Bounds(*np.array(sides, float)), grid)
+    assert not shown[axis, side] and shown.sum() == 5
 
 
 @pytest.mark.parametrize(("confidences", "doubted"), [((0.99, 0.99), (True, True)), ((0.7, 0.7), (True, True)),

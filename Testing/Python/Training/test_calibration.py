@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Evaluation.Windows import View, ViewedLevel
 from CervicalSpineDetectionLib.Fusion.LevelChain import Sighting, levelPosterior
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Spine.Levels import Level
@@ -14,6 +15,7 @@ from CervicalSpineDetectionLib.Training.Calibration import (
     calibrate,
     certaintyOf,
     fitLevelModel,
+    namedSightings,
 )
 
 HEIGHTS = np.concatenate([[0], np.cumsum(SPACING_MM)])
@@ -64,10 +66,19 @@ def test_withoutAWrongNameTheProbabilitiesThemselvesDecide():
     assert 0.5 < certainty and (1 - above).sum() <= MOST_EXPECTED_PER_1000 * len(confidences) / 1000
 
 
-def test_turnedViewsDoNotSetTheCertainty():
-    wrong = [replace(view, upright=False) for view in views(20)]
-    model = LevelModel(evidenceWeight=20.0)
-    assert certaintyOf(wrong + views(0), model) == certaintyOf(views(0), model)
+def viewOf(*levels, below=()):
+    """Bodies in a straight line; those of ``below`` are known, and out of view."""
+    viewed = tuple(ViewedLevel(Level(level), middle, middle, level not in below, level not in below)
+                   for level in (*levels, *below) for middle in [np.array([0.0, 0, -HEIGHTS[Level(level).order]])])
+    return View("a", "window", None, viewed)
+
+
+def test_aSightingIsTheKnownVertebraInViewThatItIsAt():
+    view = viewOf("C2", "C3", below=["C4"])
+    at = [view.levels[0].centre + [0, 0, 40], view.levels[0].centre + [0, 3, 0], view.levels[1].centre + [30, 0, 0],
+          view.levels[1].centre, view.levels[2].centre]
+    named = namedSightings(view, [replace(seen("C4", "C4").sightings[0], centre=centre) for centre in at])
+    assert named.known.tolist() == [-1, Level.C2.order, -1, Level.C3.order, -1]
 
 
 def test_parametersGoIntoTheCardAndBack():
