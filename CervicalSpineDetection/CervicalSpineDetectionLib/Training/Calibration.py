@@ -44,22 +44,23 @@ class NamedSightings:
 
 
 def namedSightings(view: View, sightings: Sequence[Sighting]) -> NamedSightings:
-    """Sightings with the true level of the known vertebra that each is nearest to.
+    """Sightings with the true level of the known vertebra that each is nearest to: bodies in view first, then arches
+    whose bodies are out of view, where also the middle of what is shown of them counts.
 
     :param sightings: in LPS mm of the view.
     """
-    known = np.full(len(sightings), -1)
-    nearest = np.full(len(sightings), SAME_VERTEBRA_MM)
-    centres = np.array([sighting.centre for sighting in sightings]).reshape(-1, 3)
+    pairs = []
     for one in view.levels:
-        if not len(centres):
-            break
-        if not one.bodyInView:
-            continue
-        distances = np.linalg.norm(centres - one.centre, axis=1)
-        index = int(distances.argmin())
-        if distances[index] < nearest[index]:
-            known[index], nearest[index] = one.level.order, distances[index]
+        for index, sighting in enumerate(sightings):
+            distance = float(np.linalg.norm(sighting.centre - one.centre))
+            if not one.bodyInView and one.shown is not None:
+                distance = min(distance, float(np.linalg.norm(sighting.centre - one.shown)))
+            if (one.bodyInView or one.inView) and distance < SAME_VERTEBRA_MM:
+                pairs.append((not one.bodyInView, distance, index, one.level.order))
+    known = np.full(len(sightings), -1)
+    for _, _, index, order in sorted(pairs):
+        if known[index] < 0 and order not in known:
+            known[index] = order
     return NamedSightings(list(sightings), known)
 
 

@@ -66,19 +66,23 @@ def test_withoutAWrongNameTheProbabilitiesThemselvesDecide():
     assert 0.5 < certainty and (1 - above).sum() <= MOST_EXPECTED_PER_1000 * len(confidences) / 1000
 
 
-def viewOf(*levels, below=()):
-    """Bodies in a straight line; those of ``below`` are known, and out of view."""
-    viewed = tuple(ViewedLevel(Level(level), middle, middle, level not in below, level not in below)
-                   for level in (*levels, *below) for middle in [np.array([0.0, 0, -HEIGHTS[Level(level).order]])])
-    return View("a", "window", None, viewed)
+def viewOf(*levels, arches=(), below=()):
+    """Vertebrae in a straight line; of ``arches`` the body is out of view, of ``below`` all."""
+    viewed = []
+    for level in (*levels, *arches, *below):
+        middle = np.array([0.0, 0, -HEIGHTS[Level(level).order]])
+        shown = None if level in below else middle + [0, 40.0, 0]
+        viewed.append(ViewedLevel(Level(level), middle, shown, level in levels, level not in below))
+    return View("a", "window", None, tuple(viewed))
 
 
 def test_aSightingIsTheKnownVertebraInViewThatItIsAt():
-    view = viewOf("C2", "C3", below=["C4"])
-    at = [view.levels[0].centre + [0, 0, 40], view.levels[0].centre + [0, 3, 0], view.levels[1].centre + [30, 0, 0],
-          view.levels[1].centre, view.levels[2].centre]
+    view = viewOf("C2", "C3", arches=["C4"], below=["C5"])
+    second, third, fourth, fifth = (one.centre for one in view.levels)
+    at = [second + [0, 0, 40], second + [0, 3, 0], second + [0, 5, 0], third + [30, 0, 0], third, fourth + [0, 38, 0],
+          fifth]
     named = namedSightings(view, [replace(seen("C4", "C4").sightings[0], centre=centre) for centre in at])
-    assert named.known.tolist() == [-1, Level.C2.order, -1, Level.C3.order, -1]
+    assert named.known.tolist() == [-1, Level.C2.order, -1, -1, Level.C3.order, Level.C4.order, -1]
 
 
 def test_parametersGoIntoTheCardAndBack():
