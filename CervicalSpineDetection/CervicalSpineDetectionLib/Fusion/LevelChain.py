@@ -163,7 +163,7 @@ def _falseCosts(sightings: Sequence[Sighting], model: LevelModel) -> Array:
     """Log odds that each candidate is a vertebra and not other bone, shape (n,)."""
     evidence = np.array([sighting.evidence for sighting in sightings])
     body = np.array([sighting.bodyEvidence for sighting in sightings])
-    return np.asarray(model.falseCost * np.minimum(evidence, Settings.SURE_EVIDENCE_MM)
+    return np.asarray(model.falseCost * np.minimum(evidence, Settings.WHOLE_EVIDENCE_MM)
                       + model.bodyCost * np.minimum(body / Settings.SURE_BODY_EVIDENCE_MM, 1))
 
 

@@ -82,9 +82,6 @@ SCALES = np.geomspace(0.6, 1.4, 9)  # sizes of a person that are tried, relative
 DEPTH_DEVIATION, MOST_DEVIATIONS = 0.12, 3.0  # of the logarithm, after the person's scale; most: as above
 # Whole vertebrae are seen with an evidence of 16 to 80 mm (development set and phantoms); more than this tells no more.
 WHOLE_EVIDENCE_MM = 10.0
-# That it is a vertebra at all more evidence does tell: arches without a body in view are seen with 10 to 40 mm, false
-# ones seldom with more than this (calibration patients).
-SURE_EVIDENCE_MM = 20.0
 SETTLED_COST = 1e3  # more than all the rest together, and still a number to reckon with
 # Where a person named levels, the others follow from the distances: the network errs by one all along the neck.
 BESIDE_SETTLED = 0.05

@@ -28,7 +28,7 @@ FITTED = ("evidenceWeight", "crowding", "classFloor", "depthWeight", "falseCost"
 SAME_VERTEBRA_MM = 10.0
 # Of a thousand levels of the fitting data so many may get a wrong name above the certainty: as counted, and, for few
 # errors tell little, as the probabilities themselves expect.
-MOST_WRONG_PER_1000, MOST_EXPECTED_PER_1000 = 1.0, 3.0
+MOST_WRONG_PER_1000, MOST_EXPECTED_PER_1000 = 1.0, 2.0
 LEAST_PROBABILITY = 1e-4  # of a known name; without it one impossible view would outweigh a thousand others
 
 
