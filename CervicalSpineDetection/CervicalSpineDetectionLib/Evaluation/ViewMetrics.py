@@ -26,7 +26,7 @@ class NameScore:
     :param confidence: of the name, 0 where there is none.
     :param uncertain: the name was flagged.
     :param view: number of the view.
-    :param isDue: one of the cervical levels in view, which are to be found, each counted once; False for a further name.
+    :param isDue: it is one of the cervical levels in view, which are to be found, each once; False for a further name.
     """
 
     case: str
@@ -81,26 +81,38 @@ def scoreView(view: View, vertebrae: Sequence[Vertebra], number: int = 0) -> lis
 
 
 def _matched(vertebrae: Sequence[Vertebra], known: Sequence[ViewedLevel]) -> dict[int, int]:
-    """Which found vertebra is which known one, each once; the nearest bodies first, then those whose bodies are out of
-    view: of the axis below the edge of a view its dens may stand right in the middle of the atlas.
+    """Which found vertebra is which known one, each once: the nearest bodies first, then those whose bodies are out of
+    view, of these first what is most like the part that is shown.
 
     :return: index of a found one -> index of a known one.
     """
-    pairs = sorted((not one.bodyInView, _distance(vertebra, one), index, place)
-                   for index, vertebra in enumerate(vertebrae) for place, one in enumerate(known))
+    pairs = sorted((not one.bodyInView, _unlikeness(vertebra, one), index, place)
+                   for index, vertebra in enumerate(vertebrae) for place, one in enumerate(known)
+                   if _mayBe(vertebra, one))
     matched: dict[int, int] = {}
-    for _, distance, index, place in pairs:
-        if distance < SAME_VERTEBRA_MM and index not in matched and place not in matched.values():
+    for _, _, index, place in pairs:
+        if index not in matched and place not in matched.values():
             matched[index] = place
     return matched
 
 
-def _distance(vertebra: Vertebra, one: ViewedLevel) -> float:
-    """mm between their centres; where the body is out of view, and its centre a guess, also of what is shown of it."""
-    distance = float(np.linalg.norm(one.centre - vertebra.centre))
+def _mayBe(vertebra: Vertebra, one: ViewedLevel) -> bool:
+    """Their centres are near to each other; where the body is out of view, and its centre a guess, also where the
+    middle of the found box is in the part that is shown."""
+    if np.linalg.norm(one.centre - vertebra.centre) < SAME_VERTEBRA_MM:
+        return True
     if one.bodyInView or one.shown is None:
-        return distance
-    return min(distance, float(np.linalg.norm(one.shown - vertebra.bounds.centre)))
+        return False
+    middle = vertebra.bounds.centre
+    return bool(((middle > one.shown.minimum) & (middle < one.shown.maximum)).all())
+
+
+def _unlikeness(vertebra: Vertebra, one: ViewedLevel) -> float:
+    """mm between centres, or, where the body is out of view, between the corners of the boxes."""
+    if one.bodyInView or one.shown is None:
+        return float(np.linalg.norm(one.centre - vertebra.centre))
+    found, shown = vertebra.bounds, one.shown
+    return float(np.linalg.norm(found.minimum - shown.minimum) + np.linalg.norm(found.maximum - shown.maximum)) / 2
 
 
 def _isImpossible(vertebra: Vertebra, known: Sequence[ViewedLevel]) -> bool:

@@ -48,15 +48,15 @@ class ViewedLevel:
     """A level of the whole CT as a view shows it.
 
     :param centre: shape (3,), LPS mm in the view's own frame; of the body, also where the view does not show it.
-    :param shown: shape (3,), the same of the middle of the part of the vertebra that the view shows; None where it
-        shows nothing of it.
+    :param shown: of the part of the vertebra that the view shows; None where it shows nothing of it. Where the view is
+        turned its middle is turned with it.
     :param bodyInView: the view shows the body's centre.
     :param inView: enough of it is in view to be named.
     """
 
     level: Level
     centre: Array
-    shown: Array | None
+    shown: Bounds | None
     bodyInView: bool
     inView: bool
 
@@ -171,7 +171,7 @@ def _viewed(known: KnownLevel, plan: _Plan) -> ViewedLevel:
     # Arches alone can be told apart: the body may lie before the field of view.
     parts = (last - first) / known.bounds.size
     inView = inside[0] and inside[2] and parts[1] >= DEPTH_IN_VIEW and parts[2] >= PART_IN_VIEW
-    shown = (first + last) / 2 if (last > first).all() else None
+    shown = Bounds(first, last) if (last > first).all() else None
     return ViewedLevel(known.level, centre, shown, bool(inside.all()), bool(inView))
 
 
@@ -208,8 +208,13 @@ def _turned(image: sitk.Image, viewed: Sequence[ViewedLevel],
     def moved(point: Array) -> Array:
         return np.asarray(middle + matrix @ (point - middle))
 
-    return result, [replace(one, centre=moved(one.centre), shown=None if one.shown is None else moved(one.shown))
-                    for one in viewed]
+    def movedBounds(bounds: Bounds | None) -> Bounds | None:
+        if bounds is None:
+            return None
+        shift = moved(bounds.centre) - bounds.centre
+        return Bounds(bounds.minimum + shift, bounds.maximum + shift)
+
+    return result, [replace(one, centre=moved(one.centre), shown=movedBounds(one.shown)) for one in viewed]
 
 
 def _thickened(image: sitk.Image, thickness: float) -> sitk.Image:

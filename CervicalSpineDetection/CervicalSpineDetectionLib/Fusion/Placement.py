@@ -214,15 +214,14 @@ def _placeOf(named: NamedCandidate, volume: SagittalVolume) -> Place:
                  boundsOf(candidate.track, volume), exactness if seen else Settings.UNSEEN_MM)
 
 
-def doubtsOf(places: Sequence[Place], certainty: float, isCut: Sequence[bool] | None = None) -> list[str]:
+def doubtsOf(places: Sequence[Place], certainty: float, cut: Array | None = None) -> list[str]:
     """Why each vertebra is doubtful, empty where nothing speaks against it.
 
     :param places: in cranio-caudal order.
     :param certainty: a name below this probability is doubtful.
-    :param isCut: which of them the image cuts above or below: what is left of these lies between their neighbour's
-        processes, and its centre is a guess. None: none of them.
+    :param cut: bool, shape (n, 2), whether the image cuts each of them above, and below; None: none of them.
     """
-    isCut = [False] * len(places) if isCut is None else isCut
+    cutAbove, cutBelow = np.zeros((2, len(places)), bool) if cut is None else cut.T
     doubts: list[list[str]] = [[] for _ in places]
     isSure = [place.confidence >= certainty for place in places]
     for place, own, sure in zip(places, doubts, isSure, strict=True):
@@ -235,21 +234,26 @@ def doubtsOf(places: Sequence[Place], certainty: float, isCut: Sequence[bool] | 
             own.append("center outside its own box")
         elif inside.min() < Settings.LEAST_INSIDE_MM and place.exactness < Settings.UNSEEN_MM:
             own.append("center at the edge of its own box")
+    for place, own, isCut in zip(places, doubts, cutAbove | cutBelow, strict=True):
+        if isCut and place.exactness == Settings.UNSEEN_MM and not place.inferred:
+            own.append("body out of view")
     pairs = list(zip(range(len(places)), range(1, len(places)), strict=False))
     levels = [place.level.order for place in places]
     distances = np.array([np.linalg.norm(places[lower].centre - places[upper].centre) for upper, lower in pairs])
     expected = expectedDistances(levels, distances) if pairs else distances
     for (upper, lower), distance, usual in zip(pairs, distances, expected, strict=True):
         for one, other in ((upper, lower), (lower, upper)):
-            if not isCut[one] and _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
+            # What is left of a cut one lies between its neighbour's processes.
+            isCut = cutAbove[one] or cutBelow[one]
+            if not isCut and _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
                 doubts[one].append(f"inside the box of {places[other].level}")
         nearest = Settings.NEAREST_TO_RING if places[upper].level == Level.C1 else Settings.NEAREST_NEIGHBOUR
         if not nearest * usual < distance < Settings.FURTHEST_NEIGHBOUR * usual:
-            # Where one of the two is uncertain anyway, or a part at the image's edge, the distance speaks against that
-            # one.
-            isBlamed = [not sure or cut for sure, cut in zip(isSure, isCut, strict=True)]
-            for one, other in ((upper, lower), (lower, upper)):
-                if isBlamed[one] or not isBlamed[other]:
+            # Where one of the two is uncertain anyway, or a part at the image's edge, whose centre is a guess, the
+            # distance speaks against that one.
+            isBlamed = (not isSure[upper] or cutAbove[upper], not isSure[lower] or cutBelow[lower])
+            for one, other, blamed in ((upper, lower, isBlamed), (lower, upper, isBlamed[::-1])):
+                if blamed[0] or not blamed[1]:
                     doubts[one].append(f"unusual distance from {places[other].level}")
     return ["; ".join(own) for own in doubts]
 
@@ -279,7 +283,7 @@ def vertebraeFrom(named: Sequence[NamedCandidate], volume: SagittalVolume, confi
     boxes = orientedBoxes([place.level for place in places], [place.centre for place in places],
                           [place.bounds for place in places], lean)
     faces = [facesInView(place.bounds, volume) for place in places]
-    doubts = doubtsOf(places, certainty, [not inView[1].all() for inView in faces])
+    doubts = doubtsOf(places, certainty, ~np.array([inView[1] for inView in faces], bool).reshape(-1, 2))
     detected = [
         Vertebra(place.level, place.confidence, place.centre, place.bounds, box, inferred=place.inferred,
                  complete=bool(inView.all()), doubt=doubt)

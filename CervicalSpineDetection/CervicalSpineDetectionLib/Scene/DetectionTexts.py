@@ -54,6 +54,7 @@ TEXTS = (
     _("position uncertain"),
     _("center outside its own box"),
     _("center at the edge of its own box"),
+    _("body out of view"),
     _("inside the box of {level}"),
     _("unusual distance from {level}"),
     _("slices seem to be missing"),

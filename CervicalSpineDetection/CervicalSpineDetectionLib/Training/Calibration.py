@@ -54,7 +54,7 @@ def namedSightings(view: View, sightings: Sequence[Sighting]) -> NamedSightings:
         for index, sighting in enumerate(sightings):
             distance = float(np.linalg.norm(sighting.centre - one.centre))
             if not one.bodyInView and one.shown is not None:
-                distance = min(distance, float(np.linalg.norm(sighting.centre - one.shown)))
+                distance = min(distance, float(np.linalg.norm(sighting.centre - one.shown.centre)))
             if (one.bodyInView or one.inView) and distance < SAME_VERTEBRA_MM:
                 pairs.append((not one.bodyInView, distance, index, one.level.order))
     known = np.full(len(sightings), -1)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -43,9 +45,13 @@ def vertebra(name, at, doubt="", confidence=0.9):
     return Vertebra(name, confidence, centre, Bounds(centre - 10, centre + 10), BOX, doubt=doubt)
 
 
+def boundsAt(middle, half=(30, 25, 11)):
+    return Bounds(np.asarray(middle, float) - half, np.asarray(middle, float) + half)
+
+
 def view(*levels, inView=None):
     return View("a", "whole", ct(), tuple(
-        ViewedLevel(Level(level), centreOf(level), centreOf(level) + [0, 15, 0], True,
+        ViewedLevel(Level(level), centreOf(level), boundsAt(centreOf(level) + [0, 15, 0]), True,
                     inView is None or level in inView)
         for level in levels))
 
@@ -140,16 +146,30 @@ def test_aConfidenceThatIsRightAsOftenAsItSaysHasNoCalibrationError():
     assert calibrationError(scores) == pytest.approx(0)
 
 
-def test_theAtlasIsNotTakenForTheDensWithinIt():
+@pytest.mark.parametrize("bodyInView", [True, False])
+def test_theAtlasIsNotTakenForTheDensWithinIt(bodyInView):
     """Of the axis a view cut below the atlas shows the dens alone, right in the middle of the ring."""
-    atlas = ViewedLevel(Level.C1, centreOf("C1"), centreOf("C1"), True, True)
-    axis = ViewedLevel(Level.C2, centreOf("C2"), centreOf("C1"), False, False)
+    middle = centreOf("C1")
+    atlas = ViewedLevel(Level.C1, middle - [0, 0, 4], boundsAt(middle, (40, 25, 8)), bodyInView, True)
+    axis = ViewedLevel(Level.C2, centreOf("C2"), boundsAt(middle, (15, 20, 7)), False, False)
     shown = View("a", "cut below", ct(), (atlas, axis))
-    ring, dens = vertebra("C1", centreOf("C1") + [0, 1, 1]), vertebra("C2", centreOf("C1") - [0, 0, 7])
+    ring = replace(vertebra("C1", middle - [0, 1, 4]), bounds=boundsAt(middle, (38, 24, 8)))
+    dens = replace(vertebra("C2", middle - [0, 0, 14]), bounds=boundsAt(middle, (12, 12, 6)))
     for found in ([ring], [ring, dens]):
         figures = viewFigures(scoreView(shown, found))
         assert (figures["right"], figures["silentlyWrong"], figures["missed"]) == (1, 0, 0)
-    assert viewFigures(scoreView(shown, [vertebra("C2", centreOf("C1"))]))["silentlyWrong"] == 1
+    assert viewFigures(scoreView(shown, [replace(ring, level="C2")]))["silentlyWrong"] == 1
+
+
+def test_aPieceOfAVertebraHasTheRightNameWhereverItsCentreIsGuessed():
+    below = ViewedLevel(Level.C4, centreOf("C4"), boundsAt(centreOf("C4") + [0, 20, 9], (40, 30, 5)), False, False)
+    shown = View("a", "cut below", ct(), (*view("C2", "C3").levels, below))
+    whole = [vertebra("C2", "C2"), vertebra("C3", "C3")]
+    piece = replace(vertebra("C4", centreOf("C4") + [0, 8, 14]),
+                    bounds=boundsAt(centreOf("C4") + [-9, 6, 7], (20, 8, 5)))
+    assert [one.level for one in scoreView(shown, [*whole, piece])] == ["C2", "C3"]
+    wrong = scoreView(shown, [*whole, replace(piece, level="C5")])
+    assert [(one.level, one.found) for one in wrong if one.isWrong] == [("C4", "C5")]
 
 
 def test_whatAViewDoesNotShowAtAllIsNotFoundInIt():
@@ -158,7 +178,7 @@ def test_whatAViewDoesNotShowAtAllIsNotFoundInIt():
 
 
 def test_whereTheBodyIsOutOfViewTheBoxesOfWhatIsShownAreCompared():
-    shown = ViewedLevel(Level.C4, centreOf("C4"), centreOf("C4") + [0, 40, -8], False, True)
+    shown = ViewedLevel(Level.C4, centreOf("C4"), boundsAt(centreOf("C4") + [0, 40, -8], (20, 10, 9)), False, True)
     arch = vertebra("C4", centreOf("C4") + [0, 40, -8])
     assert viewFigures(scoreView(View("a", "posterior part", ct(), (shown,)), [arch]))["right"] == 1
 

@@ -177,9 +177,24 @@ def test_whatTheImageCutsOffMayLieInsideItsNeighboursBox():
     places = found()
     cut = replace(places[-1], bounds=Bounds(places[-2].bounds.minimum + 2, places[-2].bounds.maximum - 2),
                   centre=places[-2].bounds.minimum + 8)
-    isCut = [False] * (len(places) - 1) + [True]
     assert "inside the box" in doubtsOf([*places[:-1], cut], 0.5)[-1]
-    assert "inside the box" not in doubtsOf([*places[:-1], cut], 0.5, isCut)[-1]
+    assert "inside the box" not in doubtsOf([*places[:-1], cut], 0.5, cutOf(places, below=[-1]))[-1]
+
+
+def cutOf(places, above=(), below=()):
+    """:param above, below: indices of the places that the image cuts there."""
+    cut = np.zeros((len(places), 2), bool)
+    cut[list(above), 0] = True
+    cut[list(below), 1] = True
+    return cut
+
+
+def test_theCentreOfWhatTheImageCutsIsAGuessWhereNoBodyWasSeen():
+    places = found()
+    unseen = [*places[:-1], replace(places[-1], exactness=UNSEEN_MM)]
+    assert not any(doubtsOf(unseen, 0.5)) and not any(doubtsOf(places, 0.5, cutOf(places, below=[-1])))
+    doubts = doubtsOf(unseen, 0.5, cutOf(places, below=[-1]))
+    assert doubts[-1] == "body out of view" and not any(doubts[:-1])
 
 
 def test_neighboursAtAnUnusualDistanceAreDoubted():
@@ -190,11 +205,13 @@ def test_neighboursAtAnUnusualDistanceAreDoubted():
     assert f"unusual distance from {places[-2].level}" in doubts[-1] and not doubts[0]
 
 
-def test_anUnusualDistanceSpeaksAgainstTheOneThatTheImageCuts():
+@pytest.mark.parametrize(("above", "below", "doubted"), [
+    ([], [-1], (False, True)), ([], [-2, -1], (False, True)), ([-2], [-1], (True, True)), ([-1], [-2], (True, True))])
+def test_anUnusualDistanceSpeaksAgainstThePartAtTheImagesEdge(above, below, doubted):
     places = found()
     near = replace(places[-1], centre=places[-2].centre - [0, 0, 6.0])
-    doubts = doubtsOf([*places[:-1], near], 0.5, [False] * (len(places) - 1) + [True])
-    assert "unusual distance" in doubts[-1] and "unusual distance" not in doubts[-2]
+    doubts = doubtsOf([*places[:-1], near], 0.5, cutOf(places, above, below))
+    assert tuple("unusual distance" in doubt for doubt in doubts[-2:]) == doubted
 
 
 @pytest.mark.parametrize(("sides", "axis", "side"), [

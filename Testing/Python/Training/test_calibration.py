@@ -7,6 +7,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Evaluation.Windows import View, ViewedLevel
 from CervicalSpineDetectionLib.Fusion.LevelChain import Sighting, levelPosterior
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
+from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import Level
 from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, SPACING_MM
 from CervicalSpineDetectionLib.Training.Calibration import (
@@ -71,7 +72,7 @@ def viewOf(*levels, arches=(), below=()):
     viewed = []
     for level in (*levels, *arches, *below):
         middle = np.array([0.0, 0, -HEIGHTS[Level(level).order]])
-        shown = None if level in below else middle + [0, 40.0, 0]
+        shown = None if level in below else Bounds(middle + [-20, 30.0, -10], middle + [20, 50.0, 10])
         viewed.append(ViewedLevel(Level(level), middle, shown, level in levels, level not in below))
     return View("a", "window", None, tuple(viewed))
 
