@@ -44,6 +44,7 @@ class Place:
     :param bounds: box of the whole vertebra.
     :param exactness: how exactly (mm) the place along the spine is known.
     :param inferred: placed between its neighbours.
+    :param isBodySeen: something was seen of its body (C1: of its anterior arch), or a person placed it.
     :param moved: how far (mm) its centre was moved to stand evenly, in units of how exactly a seen body is placed.
     """
 
@@ -53,6 +54,7 @@ class Place:
     bounds: Bounds
     exactness: float = Settings.UNSEEN_MM
     inferred: bool = False
+    isBodySeen: bool = True
     moved: float = 0.0
 
 
@@ -211,7 +213,8 @@ def _placeOf(named: NamedCandidate, volume: SagittalVolume) -> Place:
     seen = candidate.body is not None and candidate.body.evidence >= Settings.SURE_BODY_EVIDENCE_MM
     exactness = Settings.SEEN_AXIS_MM if named.level == Level.C2 else Settings.SEEN_MM
     return Place(named.level, named.confidence, centreOf(candidate, named.level, volume),
-                 boundsOf(candidate.track, volume), exactness if seen else Settings.UNSEEN_MM)
+                 boundsOf(candidate.track, volume), exactness if seen else Settings.UNSEEN_MM,
+                 isBodySeen=candidate.body is not None)
 
 
 def doubtsOf(places: Sequence[Place], certainty: float, cut: Array | None = None) -> list[str]:
@@ -235,7 +238,7 @@ def doubtsOf(places: Sequence[Place], certainty: float, cut: Array | None = None
         elif inside.min() < Settings.LEAST_INSIDE_MM and place.exactness < Settings.UNSEEN_MM:
             own.append("center at the edge of its own box")
     for place, own, isCut in zip(places, doubts, cutAbove | cutBelow, strict=True):
-        if isCut and place.exactness == Settings.UNSEEN_MM and not place.inferred:
+        if isCut and not place.isBodySeen:
             own.append("body out of view")
     pairs = list(zip(range(len(places)), range(1, len(places)), strict=False))
     levels = [place.level.order for place in places]
