@@ -15,7 +15,12 @@ from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU, SagittalVo
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS, Level
-from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM, expectedDistances, expectedHalfWidths
+from CervicalSpineDetectionLib.Spine.Morphometry import (
+    BODY_HALF_WIDTH_MM,
+    expectedDistances,
+    expectedHalfWidths,
+    usualDistance,
+)
 from CervicalSpineDetectionLib.Spine.OrientedBoxes import orientedBoxes
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
@@ -244,6 +249,9 @@ def doubtsOf(places: Sequence[Place], certainty: float, cut: Array | None = None
     levels = [place.level.order for place in places]
     distances = np.array([np.linalg.norm(places[lower].centre - places[upper].centre) for upper, lower in pairs])
     expected = expectedDistances(levels, distances) if pairs else distances
+    if not _arePersons(levels, distances, [not cutAbove[upper] and not cutBelow[lower] for upper, lower in pairs]):
+        for own in doubts:
+            own.append("distances unlike a person's")
     for (upper, lower), distance, usual in zip(pairs, distances, expected, strict=True):
         for one, other in ((upper, lower), (lower, upper)):
             # What is left of a cut one lies between its neighbour's processes.
@@ -259,6 +267,17 @@ def doubtsOf(places: Sequence[Place], certainty: float, cut: Array | None = None
                 if blamed[0] or not blamed[1]:
                     doubts[one].append(f"unusual distance from {places[other].level}")
     return ["; ".join(own) for own in doubts]
+
+
+def _arePersons(levels: Sequence[int], distances: Array, isKnown: Sequence[bool]) -> bool:
+    """False where neighbours are so near to or far from each other that no person is of that size.
+
+    :param levels: n rising ``Level.order``. :param distances: shape (n - 1,), mm. :param isKnown: which of them tell.
+    """
+    usual = np.array([usualDistance(upper, lower) for upper, lower in zip(levels, levels[1:], strict=False)])
+    sizes = (distances / usual)[np.array(isKnown, bool)] if len(usual) else usual
+    return len(sizes) < Settings.FEWEST_DISTANCES or bool(
+        Settings.SCALES[0] <= np.median(sizes) <= Settings.SCALES[-1])
 
 
 def _sharedPart(bounds: Bounds, other: Bounds) -> float:

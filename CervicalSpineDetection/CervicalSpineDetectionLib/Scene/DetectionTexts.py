@@ -55,6 +55,7 @@ TEXTS = (
     _("center outside its own box"),
     _("center at the edge of its own box"),
     _("body out of view"),
+    _("distances unlike a person's"),
     _("inside the box of {level}"),
     _("unusual distance from {level}"),
     _("slices seem to be missing"),

@@ -215,6 +215,16 @@ def test_anUnusualDistanceSpeaksAgainstThePartAtTheImagesEdge(above, below, doub
     assert tuple("unusual distance" in doubt for doubt in doubts[-2:]) == doubted
 
 
+@pytest.mark.parametrize(("size", "isDoubted"), [(0.5, True), (0.7, False), (1, False), (1.3, False), (1.6, True)])
+def test_distancesThatNoPersonHasAreDoubted(size, isDoubted):
+    """As those of a CT whose spacing is misstated."""
+    places = [replace(place, centre=size * place.centre,
+                      bounds=Bounds(size * place.bounds.minimum, size * place.bounds.maximum)) for place in found()]
+    doubts = doubtsOf(places, 0.5)
+    assert ["distances unlike a person's" in doubt for doubt in doubts] == [isDoubted] * len(places)
+    assert not any("unlike" in doubt for doubt in doubtsOf(places[:2], 0.5))
+
+
 @pytest.mark.parametrize(("sides", "axis", "side"), [
     (([20, 20, 20], [40, 40, 59.5]), 1, 0), (([20, 20, 1], [40, 40, 40]), 1, 1), (([20, 1, 20], [40, 40, 40]), 2, 0)])
 def test_facesThatLookAtNoImageAreTold(sides, axis, side):
