@@ -229,53 +229,58 @@ def doubtsOf(places: Sequence[Place], certainty: float, cut: Array | None = None
     :param certainty: a name below this probability is doubtful.
     :param cut: bool, shape (n, 2), whether the image cuts each of them above, and below; None: none of them.
     """
-    cutAbove, cutBelow = np.zeros((2, len(places)), bool) if cut is None else cut.T
-    doubts: list[list[str]] = [[] for _ in places]
-    isSure = [place.confidence >= certainty for place in places]
-    for place, own, sure in zip(places, doubts, isSure, strict=True):
-        if not sure:
-            own.append("level uncertain")
-        if place.moved > Settings.DOUBTFUL_MOVE_MM:
-            own.append("position uncertain")
-        inside = np.minimum(place.centre - place.bounds.minimum, place.bounds.maximum - place.centre)
-        if inside.min() < 0:
-            own.append("center outside its own box")
-        elif inside.min() < Settings.LEAST_INSIDE_MM and place.exactness < Settings.UNSEEN_MM:
-            own.append("center at the edge of its own box")
-    for place, own, isCut in zip(places, doubts, cutAbove | cutBelow, strict=True):
-        if isCut and not place.isBodySeen:
-            own.append("body out of view")
-    pairs = list(zip(range(len(places)), range(1, len(places)), strict=False))
+    cut = np.zeros((len(places), 2), bool) if cut is None else cut
+    doubts = [_ownDoubts(place, certainty, bool(own.any())) for place, own in zip(places, cut, strict=True)]
     levels = [place.level.order for place in places]
-    distances = np.array([np.linalg.norm(places[lower].centre - places[upper].centre) for upper, lower in pairs])
-    expected = expectedDistances(levels, distances) if pairs else distances
-    if not _arePersons(levels, distances, [not cutAbove[upper] and not cutBelow[lower] for upper, lower in pairs]):
+    distances = np.array([np.linalg.norm(lower.centre - upper.centre)
+                          for upper, lower in zip(places, places[1:], strict=False)])
+    if not _arePersons(levels, distances, ~cut[:-1, 0] & ~cut[1:, 1]):
         for own in doubts:
             own.append("distances unlike a person's")
-    for (upper, lower), distance, usual in zip(pairs, distances, expected, strict=True):
-        for one, other in ((upper, lower), (lower, upper)):
+    expected = expectedDistances(levels, distances) if len(distances) else distances
+    for upper, (distance, usual) in enumerate(zip(distances, expected, strict=True)):
+        for one, other in ((upper, upper + 1), (upper + 1, upper)):
             # What is left of a cut one lies between its neighbour's processes.
-            isCut = cutAbove[one] or cutBelow[one]
-            if not isCut and _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
+            if not cut[one].any() and _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
                 doubts[one].append(f"inside the box of {places[other].level}")
         nearest = Settings.NEAREST_TO_RING if places[upper].level == Level.C1 else Settings.NEAREST_NEIGHBOUR
-        if not nearest * usual < distance < Settings.FURTHEST_NEIGHBOUR * usual:
-            # Where one of the two is uncertain anyway, or a part at the image's edge, whose centre is a guess, the
-            # distance speaks against that one.
-            isBlamed = (not isSure[upper] or cutAbove[upper], not isSure[lower] or cutBelow[lower])
-            for one, other, blamed in ((upper, lower, isBlamed), (lower, upper, isBlamed[::-1])):
-                if blamed[0] or not blamed[1]:
-                    doubts[one].append(f"unusual distance from {places[other].level}")
+        if nearest * usual < distance < Settings.FURTHEST_NEIGHBOUR * usual:
+            continue
+        # Where one of the two is uncertain anyway, or a part at the image's edge, whose centre is a guess, the distance
+        # speaks against that one.
+        pair = np.array([upper, upper + 1])
+        isBlamed = np.array([places[one].confidence < certainty for one in pair]) | cut[pair, [0, 1]]
+        for one, other in zip(pair, pair[::-1], strict=True):
+            if isBlamed[one - upper] or not isBlamed.any():
+                doubts[one].append(f"unusual distance from {places[other].level}")
     return ["; ".join(own) for own in doubts]
 
 
-def _arePersons(levels: Sequence[int], distances: Array, isKnown: Sequence[bool]) -> bool:
+def _ownDoubts(place: Place, certainty: float, isCut: bool) -> list[str]:
+    """Of one vertebra by itself. :param isCut: by the image, above or below."""
+    own = []
+    if place.confidence < certainty:
+        own.append("level uncertain")
+    if place.moved > Settings.DOUBTFUL_MOVE_MM:
+        own.append("position uncertain")
+    inside = np.minimum(place.centre - place.bounds.minimum, place.bounds.maximum - place.centre)
+    if inside.min() < 0:
+        own.append("center outside its own box")
+    elif inside.min() < Settings.LEAST_INSIDE_MM and place.exactness < Settings.UNSEEN_MM:
+        own.append("center at the edge of its own box")
+    if isCut and not place.isBodySeen:
+        own.append("body out of view")
+    return own
+
+
+def _arePersons(levels: Sequence[int], distances: Array, isKnown: Array) -> bool:
     """False where neighbours are so near to or far from each other that no person is of that size.
 
-    :param levels: n rising ``Level.order``. :param distances: shape (n - 1,), mm. :param isKnown: which of them tell.
+    :param levels: n rising ``Level.order``.
+    :param distances: shape (n - 1,), mm. :param isKnown: bool, the same, which of them tell.
     """
     usual = np.array([usualDistance(upper, lower) for upper, lower in zip(levels, levels[1:], strict=False)])
-    sizes = (distances / usual)[np.array(isKnown, bool)] if len(usual) else usual
+    sizes = (distances / usual)[isKnown]
     return len(sizes) < Settings.FEWEST_DISTANCES or bool(
         Settings.SCALES[0] <= np.median(sizes) <= Settings.SCALES[-1])
 

@@ -80,7 +80,7 @@ def literals(module, functions):
 
 
 @pytest.mark.parametrize("module, functions, least", [
-    (Placement, {"doubtsOf"}, 5), (SagittalPlane, {"orientationDoubt"}, 2), (Looks, {"_sentence"}, 1),
+    (Placement, {"doubtsOf", "_ownDoubts"}, 8), (SagittalPlane, {"orientationDoubt"}, 2), (Looks, {"_sentence"}, 1),
     (Pipeline, {"detectVertebrae"}, 1),
 ])
 def test_whatTheNumericsSayIsKnown(module, functions, least):
