@@ -18,6 +18,7 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, doubted, fuse
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
+from CervicalSpineDetectionLib.Fusion.Settings import SURE_BODY_EVIDENCE_MM
 from CervicalSpineDetectionLib.Imaging.Resampling import middleOf, resampleSagittal, turnedImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
@@ -28,7 +29,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
 )
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Frame import Frame
-from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 # Forward, of the line through the bodies: 0 to 25 degrees in the development set. The detector bears 30 more or less.
@@ -70,6 +71,14 @@ class Look:
         """The sure names, each with its probability, and the landmarks they rest on."""
         names = [vertebra.confidence for vertebra in self.sureNames]
         return float(sum(names)) + len(self.fused.basis.anchors) if names else 0.0
+
+    @property
+    def showsBodies(self) -> bool:
+        """Of most of the sure names the body was seen clearly: breastbone and ribs, seen upside down, have none."""
+        sure = {vertebra.level for vertebra in self.sureNames} - {Level.C1}
+        bodies = [one.candidate.body for one in self.fused.links if one.level in sure]
+        seen = [0.0 if body is None else body.evidence for body in bodies]
+        return bool(seen) and float(np.median(seen)) >= SURE_BODY_EVIDENCE_MM
 
     @property
     def isNeck(self) -> bool:
@@ -153,11 +162,13 @@ class Examination:
         return found
 
     def _upright(self, look: Look) -> Look:
-        """The same, or a look with the neck's lean taken out where that shows more."""
+        """The same, or a look with the neck's lean taken out where that shows more, a landmark among it: a neck stored
+        upside down can seem to lean."""
         change = USUAL_LEAN_DEGREES - look.lean
         if abs(change) < MOST_LEAN_CHANGE_DEGREES:
             return look
-        return max(look, self._look(_pitched(look.frame, change)), key=lambda one: one.certain)
+        pitched = self._look(_pitched(look.frame, change))
+        return pitched if pitched.fused.basis.anchors and pitched.certain > look.certain else look
 
     def _otherWayRound(self, look: Look) -> Look:
         """The same, or a look in another orientation within its sagittal plane, where that shows landmarks."""
@@ -167,7 +178,7 @@ class Examination:
         if evidence[best] < max(LEAST_GLIMPSE_GAIN * evidence[0], LEAST_GLIMPSE_EVIDENCE):
             return look
         other = self._upright(self._look(glimpses[best][0]))
-        return other if other.fused.basis.anchors and other.certain else look
+        return other if other.fused.basis.anchors and other.showsBodies else look
 
     def _glimpsed(self, pictures: Array, isNew: bool) -> float:
         """Evidence of a few slices. :param isNew: an orientation to be given up where the middle one shows none."""

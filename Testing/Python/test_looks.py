@@ -1,5 +1,7 @@
 """CTs whose header turns the patient, or that are stored the wrong way round, with the shipped weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -130,6 +132,32 @@ def test_namesAreDoubtedOnlyWhereTheHeadersOwnFrameShowsClearlyMore(ct, detector
 
     assert bool(fused.orientationDoubt) == isDoubted
     assert ("stands turned by 17 degrees" in (told or "")) != isDoubted
+
+
+@pytest.mark.parametrize(("anchors", "isTaken"), [((), False), (("C2",), True)])
+def test_aLeanIsTakenOutOnlyWhereThatShowsALandmark(ct, detector, monkeypatch, anchors, isTaken):
+    seen = Examination(correctHuOffset(ct)[0], detector).best()[0]
+    pitched = replace(seen, basis=replace(seen.basis, anchors=anchors))
+    monkeypatch.setattr(Look, "lean", property(lambda self: 60.0))
+    monkeypatch.setattr(Look, "certain", property(lambda self: 1.0 + (not self.frame.isCt)))
+    examination = Examination(correctHuOffset(ct)[0], detector)
+    monkeypatch.setattr(examination, "_look", lambda frame: Look(frame, pitched, np.zeros(0)))
+    inHeader = Look(Frame(np.eye(3), middleOf(ct)), seen, np.zeros(0))
+
+    assert (examination._upright(inHeader) is not inHeader) == isTaken
+
+
+@pytest.mark.parametrize(("share", "shows"), [(0.0, False), (0.1, False), (1.0, True)])
+def test_bonesWithoutBodiesAreNoNeckStoredTheWrongWayRound(ct, detector, share, shows):
+    """Breastbone and ribs of a chest, seen upside down, look like vertebrae."""
+    seen = Examination(correctHuOffset(ct)[0], detector).best()[0]
+
+    def weakened(track):
+        return replace(track, scores=share * track.scores) if track is not None and share else None
+
+    links = [replace(one, candidate=replace(one.candidate, body=weakened(one.candidate.body))) for one in seen.links]
+    look = Look(Frame(np.eye(3), middleOf(ct)), replace(seen, links=links), np.zeros(0))
+    assert len(look.sureNames) > 4 and look.showsBodies == shows
 
 
 def test_leftAndRightExchangedIsNotGuessedAt(ct, detector, straight):
