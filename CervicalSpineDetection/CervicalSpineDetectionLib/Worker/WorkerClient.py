@@ -139,7 +139,7 @@ class WorkerClient:
         self._settings = {"device": device, "weights": weights}
         self._events.append(Progress("Starting", 0, 1))
         self.start()
-        if not self.isAlive:
+        if self._process is None:  # One that has ended by now tells so itself.
             self._events.append(Failed(NOT_STARTED.format(reason=self._startError)))
             return
         volume = image if isinstance(image, VoxelArray) else VoxelArray.ofImage(image)

@@ -128,6 +128,18 @@ def test_theLastWordsOfADyingWorkerAreLogged(makeClient, caplog):
     assert "no torch here" in caplog.text
 
 
+def test_aWorkerThatDiesAtOnceWasStarted(makeClient, monkeypatch):
+    client = makeClient([sys.executable, "-c", "raise SystemExit(1)"])
+    start = client.start
+
+    def startAndLetDie():
+        start()
+        client._process._popen.wait()
+
+    monkeypatch.setattr(client, "start", startAndLetDie)
+    assert outcome(client)[0] == Failed(WorkerClient.ENDED.format(reason="exit status 1"))
+
+
 def test_aProgramThatIsNotThereIsTold(makeClient):
     assert outcome(makeClient(["/nonesuch/PythonSlicer"]))[0] == Failed(
         WorkerClient.NOT_STARTED.format(reason="No such file or directory")
