@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
-from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, doubted, fuse
+from CervicalSpineDetectionLib.Fusion.Fuse import ANCHORS, FusionResult, doubted, fuse
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
 from CervicalSpineDetectionLib.Fusion.Settings import SURE_BODY_EVIDENCE_MM
@@ -35,6 +35,7 @@ from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 # Forward, of the line through the bodies: 0 to 25 degrees in the development set. The detector bears 30 more or less.
 USUAL_LEAN_DEGREES, MOST_LEAN_CHANGE_DEGREES = 15.0, 32.0
 FEWEST_FOR_LEAN = 3
+UPPER_LANDMARKS = frozenset(ANCHORS[level] for level in (Level.C1, Level.C2))
 GLIMPSES, GLIMPSE_MM = 3, 12.0  # slices shown turned, and their distance
 GLIMPSE_STEP_DEGREES = 45
 # Of what the slices show as they stand, and that a vertebra or two are seen clearly in every slice: else another
@@ -162,13 +163,14 @@ class Examination:
         return found
 
     def _upright(self, look: Look) -> Look:
-        """The same, or a look with the neck's lean taken out where that shows more, a landmark among it: a neck stored
-        upside down can seem to lean."""
+        """The same, or a look with the neck's lean taken out where that shows more, C1 or C2 among it: of a neck stored
+        upside down, which can seem to lean, the other end passes for the first ribs."""
         change = USUAL_LEAN_DEGREES - look.lean
         if abs(change) < MOST_LEAN_CHANGE_DEGREES:
             return look
         pitched = self._look(_pitched(look.frame, change))
-        return pitched if pitched.fused.basis.anchors and pitched.certain > look.certain else look
+        isUpperEnd = not UPPER_LANDMARKS.isdisjoint(pitched.fused.basis.anchors)
+        return pitched if isUpperEnd and pitched.certain > look.certain else look
 
     def _otherWayRound(self, look: Look) -> Look:
         """The same, or a look in another orientation within its sagittal plane, where that shows landmarks."""

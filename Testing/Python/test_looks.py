@@ -134,8 +134,8 @@ def test_namesAreDoubtedOnlyWhereTheHeadersOwnFrameShowsClearlyMore(ct, detector
     assert ("stands turned by 17 degrees" in (told or "")) != isDoubted
 
 
-@pytest.mark.parametrize(("anchors", "isTaken"), [((), False), (("C2",), True)])
-def test_aLeanIsTakenOutOnlyWhereThatShowsALandmark(ct, detector, monkeypatch, anchors, isTaken):
+@pytest.mark.parametrize(("anchors", "isTaken"), [((), False), (("first ribs",), False), (("C2", "first ribs"), True)])
+def test_aLeanIsTakenOutOnlyWhereThatShowsTheUpperEndOfTheSpine(ct, detector, monkeypatch, anchors, isTaken):
     seen = Examination(correctHuOffset(ct)[0], detector).best()[0]
     pitched = replace(seen, basis=replace(seen.basis, anchors=anchors))
     monkeypatch.setattr(Look, "lean", property(lambda self: 60.0))
