@@ -18,6 +18,14 @@ if importlib.util.find_spec("CervicalSpineDetectionLib") is None:
 
 
 @pytest.fixture(scope="session")
+def neckPhantom():
+    """``makePhantom(17)``, which nobody may change."""
+    from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+
+    return makePhantom(17)
+
+
+@pytest.fixture(scope="session")
 def sharedData():
     """Folder of real CTs and their labels, which are not part of the repository."""
     folder = REPOSITORY.parent / "shared" / "data"

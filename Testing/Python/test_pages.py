@@ -14,7 +14,6 @@ from oracleDetector import OracleDetector
 
 from CervicalSpineDetectionLib import Api
 from CervicalSpineDetectionLib.CommandLine.Main import COMMANDS, makeParser
-from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = (".", ".github", "Resources/Documentation", "Testing", "model_weights")
@@ -109,10 +108,9 @@ def test_everyCommandOfThePagesIsRunByATestOrSaidNotToBe():
             assert re.search(rf'main\(\[\s*"{command}"|= \["{command}"', source), f"{by} does not run {command}"
 
 
-def test_thePythonOfThePageRuns(tmp_path, monkeypatch, capsys):
-    phantom = makePhantom(17)
-    monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(phantom.ct, phantom.labels))
-    sitk.WriteImage(phantom.ct, str(tmp_path / "neck.nii.gz"))
+def test_thePythonOfThePageRuns(tmp_path, monkeypatch, capsys, neckPhantom):
+    monkeypatch.setattr(Api, "_detector", lambda weights, device: OracleDetector(neckPhantom.ct, neckPhantom.labels))
+    sitk.WriteImage(neckPhantom.ct, str(tmp_path / "neck.nii.gz"))
     monkeypatch.chdir(tmp_path)
     text = (REPOSITORY / "Resources" / "Documentation" / "Python.md").read_text(encoding="utf-8")
     names = {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-import SimpleITK as sitk
+from scipy.ndimage import label
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Arrays import Array
@@ -22,6 +22,8 @@ MAXIMUM_RUN_GAP_MM = 4
 # The axis' body is the part of its anterior column below the dens (about half of its height:
 # Doherty and Heggeness 1995, Quantitative anatomy of the second cervical vertebra, Spine 20(5)).
 AXIS_BODY_FRACTION = 0.52
+# Pixels that touch at a corner are of one piece.
+WITH_DIAGONALS = np.ones((3, 3), int)
 
 SliceBox: TypeAlias = tuple[int, float, float, float, float]  # class, first column and row, last column and row, edges
 
@@ -44,10 +46,12 @@ def boxesInSlice(labels: Array, sliceX: float, middles: Mapping[int, float], pix
         mask = labels == code
         if mask.sum() * pixelSize**2 < minimumArea:
             continue
-        boxes.append((min(int(code) - 1, BELOW_CLASS), *_extent(mask)))
+        left, top, right, bottom = _extent(mask)
+        boxes.append((min(int(code) - 1, BELOW_CLASS), left, top, right, bottom))
         if abs(sliceX - middles[code]) <= BODY_HALF_WIDTH_MM:
-            body = _bodyExtent(mask, pixelSize, _minimumBodyArea(code))
+            body = _bodyExtent(mask[top:bottom, left:right], pixelSize, _minimumBodyArea(code))
             if body is not None:
+                body = [body[0] + left, body[1] + top, body[2] + left, body[3] + top]
                 if code == 2:
                     body[1] = body[3] - AXIS_BODY_FRACTION * (body[3] - body[1])
                 boxes.append((BODY_CLASS, *body))
@@ -108,7 +112,7 @@ def _bodyExtent(mask: Array, pixelSize: float, minimumArea: float) -> list[Any] 
 
 def _partsFrontToBack(mask: Array, pixelSize: float) -> list[Array]:
     """Masks of the pieces that are more than specks."""
-    components = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True))
-    parts = [components == label for label in range(1, components.max() + 1)]
+    components, count = label(mask, WITH_DIAGONALS)
+    parts = [components == number for number in range(1, count + 1)]
     parts = [part for part in parts if part.sum() * pixelSize**2 >= MINIMUM_AREA_MM2 / 2]
     return sorted(parts, key=lambda part: np.nonzero(part)[1].mean())

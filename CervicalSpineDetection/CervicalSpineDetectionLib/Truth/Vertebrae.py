@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.ndimage import find_objects
 
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.Spine.Arrays import Array
@@ -25,18 +26,21 @@ def vertebraeOf(labels: sitk.Image, wholeLabels: sitk.Image | None = None) -> li
     :param wholeLabels: the same before the field of view was cut, to tell which vertebrae are complete.
     :return: list of Vertebra from C1 to T4 in cranio-caudal order; what lies below has no place in results.
     """
-    voxels = sitk.GetArrayFromImage(labels).T
+    voxels = sitk.GetArrayViewFromImage(labels)
+    counts = np.bincount(voxels.ravel(), minlength=256)
+    extents = find_objects(voxels, max_label=len(LEVELS))
     whole = np.bincount(sitk.GetArrayViewFromImage(wholeLabels or labels).ravel(), minlength=256)
     spacing, origin = np.array(labels.GetSpacing()), np.array(labels.GetOrigin())
     # Of the whole vertebra: what a cut leaves of the atlas has another middle.
     centres = vertebraCentres(wholeLabels or labels)
     found = []
     for code in range(1, len(LEVELS) + 1):
-        index = np.argwhere(voxels == code)
+        extent, count = extents[code - 1], int(counts[code])
         level = LEVELS[code - 1]
-        if len(index) and len(index) >= MINIMUM_PART * whole[code] and level in centres:
-            bounds = Bounds(origin + (index.min(0) - 0.5) * spacing, origin + (index.max(0) + 0.5) * spacing)
-            found.append((level, centres[level], bounds, len(index) == int(whole[code])))
+        if count and count >= MINIMUM_PART * whole[code] and level in centres:
+            first, last = (np.array(ends)[::-1] for ends in zip(*((s.start, s.stop - 1) for s in extent), strict=True))
+            bounds = Bounds(origin + (first - 0.5) * spacing, origin + (last + 0.5) * spacing)
+            found.append((level, centres[level], bounds, count == int(whole[code])))
     boxes = orientedBoxes([level for level, *_ in found], [centre for _, centre, *_ in found],
                           [bounds for _, _, bounds, _ in found])
     return [

@@ -15,8 +15,7 @@ def test_aForeignRegionShowsVertebraeButNoCervicalOne(region, most):
     assert all(vertebra.level.startswith("T") for vertebra in phantom.vertebrae)
 
 
-def test_theNeckOfASeedHasItsLevels():
-    phantom = makePhantom(17)
-    assert [vertebra.level for vertebra in phantom.vertebrae][:7] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7"]
-    codes = np.unique(sitk.GetArrayViewFromImage(phantom.fineLabels))
+def test_theNeckOfASeedHasItsLevels(neckPhantom):
+    assert [vertebra.level for vertebra in neckPhantom.vertebrae][:7] == ["C1", "C2", "C3", "C4", "C5", "C6", "C7"]
+    codes = np.unique(sitk.GetArrayViewFromImage(neckPhantom.fineLabels))
     assert codes.max() > 11  # T5 is labelled too

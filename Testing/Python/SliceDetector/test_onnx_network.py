@@ -1,5 +1,6 @@
 """The network run by ONNX Runtime: the same boxes as with torch, there sooner, and only where it was meant."""
 
+import functools
 import subprocess
 import sys
 
@@ -29,6 +30,12 @@ def noCard(monkeypatch):
 
 def untrained(architecture, classes=13):
     """A network whose normalisation does something, and its weights as they are read from a file."""
+    model, weights = _untrained(architecture, classes)
+    return model, dict(weights)
+
+
+@functools.cache
+def _untrained(architecture, classes):
     torch.manual_seed(5)
     model = detectionModel(architecture, classes)
     for module in model.modules():

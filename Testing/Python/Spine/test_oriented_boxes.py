@@ -76,11 +76,17 @@ def test_aBoxIsLargerByTheMarginToBothSidesAndGrowsWithTheVertebra(level):
     np.testing.assert_allclose(large.size - 2 * margin, 2 * (small.size - 2 * margin))
 
 
+@pytest.fixture(scope="module")
+def straight():
+    """Label map of a neck on a grid of 1 mm."""
+    tissues = makeAnatomy(np.random.default_rng(4), spacing=1.0).tissues
+    return sitk.Mask(tissues, sitk.Cast(tissues <= Level.T1.code, sitk.sitkUInt8))
+
+
 @pytest.fixture(scope="module", params=[-15, 0, 20])
-def neck(request):
-    """Label map of a neck that leans forward by so many degrees more, on a grid of 1.5 mm."""
-    anatomy = makeAnatomy(np.random.default_rng(4), spacing=1.0)
-    labels = sitk.Mask(anatomy.tissues, sitk.Cast(anatomy.tissues <= Level.T1.code, sitk.sitkUInt8))
+def neck(request, straight):
+    """That of a neck that leans forward by so many degrees more, on a grid of 1.5 mm."""
+    labels = straight
     turn = sitk.Euler3DTransform()
     # A resampled image's places are turned back: what leans forward is pitched by the negative angle.
     turn.SetRotation(-np.deg2rad(request.param), 0, 0)

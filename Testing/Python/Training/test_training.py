@@ -8,7 +8,6 @@ from PIL import Image
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Phantom import Tissues
-from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, CLASS_NAMES
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
@@ -20,10 +19,9 @@ from CervicalSpineDetectionLib.Training.Sources import PhantomSource
 
 
 @pytest.fixture(scope="module")
-def volume():
+def volume(neckPhantom):
     """(CT, labels) of a made volume."""
-    phantom = makePhantom(17)
-    return phantom.ct, phantom.fineLabels
+    return neckPhantom.ct, neckPhantom.fineLabels
 
 
 @pytest.fixture
