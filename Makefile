@@ -1,6 +1,6 @@
 # make detect [CT=path] [OUTPUT=folder]   set up .venv, find the vertebrae of a CT (without CT: of a synthetic one)
 # make preview [CT=path]                  set up .venv, open the Slicer module's panel in a window without Slicer
-# make test                               set up .venv, run every test
+# make test                               set up .venv, run every test, on up to four cores
 # make lint                               set up .venv, check style and types
 # make account ACCOUNT=name               write the GitHub account that publishes this into CMake, description, pages
 # make pictures CT=path                   retake the pages' pictures: the panel's, and preview.png
@@ -42,8 +42,10 @@ $(SAMPLE): | .venv/installed
 preview: preview-ready .venv/installed-preview
 	PYTHONPATH=Testing .venv/bin/python -m SlicerStandIn $${CT:+"$$CT"}
 
+# On all cores, see "pytest_xdist_auto_num_workers"; a process that is done takes tests from the others. Many tests start
+# Python: what it compiles is kept for the next.
 test: test-ready .venv/installed-test
-	.venv/bin/python -m pytest
+	PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n auto --dist worksteal
 
 # What can be said before GB are downloaded.
 preview-ready:
