@@ -19,7 +19,7 @@ from CervicalSpineDetectionLib.Spine.Morphometry import (
     BODY_HALF_WIDTH_MM,
     expectedDistances,
     expectedHalfWidths,
-    usualDistance,
+    usualDistances,
 )
 from CervicalSpineDetectionLib.Spine.OrientedBoxes import orientedBoxes
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
@@ -279,8 +279,7 @@ def _arePersons(levels: Sequence[int], distances: Array, isKnown: Array) -> bool
     :param levels: n rising ``Level.order``.
     :param distances: shape (n - 1,), mm. :param isKnown: bool, the same, which of them tell.
     """
-    usual = np.array([usualDistance(upper, lower) for upper, lower in zip(levels, levels[1:], strict=False)])
-    sizes = (distances / usual)[isKnown]
+    sizes = (distances / usualDistances(levels))[isKnown]
     return len(sizes) < Settings.FEWEST_DISTANCES or bool(
         Settings.SCALES[0] <= np.median(sizes) <= Settings.SCALES[-1])
 

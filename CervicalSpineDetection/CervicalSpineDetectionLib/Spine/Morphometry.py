@@ -43,13 +43,18 @@ def usualDistance(upper: int, lower: int) -> float:
     return float(DISTANCE_MM[upper, lower])
 
 
+def usualDistances(levels: Sequence[int]) -> Array:
+    """How far apart neighbours of a mean adult are, mm, shape (n - 1,). :param levels: n rising ``Level.order``."""
+    return np.array([usualDistance(upper, lower) for upper, lower in zip(levels, levels[1:], strict=False)])
+
+
 def expectedDistances(levels: Sequence[int], distances: Array) -> Array:
     """How far apart a person's vertebrae should be, mm, shape (n - 1,).
 
     :param levels: n rising ``Level.order``.
     :param distances: shape (n - 1,), mm, as found; their median against the usual ones gives the person's scale.
     """
-    usual = np.array([usualDistance(upper, lower) for upper, lower in zip(levels, levels[1:], strict=False)])
+    usual = usualDistances(levels)
     return np.asarray(usual * np.median(distances / usual))
 
 
