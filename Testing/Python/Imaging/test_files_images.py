@@ -1,12 +1,14 @@
 """NIfTI, NRRD and MetaImage: exact, or refused with the reason."""
 
 import gzip
+import zlib
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging import VoxelData
 from CervicalSpineDetectionLib.Imaging.NiftiHeader import NIFTI_1
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage, readImageWithWarnings
 
@@ -73,10 +75,31 @@ def test_gzippedNiftiOfACutNiftiIsRefused(tmp_path):
     assert "incomplete" in refusal(path)
 
 
-def test_gzippedNiftiWithAChangedByteIsRefused(tmp_path):
+@pytest.fixture(params=["isal", "zlib"])
+def unpacker(request, monkeypatch):
+    """Each of those that may unpack; isal is in the extra "slicer"."""
+    if request.param == "zlib":
+        monkeypatch.setattr(VoxelData, "unpacker", zlib)
+    elif VoxelData.unpacker is zlib:
+        pytest.skip("needs isal")
+
+
+def test_packedVoxelsAreThoseThatWerePacked(tmp_path, unpacker):
+    image = madeImage(voxels=np.random.default_rng(2).integers(-1000, 2000, (60, 70, 80)).astype(np.int16))
+    for name in ("ct.nii.gz", "ct.nrrd", "ct.mha"):
+        sitk.WriteImage(image, str(tmp_path / name), True)
+        assert np.array_equal(sitk.GetArrayViewFromImage(readImage(tmp_path / name)), sitk.GetArrayViewFromImage(image))
+    members = tmp_path / "members.nii.gz"
+    data = gzip.decompress((tmp_path / "ct.nii.gz").read_bytes())
+    members.write_bytes(gzip.compress(data[:4000]) + gzip.compress(data[4000:]) + bytes(100))
+    assert np.array_equal(sitk.GetArrayViewFromImage(readImage(members)), sitk.GetArrayViewFromImage(image))
+
+
+@pytest.mark.parametrize("place", [0.5, 0.9999])  # the data, and their checksum
+def test_gzippedNiftiWithAChangedByteIsRefused(tmp_path, place, unpacker):
     path = write(tmp_path / "ct.nii.gz", madeImage())
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[int(place * len(data))] ^= 0xFF
     path.write_bytes(data)
 
     assert "damaged" in refusal(path)
