@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.AlongAxes import axesOf, interpolated
 from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices, SagittalVolume
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Frame import Frame
 
@@ -45,6 +45,25 @@ def resampleSagittal(image: sitk.Image, pixelSize: float = 1.0, sliceSpacing: fl
     voxels[outside] = OUTSIDE_HU
     inside = np.logical_not(outside, out=outside)
     return SagittalVolume(voxels, inside, origin, pixelSize, sliceSpacing)
+
+
+def fineSlices(image: sitk.Image, volume: SagittalVolume, indices: Array, boxes: Array, pixelSize: float,
+               margin: float) -> FineSlices:
+    """What a CT shows around some boxes, in their slices and the ones beside them.
+
+    :param image: in HU, in the frame of the volume, which was made of it.
+    :param indices: shape (n,), each box's slice; n > 0.
+    :param boxes: shape (n, 4), (front, top, back, bottom) in mm, see ``Fusion.SliceBoxes``.
+    :param pixelSize, margin: mm.
+    """
+    first, last = max(int(indices.min()) - 1, 0), min(int(indices.max()) + 1, len(volume.voxels) - 1)
+    corner = boxes[:, :2].min(axis=0) - margin
+    columns, rows = np.ceil((boxes[:, 2:].max(axis=0) + margin - corner) / pixelSize).astype(int) + 1
+    origin = volume.offsetToLps(np.array([first * volume.sliceSpacing, corner[1], corner[0]]))
+    voxels = _resampled(_shrink(image, pixelSize), np.array([last - first + 1, rows, columns]), origin, pixelSize,
+                        volume.sliceSpacing, np.nan)
+    voxels[np.isnan(voxels)] = OUTSIDE_HU
+    return FineSlices(voxels, first, corner, pixelSize)
 
 
 def resampleLabels(labels: sitk.Image, volume: SagittalVolume) -> Array:

@@ -1,4 +1,5 @@
-"""The canonical sagittal grid: a CT's voxels along the patient's axes, and its slices as 8-bit pictures."""
+"""The canonical sagittal grid: a CT's voxels along the patient's axes, parts of it with finer pixels, and its slices
+as 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -46,6 +47,22 @@ class SagittalVolume:
         """LPS mm, shape (..., 3), to continuous (slice, row, column) indices, shape (..., 3)."""
         offset = np.asarray(points, float) - self.origin
         return np.stack([offset[..., 0], -offset[..., 2], offset[..., 1]], axis=-1) / self.spacing
+
+
+@dataclass(frozen=True)
+class FineSlices:
+    """Some neighbouring slices of a SagittalVolume, around some boxes in them.
+
+    :param voxels: float32 HU, shape (slices, rows, columns).
+    :param first: index of the first of them among the volume's slices.
+    :param corner: shape (2,), column and row of the middle of the first pixel, mm from that of the volume's first.
+    :param pixelSize: mm.
+    """
+
+    voxels: Array
+    first: int
+    corner: Array
+    pixelSize: float
 
 
 def windowed(volume: SagittalVolume, window: tuple[float, float]) -> Array:

@@ -101,6 +101,7 @@ TEXTS = (
     _("{name} holds layers of zeros, which see nothing; train or copy the weights again."),
     _("{name} was trained for other classes or another plane; use weights of this program."),
     _("{name} does not fit the network {architecture} its card names; copy both files again."),
+    _("{name} does not fit this program; copy it again."),
     _("Device {name} is not available on this computer; use auto or cpu."),
     # Failures of the worker.
     _("The detection process no longer answers and was ended; detect again, and choose CPU if it happens again."),

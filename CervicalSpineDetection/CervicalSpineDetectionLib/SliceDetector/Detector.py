@@ -39,7 +39,8 @@ class SliceDetections:
 class SliceDetector(Protocol):
     """Finds vertebrae in sagittal slices of a given pixel size and HU window.
 
-    ``model`` holds "name" and "sha256" for the result file.
+    ``model`` holds "name" and "sha256" for the result file. One that looks at its boxes once more, for their edges, has
+    a ``secondLook``, see ``SecondLook.SecondLook``.
     """
 
     pixelSize: float

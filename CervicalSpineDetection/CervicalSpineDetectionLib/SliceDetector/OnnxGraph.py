@@ -103,8 +103,12 @@ class Graph:
                  for results, kind in ((integers, TensorProto.UINT8), (outputs, TensorProto.FLOAT))
                  for result in results]
         given = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", *self.inputShape])
+        return self.serialized("yolov5", [given], shown)
+
+    def serialized(self, name: str, given: Sequence[Any], shown: Sequence[Any]) -> bytes:
+        """:param given, shown: descriptions of what comes in and out, as ``onnx.helper`` makes them."""
         model = helper.make_model(
-            helper.make_graph(self._nodes, "yolov5", [given], shown, self._constants),
+            helper.make_graph(self._nodes, name, given, shown, self._constants),
             opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME_OPERATORS, 1)],
             ir_version=IR_VERSION)
         return bytes(model.SerializeToString())

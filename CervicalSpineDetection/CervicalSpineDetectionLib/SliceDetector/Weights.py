@@ -18,6 +18,8 @@ from CervicalSpineDetectionLib.SliceDetector.TensorFile import checkTensorFile
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 DEFAULT_WEIGHTS = "cervical-yolov5n"
+# Of the weights for second looks, which can't be chosen for themselves.
+EDGES_FOLDER = "edges"
 # Networks that ultralytics ships. A name is no path: its yaml file says which code is run.
 ARCHITECTURES = ("yolov5n", "yolov5s", "yolov5m", "yolov5l", "yolov5x")
 # Field of a model card -> whether its value can be used. Millimetres; the window in HU.
@@ -134,15 +136,37 @@ def loadArrays(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     :return: (card, name -> array: float32, or whole numbers).
     :raises InputError: the file is damaged or not the one the card describes.
     """
+    card = readCard(path)
+    return card, _checkedArrays(Path(path), card["sha256"])
+
+
+def loadEdges(path: str | Path, card: Mapping[str, Any]) -> tuple[str, dict[str, Array]]:
+    """The weights for the second look at boxes that a card names, checked against it.
+
+    :param path: of the detector's weights, in whose ``EDGES_FOLDER`` they lie, or in that of the shipped ones.
+    :return: (file name, name -> array).
+    :raises InputError: the card's field can't be used; the file is damaged or not the one the card describes.
+    """
+    field = card["edges"]
+    if not isinstance(field, dict) or not all(isinstance(field.get(key), str) for key in ("name", "sha256")) or (
+            not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", field["name"])):
+        raise InputError(f"The model card {Path(path).with_suffix('.json').name} lacks a usable edges; it is not for "
+                         "this program.")
+    files = [folder / EDGES_FOLDER / f"{field['name']}.safetensors" for folder in (Path(path).parent, weightsFolder())]
+    file = next((file for file in files if file.is_file()), files[-1])
+    return file.name, _checkedArrays(file, field["sha256"])
+
+
+def _checkedArrays(path: Path, sha256: str) -> dict[str, Array]:
+    """:return: name -> array: float32, or whole numbers. :raises InputError: see ``loadArrays``."""
     from safetensors import SafetensorError
 
-    card = readCard(path)
-    name = Path(path).name
+    name = path.name
     try:
-        data = _read(Path(path), MAXIMUM_WEIGHTS_BYTES)
+        data = _read(path, MAXIMUM_WEIGHTS_BYTES)
     except (OSError, ValueError) as error:
         raise InputError(f"The weights {name} can't be read ({error}); copy them again.") from None
-    if hashlib.sha256(data).hexdigest() != card["sha256"]:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise InputError(f"{name} is not the file its model card describes (SHA-256 differs); copy both again.")
     try:
         checkTensorFile(data)
@@ -154,7 +178,7 @@ def loadArrays(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise InputError(f"{name} holds numbers that are not finite; train or copy the weights again.")
     if any(array.ndim > 1 and array.size and not array.any() for array in arrays.values()):
         raise InputError(f"{name} holds layers of zeros, which see nothing; train or copy the weights again.")
-    return card, arrays
+    return arrays
 
 
 def _arraysIn(data: bytes) -> dict[str, Array]:

@@ -108,7 +108,7 @@ def refusals(module, functions=None):
 
 @pytest.mark.parametrize("module, functions, least", [
     (ImageChecks, (), 9), (Resampling, (), 1), (TorchNetwork, (), 1), (YoloDetector, (), 2),
-    (Weights, ("findWeights", "readCard", "loadArrays", "loadWeights"), 8),
+    (Weights, ("findWeights", "readCard", "loadArrays", "loadEdges", "_checkedArrays", "loadWeights"), 9),
 ])
 def test_refusalsOfVolumesAndWeightsAreKnown(module, functions, least):
     """What the panel may show of them, read from their source."""

@@ -1,0 +1,92 @@
+"""A second look at each box: a small network that moves its edges by some millimetres, to where the bone ends.
+
+The first network tells vertebrae apart in whole slices; this one is shown a box and its surroundings with finer pixels,
+knows no levels, and says where each edge lies. ``Training.EdgeTraining`` trains it. See WhyASecondLook.md.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices
+from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import FINEST_MM, Crops, cropsOf, edgesFrom, nearBoxes
+from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import LAYERS, STRIDES
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
+from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import PACKAGES, session
+from CervicalSpineDetectionLib.SliceDetector.SecondLook import AskedBoxes, SharpBoxes
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+
+BATCH = 32
+# Crops -> the three results of ``EdgeLayers.edgeMaps``.
+Runner: TypeAlias = Callable[[Crops], list[Array]]
+
+
+class EdgeNetwork:
+    """See ``SecondLook.SecondLook``; run by ONNX Runtime where it is installed, else by torch, on the processor.
+
+    :param weights: "LAYER.weight" and "LAYER.bias" of ``LAYERS`` -> array.
+    :raises WrongWeights: they are not those of this network.
+    """
+
+    pixelSize = FINEST_MM
+
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        expected = {f"{name}.{part}": shape if part == "weight" else shape[:1]
+                    for name, shape in LAYERS.items() for part in ("weight", "bias")}
+        wrong = [name for name in {*expected, *weights}
+                 if name not in weights or weights[name].shape != expected.get(name)]
+        if wrong:
+            raise WrongWeights(min(wrong))
+        self._run = _runner({name: weights[name] for name in expected})
+
+    def sharpened(self, slices: FineSlices, asked: AskedBoxes) -> SharpBoxes:
+        """See ``SecondLook.SecondLook``."""
+        parts = [self._answer(slices, asked, asked.chosen[start : start + BATCH])
+                 for start in range(0, len(asked.chosen), BATCH)]
+        return SharpBoxes(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def _answer(self, slices: FineSlices, asked: AskedBoxes, rows: Array) -> tuple[Array, Array, Array, Array]:
+        """Fields of ``SharpBoxes``. :param rows: of the boxes that are asked for."""
+        # Of the same slice and kind, but not the box itself.
+        beside = (asked.indices[rows, None] == asked.indices) & (asked.isBody[rows, None] == asked.isBody)
+        beside[np.arange(len(rows)), rows] = False
+        crops = cropsOf(slices, asked.indices[rows], asked.boxes[rows], [asked.boxes[own] for own in beside],
+                        asked.isBody[rows])
+        np.clip(crops.pictures, 0, 1, out=crops.pictures)
+        columns, downward, own = self._run(crops)
+        pixels = STRIDES[0] * crops.pixels
+        return edgesFrom(columns, downward, crops), own[:, 0] > 0, crops.origins + pixels[:, None] / 2, pixels
+
+
+def _runner(weights: Mapping[str, Array]) -> Runner:
+    if all(importlib.util.find_spec(package) for package in PACKAGES):
+        return _byOnnx(weights)
+    import torch
+
+    from CervicalSpineDetectionLib.SliceDetector.EdgeModule import EdgeModule
+
+    module = EdgeModule(weights)
+
+    def byTorch(crops: Crops) -> list[Array]:
+        near = [[torch.from_numpy(mask) for mask in masks] for masks in nearBoxes(crops.boxes)]
+        with torch.inference_mode():
+            return [found.numpy() for found in module(torch.from_numpy(crops.pictures), near)]
+
+    return byTorch
+
+
+def _byOnnx(weights: Mapping[str, Array]) -> Runner:
+    from CervicalSpineDetectionLib.SliceDetector.EdgeGraph import MASKS, edgeGraph
+    from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT
+
+    run = session(edgeGraph(weights))
+
+    def byOnnx(crops: Crops) -> list[Array]:
+        near = [mask for masks in nearBoxes(crops.boxes) for mask in masks]
+        return list(run.run(None, {INPUT: crops.pictures, **dict(zip(MASKS, near, strict=True))}))
+
+    return byOnnx
