@@ -37,6 +37,7 @@ COMMANDS = {
     "import": "ImportDataset",
     "train": "TrainDetector",
     "pretrain": "Pretrain",
+    "train-edges": "TrainEdges",
     "export": "Export",
     "calibrate": "Calibrate",
     "evaluate": "Evaluate",

@@ -65,7 +65,7 @@ def _train(arguments: argparse.Namespace, initial: Path | None) -> None:
     from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import chooseDevice
     from CervicalSpineDetectionLib.Training.PoolTraining import PoolPlan, poolOf, trainOnPool
     from CervicalSpineDetectionLib.Training.Sources import PhantomSource, SurfaceSource, VolumeSource
-    from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers
+    from CervicalSpineDetectionLib.Training.VolumeMakers import SliceLesson, VolumeMakers
 
     sources: list[VolumeSource] = [PhantomSource()] * 4
     if arguments.surfaces:
@@ -74,7 +74,7 @@ def _train(arguments: argparse.Namespace, initial: Path | None) -> None:
     plan = PoolPlan(60 * arguments.minutes, arguments.batch, learningRate=arguments.learning_rate,
                     architecture=arguments.architecture)
     with tempfile.TemporaryDirectory(prefix="made-cts-") as folder:
-        makers = VolumeMakers(sources, Path(folder), arguments.workers, arguments.first_seed)
+        makers = VolumeMakers(SliceLesson(), sources, Path(folder), arguments.workers, arguments.first_seed)
         try:
             pool = poolOf(arguments.slices, makers, arguments.capacity, chooseDevice(arguments.device))
             trainOnPool(pool, plan, target, target.stem, [source.description for source in sources], initial, makers)

@@ -22,7 +22,7 @@ from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
 from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
-from CervicalSpineDetectionLib.Training.SlicePool import SlicePool
+from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices, SlicePool
 from CervicalSpineDetectionLib.Training.Train import modelCard, withAllClasses
 from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers, readSlices, sliceFiles
 
@@ -60,7 +60,8 @@ class PoolPlan:
     architecture: str = "yolov5n"
 
 
-def poolOf(folder: str | Path | None, makers: VolumeMakers, capacity: int, device: torch.device) -> SlicePool:
+def poolOf(folder: str | Path | None, makers: VolumeMakers[LabelledSlices], capacity: int,
+           device: torch.device) -> SlicePool:
     """A pool with the slices of real CTs, and some of the makers'.
 
     :param folder: of files that ``VolumeMakers.writeSlices`` wrote; None for synthetic CTs only.
@@ -81,7 +82,7 @@ def poolOf(folder: str | Path | None, makers: VolumeMakers, capacity: int, devic
 
 
 def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, trainingData: Iterable[Mapping[str, str]],
-                initial: str | Path | None = None, makers: VolumeMakers | None = None) -> Path:
+                initial: str | Path | None = None, makers: VolumeMakers[LabelledSlices] | None = None) -> Path:
     """Train for a time.
 
     :param pool: with some slices in it.

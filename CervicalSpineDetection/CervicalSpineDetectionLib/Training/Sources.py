@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -18,6 +19,7 @@ from CervicalSpineDetectionLib.Training.Dataset import madeVolume
 
 # An anatomy takes longer to make than to pose and image: each serves for some volumes.
 VOLUMES_PER_ANATOMY = 3
+NECK_SHARES = {"neck": 0.8, "cervicothoracic": 0.2}
 # Two of three phantoms show some of the neck.
 REGION_SHARES = {"neck": 0.4, "cervicothoracic": 0.25, "chest": 0.15, "abdomen": 0.1, "pelvis": 0.1}
 TRUNK_BENDING = 0.5
@@ -44,15 +46,21 @@ class VolumeSource(Protocol):
 
 
 class PhantomSource:
-    """Random parametric anatomies of all regions of the spine, each posed and imaged anew."""
+    """Random parametric anatomies, each posed and imaged anew.
+
+    :param regions: of ``Anatomy.REGIONS`` -> how often.
+    """
 
     prefix = "phantom"
     description = {"name": "parametric phantom", "licence": "Apache-2.0", "source": "cervical-spine phantom"}
 
+    def __init__(self, regions: Mapping[str, float] = REGION_SHARES) -> None:
+        self._regions = tuple(regions.items())
+
     def volume(self, seed: int, stratum: str | None = None) -> MadeVolume:
         """What ``Dataset.madeVolume`` gives, and the random generator for what follows."""
         random = np.random.default_rng([2, seed])
-        anatomy = _anatomy(seed // VOLUMES_PER_ANATOMY)
+        anatomy = _anatomy(seed // VOLUMES_PER_ANATOMY, self._regions)
         return (*_posed(anatomy, sitk.GetArrayFromImage(anatomy.tissues).T, random, stratum), random)
 
 
@@ -94,9 +102,10 @@ def _posed(anatomy: TissueMap, tissues: Array, random: np.random.Generator,
 
 
 @lru_cache(maxsize=1)
-def _anatomy(seed: int) -> TissueMap:
+def _anatomy(seed: int, regions: tuple[tuple[str, float], ...]) -> TissueMap:
     random = np.random.default_rng([3, seed])
-    return makeAnatomy(random, region=random.choice(list(REGION_SHARES), p=list(REGION_SHARES.values())))
+    names, shares = zip(*regions, strict=True)
+    return makeAnatomy(random, region=random.choice(names, p=shares))
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,31 +24,54 @@ BESIDE = 3  # slices without a vertebra that are kept to both sides
 LOW_PRIORITY = 10
 
 
-class VolumeMakers:
-    """Processes that write labelled slices of synthetic CTs into a folder, and what they have written.
+Made = TypeVar("Made")
 
+
+class Lesson(Protocol[Made]):
+    """What a training takes from a synthetic CT; processes are handed a copy of it."""
+
+    def of(self, source: VolumeSource, seed: int) -> Made:
+        """From one CT."""
+        ...
+
+    def write(self, path: Path, made: Made) -> None:
+        """One npz file, whole or not at all."""
+        ...
+
+    def read(self, path: Path) -> Made:
+        """What ``write`` wrote."""
+        ...
+
+
+class VolumeMakers(Generic[Made]):
+    """Processes that write what is to be learned from synthetic CTs into a folder, and what they have written.
+
+    :param lesson: what that is.
     :param sources: each gets one volume in turn.
     :param folder: for their files; a reader takes them away.
     :param processes: how many.
     :param firstSeed: random numbers start here; each process takes its own anatomies.
     """
 
-    def __init__(self, sources: Sequence[VolumeSource], folder: Path, processes: int, firstSeed: int) -> None:
+    def __init__(self, lesson: Lesson[Made], sources: Sequence[VolumeSource], folder: Path, processes: int,
+                 firstSeed: int) -> None:
+        self._lesson = lesson
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         context = multiprocessing.get_context("spawn")
         self._processes = [
-            context.Process(target=_makeForEver, args=(sources, folder, firstSeed, index, processes), daemon=True)
+            context.Process(target=_makeForEver, args=(lesson, sources, folder, firstSeed, index, processes),
+                            daemon=True)
             for index in range(processes)
         ]
         with startingSafely():
             for process in self._processes:
                 process.start()
 
-    def finished(self) -> Iterator[LabelledSlices]:
-        """Those that were finished since the last call."""
+    def finished(self) -> Iterator[Made]:
+        """What was finished since the last call."""
         for path in sliceFiles(self._folder):
-            yield readSlices(path)
+            yield self._lesson.read(path)
             path.unlink()
 
     def stop(self) -> None:
@@ -86,7 +110,21 @@ def readSlices(path: Path) -> LabelledSlices:
         return LabelledSlices(data["pictures"], data["boxes"], float(data["pixelSize"]), str(data["kind"]))
 
 
-def _makeForEver(sources: Sequence[VolumeSource], folder: Path, firstSeed: int, index: int, step: int) -> None:
+class SliceLesson:
+    """All slices with their boxes; see ``Lesson``."""
+
+    def of(self, source: VolumeSource, seed: int) -> LabelledSlices:
+        return slicesOfVolume(source, seed)
+
+    def write(self, path: Path, made: LabelledSlices) -> None:
+        writeSlices(path, made)
+
+    def read(self, path: Path) -> LabelledSlices:
+        return readSlices(path)
+
+
+def _makeForEver(lesson: Lesson[Made], sources: Sequence[VolumeSource], folder: Path, firstSeed: int, index: int,
+                 step: int) -> None:
     useOneThread()
     if hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)
@@ -95,10 +133,10 @@ def _makeForEver(sources: Sequence[VolumeSource], folder: Path, firstSeed: int, 
         source = sources[anatomy // step % len(sources)]
         for seed in range(anatomy * VOLUMES_PER_ANATOMY, (anatomy + 1) * VOLUMES_PER_ANATOMY):
             try:
-                slices = slicesOfVolume(source, seed)
+                made = lesson.of(source, seed)
             except Exception as error:  # one strange anatomy is no reason to stop
                 print(f"{source.prefix} {seed}: {error}", flush=True)
                 continue
-            writeSlices(folder / f"{source.prefix}{seed:07d}.npz", slices)
+            lesson.write(folder / f"{source.prefix}{seed:07d}.npz", made)
         anatomy += step
 

@@ -1,0 +1,155 @@
+"""What the second look learns from: the vertebrae's boxes in the slices of synthetic CTs, and where they end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from CervicalSpineDetectionLib.AtomicFiles import atomicFile
+from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf
+from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
+from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, resampleLabels
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices, SagittalVolume
+from CervicalSpineDetectionLib.Looks import slicesOf
+from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
+from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import FINEST_MM
+from CervicalSpineDetectionLib.SliceDetector.SecondLook import SHOWN_AROUND_MM
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector, loadDetector
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
+from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
+from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY, VolumeSource
+from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2, boxesInSlice
+
+STRATUM_SHARES = {"clinical": 0.45, "routine": 0.35, "coarse": 0.2}
+LAST_CODE = len(CERVICAL_LEVELS) + 1  # T1 stands beside C7
+BODY_CODE = 0
+SAME_IOU = 0.35  # of a box that the detector found and the true one that it is to be moved to
+# A box's columns: slice, code, front, top, back, bottom (mm from the middle of the first pixel), area (mm2).
+COLUMNS = 7
+
+
+@dataclass(frozen=True)
+class EdgeCt:
+    """Slices of one CT with their boxes; slices are counted from the first that is kept.
+
+    :param voxels: int16 HU, shape (slices, rows, columns). :param labels: uint8, the same, codes of ``SPINE_LEVELS``.
+    :param truth: float32, shape (n, COLUMNS); ``BODY_CODE`` for bodies.
+    :param found: the same for boxes that the detector found, each with the code of the true one that it stands for.
+    """
+
+    voxels: Array
+    labels: Array
+    truth: Array
+    found: Array
+
+    @property
+    def slices(self) -> FineSlices:
+        return FineSlices(self.voxels, 0, np.zeros(2), FINEST_MM)
+
+
+class EdgeLesson:
+    """See ``VolumeMakers.Lesson``.
+
+    :param weights: of the detector whose boxes are looked at again; None for the shipped ones.
+    """
+
+    def __init__(self, weights: str | None = None) -> None:
+        self._weights = weights
+
+    def of(self, source: VolumeSource, seed: int) -> EdgeCt:
+        """The first CT of each anatomy is shown to the detector as well."""
+        strata = list(STRATUM_SHARES)
+        stratum = np.random.default_rng([5, seed]).choice(strata, p=list(STRATUM_SHARES.values()))
+        ct, labels, middles, _ = source.volume(seed, str(stratum))
+        return edgeCtOf(correctHuOffset(ct)[0], labels, middles, _detector(self._weights),
+                        isShown=seed % VOLUMES_PER_ANATOMY == 0)
+
+    def write(self, path: Path, made: EdgeCt) -> None:
+        with atomicFile(path) as temporary:
+            np.savez(temporary, **{one.name: getattr(made, one.name) for one in fields(made)})
+
+    def read(self, path: Path) -> EdgeCt:
+        with np.load(path) as data:
+            return EdgeCt(*(data[one.name] for one in fields(EdgeCt)))
+
+
+@lru_cache(maxsize=1)
+def _detector(weights: str | None) -> YoloDetector:
+    return loadDetector(weights, "cpu")
+
+
+def edgeCtOf(ct: sitk.Image, labels: sitk.Image, middles: Mapping[int, float], detector: YoloDetector,
+             isShown: bool) -> EdgeCt:
+    """:param middles: see ``Dataset.madeVolume``. :param isShown: to the detector, whose boxes are learned from too.
+    :raises ValueError: too little of a vertebra is in view.
+    """
+    volume, slices = slicesOf(ct, detector)
+    true = _trueBoxes(_finer(volume, FINEST_MM), labels, middles)
+    if not len(true):
+        raise ValueError("no vertebra in view")
+    part = fineSlices(ct, volume, true[:, 0].astype(int), true[:, 2:6], FINEST_MM, SHOWN_AROUND_MM)
+    grid = SagittalVolume(part.voxels, part.voxels > 0, volume.offsetToLps(np.array(
+        [part.first * volume.sliceSpacing, part.corner[1], part.corner[0]])), FINEST_MM, volume.sliceSpacing)
+    codes = resampleLabels(labels, grid)
+    codes[codes > LAST_CODE] = 0
+    found = _foundBoxes(detector, slices, true) if isShown else np.zeros((0, COLUMNS), np.float32)
+    moved = np.array([part.first, 0, *part.corner, *part.corner, 0], np.float32)
+    return EdgeCt(np.clip(np.rint(part.voxels), -1100, 3000).astype(np.int16), codes, true - moved, found - moved)
+
+
+def _finer(volume: SagittalVolume, pixelSize: float) -> SagittalVolume:
+    """The grid alone, with other pixels."""
+    extent = (np.array(volume.voxels.shape[1:]) - 1) * volume.pixelSize
+    shape = len(volume.voxels), *(np.floor(extent / pixelSize).astype(int) + 1)
+    empty: Array = np.broadcast_to(np.float32(0), shape)
+    return SagittalVolume(empty, empty > 0, volume.origin, pixelSize, volume.sliceSpacing)
+
+
+def _trueBoxes(grid: SagittalVolume, labels: sitk.Image, middles: Mapping[int, float]) -> Array:
+    """Shape (n, COLUMNS)."""
+    rows = []
+    for index, codes in enumerate(resampleLabels(labels, grid)):
+        x = grid.origin[0] + index * grid.sliceSpacing
+        codes = np.where(codes <= LAST_CODE, codes, 0)
+        counts = np.bincount(codes.ravel(), minlength=LAST_CODE + 1)
+        for code, part in enumerate(ndimage.find_objects(codes), 1):
+            if part is not None:
+                edges = np.array([part[1].start, part[0].start, part[1].stop, part[0].stop])
+                rows.append([index, code, *((edges - 0.5) * grid.pixelSize), counts[code] * grid.pixelSize**2])
+        near = [code for code in np.flatnonzero(counts)
+                if abs(x - middles.get(int(code), np.inf)) <= BODY_HALF_WIDTH_MM]
+        for kind, *box in boxesInSlice(np.where(np.isin(codes, near), codes, 0), x, middles, grid.pixelSize):
+            if kind == BODY_CLASS:
+                rows.append([index, BODY_CODE, *((np.array(box) - 0.5) * grid.pixelSize), 0])
+    return np.array(rows, np.float32).reshape(-1, COLUMNS)
+
+
+def _foundBoxes(detector: YoloDetector, slices: Array, true: Array) -> Array:
+    """Those of a detector that stand for a true box, shape (n, COLUMNS)."""
+    rows = []
+    for index, found in enumerate(sliceBoxesOf(detector.detect(slices), detector.pixelSize)):
+        here = true[true[:, 0] == index]
+        for boxes, own in ((found.boxes, here[(here[:, 1] != BODY_CODE) & (here[:, 6] >= MINIMUM_AREA_MM2)]),
+                           (found.bodyBoxes, here[here[:, 1] == BODY_CODE])):
+            overlap = intersectionOverUnion(boxes, own[:, 2:6])
+            for row, box in enumerate(boxes):
+                # Of several boxes of one vertebra the nearest counts.
+                best = int(overlap[row].argmax()) if len(own) else 0
+                if len(own) and overlap[row, best] >= SAME_IOU and overlap[:, best].argmax() == row:
+                    rows.append([index, own[best, 1], *box, own[best, 6]])
+    return np.array(rows, np.float32).reshape(-1, COLUMNS)
+
+
+def intersectionOverUnion(boxes: Array, others: Array) -> Array:
+    """:param boxes: shape (n, 4). :param others: shape (m, 4). :return: shape (n, m)."""
+    shared = np.prod(np.maximum(np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+                                - np.maximum(boxes[:, None, :2], others[None, :, :2]), 0), axis=2)
+    areas, otherAreas = (np.prod(some[:, 2:] - some[:, :2], axis=1) for some in (boxes, others))
+    return np.asarray(shared / np.maximum(areas[:, None] + otherAreas - shared, 1e-9))

@@ -1,0 +1,292 @@
+"""Trains the second look: from boxes on synthetic CTs to where the vertebrae's edges are, and how much a slice shows.
+
+It learns from boxes that the detector found, from true ones moved at random, and from boxes beside a vertebra's end;
+whose they are it is not told. The detector stays as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import REACH_MM, Crops, cropsOf, nearBoxes
+from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import COLUMNS, PICTURES, ROWS, STRIDES
+from CervicalSpineDetectionLib.SliceDetector.EdgeModule import EdgeModule
+from CervicalSpineDetectionLib.Spine.Arrays import Array
+from CervicalSpineDetectionLib.Training.EdgeLesson import BODY_CODE, EdgeCt
+from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2
+
+MOST_CTS = 650  # that are kept, 10 MB each; later ones take the place of others
+END_PART = 0.13  # of the crops show a slice at a vertebra's end, with the box of the nearest slice that shows more
+END_SLICES = 3  # so far beyond
+BODY_CHANCE = 0.35  # how often bodies are drawn, against whole vertebrae
+FOUND_PART = 0.75  # of the boxes that the detector found are learned from as found, else the true ones in their place
+FOUND_JITTER_MM = 0.3
+JITTER_MM, JITTER_PARTS = (0.4, 0.9, 2.0), (0.4, 0.4, 0.2)  # of true boxes: deviations, and how often each
+MOST_JITTER, LEAST_MOST_JITTER_MM = 0.15, 0.5  # of a box's size
+OTHERS_JITTER_MM = 0.5
+OTHERS_LEFT_OUT, OTHERS_SHOWN = 0.15, 0.6  # in so many crops only this part of the other boxes is shown
+ZOOMS, MOST_SHIFT_MM = (0.95, 1.15), 1.5
+BLURRED_PART, NOISY_PART, MOST_NOISE = 0.35, 0.5, 40 / 1200  # noise in parts of the window
+CONTRASTS, MOST_BRIGHTNESS = (0.8, 1.2), 60 / 1200
+DENSE, DENSER_PART, DENSITIES = 350 / 1200, 0.3, (0.6, 1.3)  # bone brighter or darker than it was made
+BATCH, WARM_UP_STEPS, WEIGHT_DECAY, MOST_GRADIENT = 64, 200, 1e-3, 5.0
+FINAL_RATE, AVERAGE_DECAY, AVERAGE_STEPS = 0.01, 0.999, 50
+EXACT_MM = 0.2  # below this the loss of an edge is square
+USUAL_MM, SIZES_MM, SIZE_EXPONENT = 20.0, (6.0, 60.0), 0.7  # an edge of a small box counts more
+PLACE_WEIGHT = 0.25  # of the loss that asks for the right place among those of an axis
+MOST_PLACE_LOSS = 12.0
+TELL_STEPS, FILL_SECONDS, SAVE_SECONDS = 200, 15.0, 60.0
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Some crops and what is right.
+
+    :param edges: shape (n, 4), mm as ``Crops.origins``. :param own: bool, shape (n, ROWS / 2, COLUMNS / 2).
+    :param isWhole: shape (n,), whether ``own`` is known; of bodies it is not.
+    :param hasEdges: shape (n,), whether ``edges`` are; beyond a vertebra's end they are not.
+    """
+
+    crops: Crops
+    edges: Array
+    own: Array
+    isWhole: Array
+    hasEdges: Array
+
+
+class Pupil:
+    """One CT to draw crops from."""
+
+    def __init__(self, ct: EdgeCt) -> None:
+        self._ct = ct
+        isLarge = (ct.truth[:, 1] == BODY_CODE) | (ct.truth[:, 6] >= MINIMUM_AREA_MM2)
+        self._rows = np.flatnonzero(isLarge)
+        chances = np.where(ct.truth[self._rows, 1] == BODY_CODE, BODY_CHANCE, 1.0)
+        self._chances = chances / max(chances.sum(), 1e-9)
+        self._ends = _endsOf(ct)
+
+    @property
+    def count(self) -> int:
+        """Boxes in it."""
+        return len(self._rows)
+
+    def lesson(self, random: np.random.Generator) -> Lessons:
+        """One crop."""
+        truth = self._ct.truth
+        isEnd = bool(self._ends) and random.random() < END_PART
+        if isEnd:
+            index, row = self._ends[random.integers(len(self._ends))]
+        else:
+            row = int(random.choice(self._rows, p=self._chances))
+            index = int(truth[row, 0])
+        code, true = truth[row, 1], truth[row, 2:6].astype(float)
+        isBody = bool(code == BODY_CODE)
+        beside = truth[self._rows]
+        beside = beside[(beside[:, 0] == index) & ((beside[:, 1] == BODY_CODE) == isBody)]
+        others = beside[(beside[:, 2:6] != truth[row, 2:6]).any(axis=1) & (isBody | (beside[:, 1] != code)), 2:6]
+        others = others + random.normal(0, OTHERS_JITTER_MM, others.shape)
+        if random.random() < OTHERS_LEFT_OUT:
+            others = others[random.random(len(others)) < OTHERS_SHOWN]
+        box = self._given(index, row, random)
+        crops = cropsOf(self._ct.slices, np.array([index]), box[None], [others], np.array([isBody]),
+                        random.uniform(*ZOOMS), random.uniform(-MOST_SHIFT_MM, MOST_SHIFT_MM, 2))
+        own = np.zeros((ROWS // 2, COLUMNS // 2), bool) if isBody else self._own(index, int(code), crops)
+        return Lessons(crops, true[None], own[None], np.array([not isBody]), np.array([not isEnd]))
+
+    def _given(self, index: int, row: int, random: np.random.Generator) -> Array:
+        """A true box as the detector found it, or moved at random."""
+        truth, found = self._ct.truth[row], self._ct.found
+        true = truth[2:6].astype(float)
+        same = found[(found[:, 0] == index) & (found[:, 1] == truth[1])]
+        if truth[1] == BODY_CODE and len(same):
+            same = same[np.abs(same[:, 2:6] - true).sum(axis=1).argmin()][None]
+        if len(same) and np.abs(same[0, 2:6] - true).max() < 4 * REACH_MM and random.random() < FOUND_PART:
+            box = same[0, 2:6] + random.normal(0, FOUND_JITTER_MM, 4) * random.random()
+        else:
+            most = np.maximum(MOST_JITTER * np.tile(true[2:] - true[:2], 2), LEAST_MOST_JITTER_MM)
+            box = true + random.normal(0, 1, 4) * np.minimum(random.choice(JITTER_MM, 4, p=JITTER_PARTS), most)
+        return np.concatenate([box[:2], np.maximum(box[2:], box[:2] + 2)])
+
+    def _own(self, index: int, code: int, crops: Crops) -> Array:
+        """Which pixels of a crop, halved, are the vertebra's."""
+        slices, labels = self._ct.slices, self._ct.labels[index]
+        places = [np.rint((crops.origins[0, axis] + (np.arange(length // 2) * 2 + 1) * crops.pixels[0]) /
+                          slices.pixelSize).astype(int) for axis, length in ((0, COLUMNS), (1, ROWS))]
+        inside = [(place >= 0) & (place < size) for place, size in zip(places, labels.shape[::-1], strict=True)]
+        columns, rows = (place.clip(0, size - 1) for place, size in zip(places, labels.shape[::-1], strict=True))
+        return np.asarray((labels[rows[:, None], columns] == code) & inside[1][:, None] & inside[0])
+
+
+def _endsOf(ct: EdgeCt) -> list[tuple[int, int]]:
+    """(slice that shows little of a vertebra or nothing, row of the box to be given there)."""
+    ends = []
+    for code in np.unique(ct.truth[:, 1][ct.truth[:, 1] != BODY_CODE]):
+        rows = np.flatnonzero((ct.truth[:, 1] == code) & (ct.truth[:, 6] >= MINIMUM_AREA_MM2))
+        if not len(rows):
+            continue
+        slices = ct.truth[rows, 0].astype(int)
+        first, last = slices.argmin(), slices.argmax()
+        ends += [(index, int(rows[first])) for index in range(max(slices[first] - END_SLICES, 0), slices[first])]
+        ends += [(index, int(rows[last])) for index in range(
+            slices[last] + 1, min(slices[last] + END_SLICES + 1, len(ct.labels)))]
+    return ends
+
+
+def lessonsFrom(pupils: Sequence[Pupil], count: int, random: np.random.Generator) -> Lessons:
+    """Some crops, each of a CT at random."""
+    parts = [pupils[int(random.integers(len(pupils)))].lesson(random) for _ in range(count)]
+    crops = Crops(*(np.concatenate([getattr(part.crops, name) for part in parts])
+                    for name in ("pictures", "boxes", "pixels", "origins")))
+    return Lessons(crops, *(np.concatenate([getattr(part, name) for part in parts])
+                            for name in ("edges", "own", "isWhole", "hasEdges")))
+
+
+def varied(pictures: torch.Tensor) -> torch.Tensor:
+    """The slices of some crops blurred, noisy, and of other brightness and contrast. :param pictures: see ``Crops``."""
+    slices, rest = pictures[:, :PICTURES].clone(), pictures[:, PICTURES:]
+    count = len(slices)
+
+    def between(low: float, high: float, many: int = count) -> torch.Tensor:
+        return torch.empty(many, 1, 1, 1).uniform_(low, high)
+
+    blurred = torch.rand(count) < BLURRED_PART
+    if blurred.any():
+        before = slices[blurred]
+        kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
+        kernel = (kernel[:, None] * kernel).expand(PICTURES, 1, 3, 3)
+        after = before
+        for _ in range(1 if torch.rand(1) < 0.5 else 2):
+            after = functional.conv2d(functional.pad(after, (1, 1, 1, 1), mode="replicate"), kernel, groups=PICTURES)
+        slices[blurred] = before + between(0, 1, len(before)) * (after - before)
+    noisy = torch.rand(count) < NOISY_PART
+    if noisy.any():
+        many = int(noisy.sum())
+        if torch.rand(1) < 0.5:
+            grain = torch.randn(many, PICTURES, ROWS, COLUMNS)
+        else:
+            grain = 1.5 * functional.interpolate(torch.randn(many, PICTURES, ROWS // 2, COLUMNS // 2),
+                                                 scale_factor=2.0, mode="bilinear")
+        slices[noisy] += between(0, MOST_NOISE, many) * grain
+    slices = slices * between(*CONTRASTS) + between(-MOST_BRIGHTNESS, MOST_BRIGHTNESS)
+    denser = (torch.rand(count, 1, 1, 1) < DENSER_PART) & (slices > DENSE)
+    slices = torch.where(denser, DENSE + (slices - DENSE) * between(*DENSITIES), slices)
+    return torch.cat([slices.clamp(0, 1), rest], dim=1)
+
+
+def lossOf(model: EdgeModule, lessons: Lessons) -> tuple[torch.Tensor, torch.Tensor]:
+    """:return: (loss; mean distance of edges from the true ones, mm)."""
+    crops = lessons.crops
+    near = [[torch.from_numpy(mask) for mask in masks] for masks in nearBoxes(crops.boxes)]
+    pictures = varied(torch.from_numpy(crops.pictures)).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        columns, rows, own = model(pictures, near)
+    pixels = torch.from_numpy(crops.pixels).float()[:, None]
+    given = torch.from_numpy(crops.boxes).float()
+    true = (torch.from_numpy(lessons.edges - np.tile(crops.origins, 2)).float()) / pixels
+    counts = ((true - given).abs() * pixels < REACH_MM - 0.5) & torch.from_numpy(lessons.hasEdges)[:, None]
+    sizes = (true[:, 2:] - true[:, :2]).repeat(1, 2) * pixels
+    placeLoss, found = torch.zeros(()), []
+    for edge, logits in enumerate((columns[:, 0, 0], rows[:, 0, :, 0], columns[:, 1, 0], rows[:, 1, :, 0])):
+        shares = _logShares(logits.float(), given[:, edge, None], pixels)
+        places = _places(shares.shape[1])
+        found.append((shares.exp() * places).sum(dim=1))
+        # Between two places both are right, the nearer one more.
+        place = (true[:, edge] / STRIDES[0] - 0.5).clamp(0, len(places) - 1.001)
+        lower = place.long()
+        part = place - lower
+        both = shares.gather(1, torch.stack([lower, lower + 1], dim=1))
+        own_ = -(both[:, 0] * (1 - part) + both[:, 1] * part).clamp(min=-MOST_PLACE_LOSS)
+        placeLoss = placeLoss + (own_ * counts[:, edge]).sum() / counts[:, edge].sum().clamp(min=1)
+    errors = (torch.stack(found, dim=1) - true) * pixels
+    weights = (USUAL_MM / sizes.clamp(*SIZES_MM)) ** SIZE_EXPONENT * counts
+    edgeLoss = (functional.smooth_l1_loss(errors, torch.zeros_like(errors), reduction="none", beta=EXACT_MM)
+                * weights).sum() / counts.sum().clamp(min=1)
+    isWhole = torch.from_numpy(lessons.isWhole).float()[:, None, None, None]
+    ownLoss = functional.binary_cross_entropy_with_logits(
+        own.float(), torch.from_numpy(lessons.own).float()[:, None], reduction="none")
+    ownLoss = (ownLoss * isWhole).mean() / isWhole.mean().clamp(min=0.1)
+    distance = (errors.detach().abs() * counts).sum() / counts.sum().clamp(min=1)
+    return edgeLoss + PLACE_WEIGHT * placeLoss + ownLoss, distance
+
+
+def _places(count: int) -> torch.Tensor:
+    return STRIDES[0] * (torch.arange(count) + 0.5)
+
+
+def _logShares(logits: torch.Tensor, edges: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """Logarithms of the probabilities of an axis' places, those within reach of an edge."""
+    near = (_places(logits.shape[1]) - edges).abs() * pixels <= REACH_MM
+    return logits.masked_fill(~near, -30.0).log_softmax(dim=1)
+
+
+def train(news: Callable[[], Sequence[EdgeCt]], seconds: float, save: Callable[[EdgeModule, int], None],
+          learningRate: float = 3e-3, seed: int = 0, steps: float = math.inf) -> EdgeModule:
+    """Train for a time, which the learning rate falls over.
+
+    :param news: gives CTs that came since it was called last; at first it has to give some.
+    :param save: called now and then and at the end, with the averaged network and the crops it has seen.
+    :param steps: the most there may be.
+    :return: the averaged network.
+    """
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    model = EdgeModule()
+    average = copy.deepcopy(model).eval().requires_grad_(False)
+    optimizer = torch.optim.AdamW(model.parameters(), learningRate, weight_decay=WEIGHT_DECAY)
+    pupils: list[Pupil] = []
+    started = filled = saved = time.monotonic()
+    _fill(pupils, news(), random)
+    step, distances = 0, 0.0
+    while (now := time.monotonic()) - started < seconds and step < steps:
+        if now - filled > FILL_SECONDS:
+            _fill(pupils, news(), random)
+            filled = now
+        falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * (now - started) / seconds)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = learningRate * min(1, (step + 1) / WARM_UP_STEPS) * falling
+        loss, distance = lossOf(model, lessonsFrom(pupils, BATCH, random))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MOST_GRADIENT)
+        optimizer.step()
+        step += 1
+        _follow(average, model, step)
+        distances += float(distance)
+        if step % TELL_STEPS == 0:
+            print(f"{now - started:.0f} s, step {step}, {len(pupils)} CTs, "
+                  f"edges off by {distances / TELL_STEPS:.2f} mm", flush=True)
+            distances = 0.0
+        if now - saved > SAVE_SECONDS:
+            save(average, step * BATCH)
+            saved = now
+    save(average, step * BATCH)
+    return average
+
+
+def _fill(pupils: list[Pupil], cts: Sequence[EdgeCt], random: np.random.Generator) -> None:
+    for pupil in map(Pupil, cts):
+        if not pupil.count:
+            continue
+        if len(pupils) < MOST_CTS:
+            pupils.append(pupil)
+        else:
+            pupils[int(random.integers(MOST_CTS))] = pupil
+
+
+@torch.no_grad()
+def _follow(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
+    """Moving average of weights and statistics."""
+    decay = min(AVERAGE_DECAY, step / (step + AVERAGE_STEPS))
+    for own, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if own.is_floating_point():
+            own.lerp_(new, 1 - decay)
+        else:
+            own.copy_(new)
