@@ -15,17 +15,25 @@ import numpy as np
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Fusion.Edges import withEdges
 from CervicalSpineDetectionLib.Fusion.Fuse import ANCHORS, FusionResult, doubted, fuse
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
 from CervicalSpineDetectionLib.Fusion.Settings import SURE_BODY_EVIDENCE_MM
-from CervicalSpineDetectionLib.Imaging.Resampling import middleOf, resampleSagittal, turnedImage
+from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, middleOf, resampleSagittal, turnedImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     CLEAR_SCORE,
     ProgressCallback,
     SliceDetections,
     SliceDetector,
+)
+from CervicalSpineDetectionLib.SliceDetector.SecondLook import (
+    SHOWN_AROUND_MM,
+    AskedBoxes,
+    SecondLook,
+    SharpBoxes,
+    Sharpener,
 )
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Frame import Frame
@@ -54,12 +62,13 @@ class Look:
     """What was seen in one frame.
 
     :param fused: in the frame.
-    :param slices: what the detector was shown, see ``slicesOf``.
+    :param slices, volume: what the detector was shown, and what it was made of, see ``slicesOf``.
     """
 
     frame: Frame
     fused: FusionResult
     slices: Array
+    volume: SagittalVolume
 
     @property
     def sureNames(self) -> list[Vertebra]:
@@ -103,7 +112,7 @@ class Examination:
                  progress: ProgressCallback | None = None) -> None:
         self._image, self._detector, self._confirmed, self._progress = image, detector, confirmed, progress
         self._model = LevelModel.fromCard(detector.model)
-        self._timings = {"resample": 0.0, "network": 0.0, "fusion": 0.0, "levels": 0.0}
+        self._timings = {"resample": 0.0, "network": 0.0, "fusion": 0.0, "levels": 0.0, "edges": 0.0}
 
     def best(self) -> tuple[FusionResult, dict[str, float], str | None]:
         """As many looks as are needed.
@@ -129,7 +138,7 @@ class Examination:
             if inHeader.certain > look.certain + CLEARLY_SURER or not look.isNeck:
                 doubt = f"patient turned by about {plane.degrees:.0f} degrees in the image"
                 look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
-        return self._inCt(look), self._timings, _sentence(look.frame)
+        return self._inCt(self._sharpened(look)), self._timings, _sentence(look.frame)
 
     def isNeckOfHalfTheSize(self) -> bool:
         """Whether a neck is seen where all lengths are halved: to be asked where none is seen as the header has it."""
@@ -149,12 +158,24 @@ class Examination:
         started = time.perf_counter()
         detections = self._detector.detect(slices, self._progress)
         seen = time.perf_counter()
-        confirmed = [vertebra if frame.isCt else frame.vertebraFromCt(vertebra) for vertebra in self._confirmed]
-        fused = fuse(detections, volume, confirmed, self._model)
+        fused = fuse(detections, volume, self._confirmedIn(frame), self._model)
         self._timings["network"] += seen - started
         self._timings["fusion"] += time.perf_counter() - seen - fused.levelSeconds
         self._timings["levels"] += fused.levelSeconds
-        return Look(frame, fused, slices)
+        return Look(frame, fused, slices, volume)
+
+    def _confirmedIn(self, frame: Frame) -> list[Vertebra]:
+        return [vertebra if frame.isCt else frame.vertebraFromCt(vertebra) for vertebra in self._confirmed]
+
+    def _sharpened(self, look: Look) -> Look:
+        """The same with the edges that the detector's second look finds."""
+        started = time.perf_counter()
+        sharpener = sharpenerOf(turnedImage(self._image, look.frame), look.volume, self._detector)
+        if sharpener is None:
+            return look
+        fused = withEdges(look.fused, look.volume, sharpener, self._confirmedIn(look.frame))
+        self._timings["edges"] += time.perf_counter() - started
+        return replace(look, fused=fused)
 
     def _slicesIn(self, frame: Frame) -> tuple[SagittalVolume, Array]:
         started = time.perf_counter()
@@ -210,6 +231,24 @@ def slicesOf(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolume
     """
     volume = resampleSagittal(image, detector.pixelSize, detector.sliceSpacing)
     return volume, withNeighbours(windowed(volume, detector.window))
+
+
+def sharpenerOf(image: sitk.Image, volume: SagittalVolume, detector: SliceDetector) -> Sharpener | None:
+    """A detector's second look at one CT; None where it has none.
+
+    :param image: in HU, in the frame of the volume, which was made of it.
+    """
+    second: SecondLook | None = getattr(detector, "secondLook", None)
+    if second is None:
+        return None
+
+    def look(asked: AskedBoxes) -> SharpBoxes:
+        chosen = asked.chosen
+        slices = fineSlices(image, volume, asked.indices[chosen], asked.boxes[chosen], second.pixelSize,
+                            SHOWN_AROUND_MM)
+        return second.sharpened(slices, asked)
+
+    return look
 
 
 def _sentence(frame: Frame) -> str | None:

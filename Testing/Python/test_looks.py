@@ -65,7 +65,7 @@ def test_aStraightCtIsLookedAtOnce(ct, detector, straight):
     result = detectVertebrae(ct, detector)
     assert len(sure(result)) >= 6 and not any("turned" in warning for warning in result.warnings)
     assert detector.slices == len(slicesOf(correctHuOffset(ct)[0], detector)[1])
-    assert set(result.timings) == {"resample", "network", "fusion", "levels"}
+    assert set(result.timings) == {"resample", "network", "fusion", "levels", "edges"}
 
 
 @pytest.mark.shows("Mended", "a header that turns the patient", "examined along the spine, with a note")
@@ -123,10 +123,11 @@ def test_namesAreDoubtedOnlyWhereTheHeadersOwnFrameShowsClearlyMore(ct, detector
     seen = Examination(correctHuOffset(ct)[0], detector).best()[0]
     plane = MirrorPlane(np.array([np.cos(0.3), np.sin(0.3), 0]), 0.9, 0.5)
     monkeypatch.setattr(Looks, "turnedPlane", lambda volume: plane)
-    monkeypatch.setattr(Examination, "_look", lambda self, frame, *slices: Look(frame, seen, slices))
+    monkeypatch.setattr(Examination, "_look", lambda self, frame, *slices: Look(frame, seen, slices, None))
     monkeypatch.setattr(Look, "certain", property(lambda self: 5.0 + more * self.frame.isCt))
     examination = Examination(correctHuOffset(ct)[0], detector)
     monkeypatch.setattr(examination, "_upright", lambda look: look)
+    monkeypatch.setattr(examination, "_sharpened", lambda look: look)
 
     fused, _, told = examination.best()
 
@@ -141,8 +142,8 @@ def test_aLeanIsTakenOutOnlyWhereThatShowsTheUpperEndOfTheSpine(ct, detector, mo
     monkeypatch.setattr(Look, "lean", property(lambda self: 60.0))
     monkeypatch.setattr(Look, "certain", property(lambda self: 1.0 + (not self.frame.isCt)))
     examination = Examination(correctHuOffset(ct)[0], detector)
-    monkeypatch.setattr(examination, "_look", lambda frame: Look(frame, pitched, np.zeros(0)))
-    inHeader = Look(Frame(np.eye(3), middleOf(ct)), seen, np.zeros(0))
+    monkeypatch.setattr(examination, "_look", lambda frame: Look(frame, pitched, np.zeros(0), None))
+    inHeader = Look(Frame(np.eye(3), middleOf(ct)), seen, np.zeros(0), None)
 
     assert (examination._upright(inHeader) is not inHeader) == isTaken
 
@@ -156,7 +157,7 @@ def test_bonesWithoutBodiesAreNoNeckStoredTheWrongWayRound(ct, detector, share, 
         return replace(track, scores=share * track.scores) if track is not None and share else None
 
     links = [replace(one, candidate=replace(one.candidate, body=weakened(one.candidate.body))) for one in seen.links]
-    look = Look(Frame(np.eye(3), middleOf(ct)), replace(seen, links=links), np.zeros(0))
+    look = Look(Frame(np.eye(3), middleOf(ct)), replace(seen, links=links), np.zeros(0), None)
     assert len(look.sureNames) > 4 and look.showsBodies == shows
 
 
@@ -186,7 +187,7 @@ def test_glimpsesShowWhatALookInTheirFrameWouldShow(detector):
     image.SetSpacing((2, 2, 2))
     frame = Frame(np.eye(3), middleOf(image))
     slices = slicesOf(image, detector)[1]
-    seen = list(_glimpses(Look(frame, None, slices), detector.sliceSpacing))
+    seen = list(_glimpses(Look(frame, None, slices, None), detector.sliceSpacing))
     assert len(seen) == 16 and seen[0][0].isCt
     for other, pictures in seen:
         assert np.linalg.det(other.axes) == pytest.approx(1)

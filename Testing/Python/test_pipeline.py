@@ -17,6 +17,7 @@ from CervicalSpineDetectionLib.Phantom import Scanner
 from CervicalSpineDetectionLib.Phantom.Anatomy import makeAnatomy
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS, SliceDetections
+from CervicalSpineDetectionLib.SliceDetector.SecondLook import SharpBoxes
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, LEVELS
 from CervicalSpineDetectionLib.Truth.Vertebrae import vertebraeOf
 
@@ -105,6 +106,58 @@ def test_nothingIsDetectedInThePlaceOfASettledVertebra(neck, oracle, first):
     settled = [replace(first[3], centre=first[3].centre + [2, 4, 2])]
     again = detectVertebrae(neck[0], oracle, confirmed=settled).vertebrae
     assert [v.level for v in again] == [v.level for v in first] and again[3] is settled[0]
+
+
+class TooLarge(OracleDetector):
+    """Its first look puts every edge 2 mm further out than it is."""
+
+    def detect(self, slices, progress=None):
+        return [grown(found) for found in super().detect(slices, progress)]
+
+
+class LookingTwice(TooLarge):
+    """And its second look finds the edges."""
+
+    @property
+    def secondLook(self):
+        return self
+
+    def sharpened(self, slices, asked):
+        assert slices.first <= asked.indices[asked.chosen].min()
+        assert slices.first + len(slices.voxels) > asked.indices[asked.chosen].max()
+        boxes = asked.boxes[asked.chosen] - GROWTH
+        # The box is full of the vertebra.
+        steps = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 40
+        places = boxes[:, None, :2] + steps[:, None, None] * np.arange(41)[:, None]
+        inside = places <= boxes[:, None, 2:]
+        return SharpBoxes(boxes, inside[:, :, None, 1] & inside[:, None, :, 0], boxes[:, :2], steps)
+
+
+GROWTH = np.array([-2, -2, 2, 2])  # pixels of 1 mm
+
+
+def grown(found):
+    return replace(found, boxes=found.boxes + GROWTH, bodyBoxes=found.bodyBoxes + GROWTH)
+
+
+def test_aSecondLookMovesBoxesAndChangesNoNameNoCenterAndNoFlag(neck, first):
+    once, twice = (detectVertebrae(neck[0], detector(*neck)) for detector in (TooLarge, LookingTwice))
+    for before, after, exact in zip(once.vertebrae, twice.vertebrae, first, strict=True):
+        assert (after.level, after.confidence, after.doubt, after.complete, after.inferred) == (
+            before.level, before.confidence, before.doubt, before.complete, before.inferred)
+        assert np.array_equal(after.centre, before.centre)
+        assert (before.bounds.size - exact.bounds.size)[1:] == pytest.approx(4, abs=1.5)
+        # Tracks of too large boxes can begin or end a slice earlier.
+        assert after.bounds.minimum[1:] == pytest.approx(exact.bounds.minimum[1:], abs=1.01)
+        assert after.bounds.maximum[1:] == pytest.approx(exact.bounds.maximum[1:], abs=1.01)
+        assert (after.orientedBox.axes == pytest.approx(before.orientedBox.axes, abs=0.1)
+                and after.orientedBox.size.max() < before.bounds.size.max() + 5)
+    assert twice.basis == once.basis and twice.warnings == once.warnings
+
+
+def test_aSecondLookLeavesWhatAPersonSettled(neck, first):
+    again = detectVertebrae(neck[0], LookingTwice(*neck), confirmed=[first[3]]).vertebrae
+    assert again[3] is first[3] and [v.level for v in again] == [v.level for v in first]
 
 
 def test_boxesDoNotDependOnTheOrientationTheCtIsStoredIn(neck, first):

@@ -14,10 +14,10 @@ from CervicalSpineDetectionLib.Benchmark.Floor import floors
 from CervicalSpineDetectionLib.Benchmark.NnUNet import PLANS, STEP, patchCount
 from CervicalSpineDetectionLib.Benchmark.Processes import Measured
 
-STAGES = ("read", "handover", "resample", "network", "fusion", "levels", "nodes", "picture")
+STAGES = ("read", "handover", "resample", "network", "fusion", "levels", "edges", "nodes", "picture")
 # What a user waits for after the click: the CT is in the scene already.
 CLICK = STAGES[1:]
-DETECTION = ("resample", "network", "fusion", "levels")
+DETECTION = ("resample", "network", "fusion", "levels", "edges")
 CONTENDERS = {
     "oursSingle": "ours in single precision",
     "predictLoop": "ultralytics predict, slice by slice",
@@ -83,7 +83,7 @@ def deviceFigures(ours: Measured[dict[str, Any]], single: Measured[dict[str, Any
 
 
 def _detection(stages: Mapping[str, float]) -> float:
-    return sum(stages[stage] for stage in DETECTION)
+    return sum(stages.get(stage, 0.0) for stage in DETECTION)
 
 
 def _floor(rates: Mapping[str, Any], precision: str, ours: Mapping[str, Any],

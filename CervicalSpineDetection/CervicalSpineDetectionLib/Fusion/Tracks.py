@@ -20,12 +20,15 @@ class Track:
     :param boxes: shape (n, 4), (front, top, back, bottom) in mm, see ``SliceBoxes``.
     :param scores: shape (n, classes).
     :param sliceSpacing: mm between slices.
+    :param sides: shape (2,), where it begins and ends across the slices, mm from the middle of the volume's first
+        slice; None: at the outermost slices that it was clearly seen in.
     """
 
     slices: Array
     boxes: Array
     scores: Array
     sliceSpacing: float
+    sides: Array | None = None
 
     @cached_property
     def strengths(self) -> Array:
@@ -72,7 +75,9 @@ class Track:
         agreed = edges[:, 2].max()
         backs = inside.boxes[clear, 2]
         back = max(backs[backs <= agreed + Settings.SPINOUS_TIP_MM].max(initial=0), agreed)
-        xs = (inside.slices[[0, -1]] + np.array([-0.5, 0.5])) * self.sliceSpacing
+        xs = self.sides
+        if xs is None:
+            xs = (inside.slices[[0, -1]] + np.array([-0.5, 0.5])) * self.sliceSpacing
         return np.array([xs[0], edges[:, 1].min(), edges[:, 0].min()]), np.array([xs[1], edges[:, 3].max(), back])
 
     def near(self, x: float, halfWidth: float) -> Array:

@@ -17,8 +17,9 @@ from CervicalSpineDetectionLib.Spine.Morphometry import DEPTH_MM, WIDTH_MM, usua
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 # Medians, relative to ``Morphometry``, of what is found in the OpenKBP patients whose number leaves 5 when divided by 7
-# (36 CTs): boxes along the vertebrae's own axes are less deep than drawn ones along the patient's.
-USUAL_WIDTH, USUAL_DEPTH, USUAL_HEIGHT = 1.05, 0.87, 0.975
+# (36 CTs): boxes along the vertebrae's own axes are less deep than drawn ones along the patient's. As they leave out
+# the tips of the transverse processes, the width is taken from those along the patient's.
+USUAL_WIDTH, USUAL_DEPTH, USUAL_HEIGHT = 1.0, 0.86, 0.975
 FEWEST = 3  # of each size
 # Three standard deviations of the same patients: of the size as a whole, and of height above depth. A bent neck seems
 # deeper, and phantoms are: of depth above height, 3.6. Sides are seen less well: of width against both, five.
@@ -69,7 +70,7 @@ def proportionsOf(vertebrae: Sequence[Vertebra]) -> Proportions | None:
                for upper, lower in zip(bodies, bodies[1:], strict=False)]
     if min(len(whole), len(heights)) < FEWEST:
         return None
-    sizes = np.array([vertebra.orientedBox.size for vertebra in whole])
     orders = [vertebra.level.order for vertebra in whole]
-    width, depth = np.median(sizes[:, 0] / WIDTH_MM[orders]), np.median(sizes[:, 1] / DEPTH_MM[orders])
+    width = np.median(np.array([vertebra.bounds.size[0] for vertebra in whole]) / WIDTH_MM[orders])
+    depth = np.median(np.array([vertebra.orientedBox.size[1] for vertebra in whole]) / DEPTH_MM[orders])
     return Proportions(float(width / USUAL_WIDTH), float(depth / USUAL_DEPTH), float(np.median(heights) / USUAL_HEIGHT))
