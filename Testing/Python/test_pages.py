@@ -98,7 +98,7 @@ def test_everyMakeTargetOfThePagesIsThere():
 
 def test_everyCommandOfThePagesIsRunByATestOrSaidNotToBe():
     text = (REPOSITORY / "Testing" / "README.md").read_text(encoding="utf-8")
-    runBy = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    runBy = dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", text, re.MULTILINE))
     named = {command[0] for page in PAGES for command in commandsOf(page) if not command[0].startswith("-")}
 
     assert named <= runBy.keys()
