@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import numpy as np
 
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices
+from CervicalSpineDetectionLib.ProcessTuning import threadCount
 from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import FINEST_MM, Crops, cropsOf, edgesFrom, nearBoxes
 from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import LAYERS, STRIDES
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
@@ -20,7 +22,7 @@ from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import PACKAGES, sessio
 from CervicalSpineDetectionLib.SliceDetector.SecondLook import AskedBoxes, SharpBoxes
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
-BATCH = 32
+BATCH = 16
 # Crops -> the three results of ``EdgeLayers.edgeMaps``.
 Runner: TypeAlias = Callable[[Crops], list[Array]]
 
@@ -45,8 +47,10 @@ class EdgeNetwork:
 
     def sharpened(self, slices: FineSlices, asked: AskedBoxes) -> SharpBoxes:
         """See ``SecondLook.SecondLook``."""
-        parts = [self._answer(slices, asked, asked.chosen[start : start + BATCH])
-                 for start in range(0, len(asked.chosen), BATCH)]
+        batches = [asked.chosen[start : start + BATCH] for start in range(0, len(asked.chosen), BATCH)]
+        # Thin layers leave threads of their own idle: batches beside each other keep them busy.
+        with ThreadPoolExecutor(threadCount()) as pool:
+            parts = list(pool.map(lambda rows: self._answer(slices, asked, rows), batches))
         return SharpBoxes(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def _answer(self, slices: FineSlices, asked: AskedBoxes, rows: Array) -> tuple[Array, Array, Array, Array]:
@@ -83,7 +87,7 @@ def _byOnnx(weights: Mapping[str, Array]) -> Runner:
     from CervicalSpineDetectionLib.SliceDetector.EdgeGraph import MASKS, edgeGraph
     from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT
 
-    run = session(edgeGraph(weights))
+    run = session(edgeGraph(weights), threads=1)
 
     def byOnnx(crops: Crops) -> list[Array]:
         near = [mask for masks in nearBoxes(crops.boxes) for mask in masks]

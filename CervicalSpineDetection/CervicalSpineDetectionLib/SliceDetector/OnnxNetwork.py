@@ -40,10 +40,11 @@ def _mayHaveCard() -> bool:
     return sys.platform == "darwin" or bool(shutil.which("nvidia-smi")) or any(map(os.path.exists, CARDS))
 
 
-def session(model: bytes) -> Any:
-    """An onnxruntime.InferenceSession on the processor, its threads as many as ``threadCount``.
+def session(model: bytes, threads: int | None = None) -> Any:
+    """An onnxruntime.InferenceSession on the processor.
 
     :param model: serialized ONNX model.
+    :param threads: None for as many as ``threadCount``.
     """
     import onnxruntime
 
@@ -52,7 +53,7 @@ def session(model: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # its errors are raised too
     # A number given, it does not tie its threads to cores, which containers forbid.
-    options.intra_op_num_threads = threadCount()
+    options.intra_op_num_threads = threads or threadCount()
     # See ``ProcessTuning``.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
