@@ -37,6 +37,7 @@ EXTRAS = {
     "Benchmark": ["slicer"],
     "Cohort": ["cohort"],
     "CommandLine": ["slicer", "cohort", "completion"],
+    "Imaging": ["slicer"],
     "Results": ["dicom", "cohort"],
     "Scene": ["slicer"],
     "SliceDetector": ["slicer"],
