@@ -20,7 +20,7 @@ from CervicalSpineDetectionLib.Evaluation.Cases import phantomCase  # noqa: E402
 from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou  # noqa: E402
 from CervicalSpineDetectionLib.Evaluation.OrientedBoxMetrics import scoredVertebrae  # noqa: E402
 from CervicalSpineDetectionLib.Fusion import Settings  # noqa: E402
-from CervicalSpineDetectionLib.Fusion.Edges import boxAround, sightingsOf, withEdges  # noqa: E402
+from CervicalSpineDetectionLib.Fusion.Edges import boxAround, secondSightings, withEdges  # noqa: E402
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse  # noqa: E402
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel  # noqa: E402
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset  # noqa: E402
@@ -45,7 +45,7 @@ def sightingsIn(seed, detector):
     volume, slices = slicesOf(image, detector)
     look = sharpenerOf(image, volume, detector)
     fused = fuse(detector.detect(slices), volume, levelModel=LevelModel.fromCard(detector.model))
-    sightings = {one.link.level: one for one in sightingsOf(fused, look)}
+    sightings = {one.link.level: one for one in secondSightings(fused, look)}
     for vertebra, reference, points, _ in scoredVertebrae(
             withEdges(fused, volume, look).vertebrae, case.references, case.labels):
         if vertebra.level in sightings:

@@ -170,7 +170,7 @@ class Examination:
     def _sharpened(self, look: Look) -> Look:
         """The same with the edges that the detector's second look finds."""
         started = time.perf_counter()
-        sharpener = sharpenerOf(turnedImage(self._image, look.frame), look.volume, self._detector)
+        sharpener = sharpenerOf(self._image, look.volume, self._detector, look.frame)
         if sharpener is None:
             return look
         fused = withEdges(look.fused, look.volume, sharpener, self._confirmedIn(look.frame))
@@ -233,10 +233,11 @@ def slicesOf(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolume
     return volume, withNeighbours(windowed(volume, detector.window))
 
 
-def sharpenerOf(image: sitk.Image, volume: SagittalVolume, detector: SliceDetector) -> Sharpener | None:
+def sharpenerOf(image: sitk.Image, volume: SagittalVolume, detector: SliceDetector,
+                frame: Frame | None = None) -> Sharpener | None:
     """A detector's second look at one CT; None where it has none.
 
-    :param image: in HU, in the frame of the volume, which was made of it.
+    :param image: in HU. :param volume: made of it. :param frame: of the volume; None for the CT's own.
     """
     second: SecondLook | None = getattr(detector, "secondLook", None)
     if second is None:
@@ -244,8 +245,8 @@ def sharpenerOf(image: sitk.Image, volume: SagittalVolume, detector: SliceDetect
 
     def look(asked: AskedBoxes) -> SharpBoxes:
         chosen = asked.chosen
-        slices = fineSlices(image, volume, asked.indices[chosen], asked.boxes[chosen], second.pixelSize,
-                            SHOWN_AROUND_MM)
+        seen = turnedImage(image, frame) if frame else image
+        slices = fineSlices(seen, volume, asked.indices[chosen], asked.boxes[chosen], second.pixelSize, SHOWN_AROUND_MM)
         return second.sharpened(slices, asked)
 
     return look

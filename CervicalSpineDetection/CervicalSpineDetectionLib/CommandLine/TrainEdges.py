@@ -11,7 +11,6 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,8 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="made-cts-") as folder:
         makers = VolumeMakers(lesson, sources, Path(folder), arguments.workers, arguments.first_seed)
         try:
-            first = _atLeast(makers, arguments.first_cts)
-            train(lambda: [*_taken(first), *makers.finished()], 60 * arguments.minutes,
+            train(_atLeast(makers, arguments.first_cts), makers.finished, 60 * arguments.minutes,
                   lambda model, crops: saveWeights(target, model.weights(), {
                       "schemaVersion": 1, "name": target.stem, "trainingData": [
                           source.description for source in dict.fromkeys(sources)],
@@ -79,10 +77,3 @@ def _atLeast(makers: VolumeMakers[EdgeCt], count: int) -> list[EdgeCt]:
         found += makers.finished()
         time.sleep(WAIT_SECONDS)
     return found
-
-
-def _taken(cts: list[EdgeCt]) -> Sequence[EdgeCt]:
-    """What is in a list, which is empty then."""
-    taken = list(cts)
-    cts.clear()
-    return taken

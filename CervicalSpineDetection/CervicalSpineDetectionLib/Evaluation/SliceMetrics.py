@@ -29,8 +29,7 @@ from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf, toPixelEdg
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.Resampling import resampleLabels
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
-from CervicalSpineDetectionLib.Looks import sharpenerOf
-from CervicalSpineDetectionLib.Pipeline import slicesFor
+from CervicalSpineDetectionLib.Looks import sharpenerOf, slicesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     BODY_CLASS,
     CLASS_NAMES,
@@ -96,11 +95,12 @@ def scoreSlices(image: sitk.Image, labels: sitk.Image, detector: SliceDetector) 
     :param detector: a ``Detector.SliceDetector``.
     :return: name of the variant -> SliceStatistics; besides ``VARIANTS`` those of ``areaVariant``.
     """
-    volume, slices, _ = slicesFor(image, detector)
+    image, _ = correctHuOffset(image)
+    volume, slices = slicesOf(image, detector)
     detections = detector.detect(slices)
     truth, *larger = trueBoxes(labels, volume, (MINIMUM_AREA_MM2, *LARGER_AREAS_MM2))
     fused = fuse(detections, volume)
-    sharpen = sharpenerOf(correctHuOffset(image)[0], volume, detector)
+    sharpen = sharpenerOf(image, volume, detector)
     if sharpen:
         fused, detections = withEdges(fused, volume, sharpen), withMovedEdges(detections, volume.pixelSize, sharpen)
     found = [detectorBoxes(d) for d in detections]

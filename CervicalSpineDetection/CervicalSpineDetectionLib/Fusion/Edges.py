@@ -32,7 +32,7 @@ class Solid:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class SecondSighting:
     """A named vertebra as the second look saw it.
 
     :param tells: shape (n,), bool, which of its track's slices were looked at. :param answer: of these.
@@ -71,7 +71,7 @@ def withEdges(fused: FusionResult, volume: SagittalVolume, sharpen: Sharpener,
     :param sharpen: by the CT that the volume was made of.
     :param confirmed: vertebrae that a person settled; they stay as they are.
     """
-    sightings = {one.link.level: one for one in sightingsOf(fused, sharpen)}
+    sightings = {one.link.level: one for one in secondSightings(fused, sharpen)}
     if not sightings:
         return fused
     links = [replace(link, candidate=Candidate(sightings[link.level].track, link.candidate.body))
@@ -84,7 +84,7 @@ def withEdges(fused: FusionResult, volume: SagittalVolume, sharpen: Sharpener,
         for before in fused.vertebrae])
 
 
-def sightingsOf(fused: FusionResult, sharpen: Sharpener) -> list[Sighting]:
+def secondSightings(fused: FusionResult, sharpen: Sharpener) -> list[SecondSighting]:
     """The second look at the cervical vertebrae, in cranio-caudal order."""
     tracks = [link.candidate.track for link in fused.links]
     telling = [_tellsFaces(link.candidate.track) & (link.level in CERVICAL_LEVELS) for link in fused.links]
@@ -98,7 +98,7 @@ def sightingsOf(fused: FusionResult, sharpen: Sharpener) -> list[Sighting]:
         if tells.any():
             rows = slice(start, start + int(tells.sum()))
             start = rows.stop
-            sightings.append(Sighting(link, tells, answer.part(rows)))
+            sightings.append(SecondSighting(link, tells, answer.part(rows)))
     return sightings
 
 

@@ -27,7 +27,6 @@ LAYERS: dict[str, tuple[int, int, int, int]] = {
     "rows1": (ALONG, GATHERED, 5, 1), "rows2": (ALONG, ALONG, 5, 1), "rows3": (2, ALONG, 1, 1),
 }
 STEPPING = ("halved", "quarter", "eighth")  # those with a stride of 2
-# Of all other convolutions of 3 x 3 as well: results are normalised while the network learns.
 LEAST_OWN = -8.0  # logit of what is not looked at to be the vertebra's
 
 Result = TypeVar("Result")

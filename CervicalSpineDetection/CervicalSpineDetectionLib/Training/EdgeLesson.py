@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
+import torch
+from torchvision.ops import box_iou
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf
@@ -23,7 +24,6 @@ from CervicalSpineDetectionLib.SliceDetector.SecondLook import SHOWN_AROUND_MM
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import YoloDetector, loadDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS
-from CervicalSpineDetectionLib.Spine.Morphometry import BODY_HALF_WIDTH_MM
 from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY, VolumeSource
 from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2, boxesInSlice
 
@@ -114,20 +114,15 @@ def _finer(volume: SagittalVolume, pixelSize: float) -> SagittalVolume:
 
 def _trueBoxes(grid: SagittalVolume, labels: sitk.Image, middles: Mapping[int, float]) -> Array:
     """Shape (n, COLUMNS)."""
+    known = {code: middles.get(code, np.inf) for code in range(1, LAST_CODE + 1)}
     rows = []
     for index, codes in enumerate(resampleLabels(labels, grid)):
-        x = grid.origin[0] + index * grid.sliceSpacing
         codes = np.where(codes <= LAST_CODE, codes, 0)
-        counts = np.bincount(codes.ravel(), minlength=LAST_CODE + 1)
-        for code, part in enumerate(ndimage.find_objects(codes), 1):
-            if part is not None:
-                edges = np.array([part[1].start, part[0].start, part[1].stop, part[0].stop])
-                rows.append([index, code, *((edges - 0.5) * grid.pixelSize), counts[code] * grid.pixelSize**2])
-        near = [code for code in np.flatnonzero(counts)
-                if abs(x - middles.get(int(code), np.inf)) <= BODY_HALF_WIDTH_MM]
-        for kind, *box in boxesInSlice(np.where(np.isin(codes, near), codes, 0), x, middles, grid.pixelSize):
-            if kind == BODY_CLASS:
-                rows.append([index, BODY_CODE, *((np.array(box) - 0.5) * grid.pixelSize), 0])
+        areas = np.bincount(codes.ravel(), minlength=LAST_CODE + 1) * grid.pixelSize**2
+        x = grid.origin[0] + index * grid.sliceSpacing
+        for kind, *box in boxesInSlice(codes, x, known, grid.pixelSize, minimumArea=0):
+            code, area = (BODY_CODE, 0) if kind == BODY_CLASS else (kind + 1, areas[kind + 1])
+            rows.append([index, code, *((np.array(box) - 0.5) * grid.pixelSize), area])
     return np.array(rows, np.float32).reshape(-1, COLUMNS)
 
 
@@ -138,18 +133,10 @@ def _foundBoxes(detector: YoloDetector, slices: Array, true: Array) -> Array:
         here = true[true[:, 0] == index]
         for boxes, own in ((found.boxes, here[(here[:, 1] != BODY_CODE) & (here[:, 6] >= MINIMUM_AREA_MM2)]),
                            (found.bodyBoxes, here[here[:, 1] == BODY_CODE])):
-            overlap = intersectionOverUnion(boxes, own[:, 2:6])
+            overlap = box_iou(torch.from_numpy(boxes).double(), torch.from_numpy(own[:, 2:6]).double()).numpy()
             for row, box in enumerate(boxes):
                 # Of several boxes of one vertebra the nearest counts.
                 best = int(overlap[row].argmax()) if len(own) else 0
                 if len(own) and overlap[row, best] >= SAME_IOU and overlap[:, best].argmax() == row:
                     rows.append([index, own[best, 1], *box, own[best, 6]])
     return np.array(rows, np.float32).reshape(-1, COLUMNS)
-
-
-def intersectionOverUnion(boxes: Array, others: Array) -> Array:
-    """:param boxes: shape (n, 4). :param others: shape (m, 4). :return: shape (n, m)."""
-    shared = np.prod(np.maximum(np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-                                - np.maximum(boxes[:, None, :2], others[None, :, :2]), 0), axis=2)
-    areas, otherAreas = (np.prod(some[:, 2:] - some[:, :2], axis=1) for some in (boxes, others))
-    return np.asarray(shared / np.maximum(areas[:, None] + otherAreas - shared, 1e-9))

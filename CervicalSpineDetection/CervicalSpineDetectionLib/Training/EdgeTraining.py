@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import COLUMNS, PICTURES
 from CervicalSpineDetectionLib.SliceDetector.EdgeModule import EdgeModule
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Training.EdgeLesson import BODY_CODE, EdgeCt
+from CervicalSpineDetectionLib.Training.Schedule import follow, setRate
 from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2
 
 MOST_CTS = 650  # that are kept, 10 MB each; later ones take the place of others
@@ -38,7 +39,7 @@ BLURRED_PART, NOISY_PART, MOST_NOISE = 0.35, 0.5, 40 / 1200  # noise in parts of
 CONTRASTS, MOST_BRIGHTNESS = (0.8, 1.2), 60 / 1200
 DENSE, DENSER_PART, DENSITIES = 350 / 1200, 0.3, (0.6, 1.3)  # bone brighter or darker than it was made
 BATCH, WARM_UP_STEPS, WEIGHT_DECAY, MOST_GRADIENT = 64, 200, 1e-3, 5.0
-FINAL_RATE, AVERAGE_DECAY, AVERAGE_STEPS = 0.01, 0.999, 50
+AVERAGE_DECAY, AVERAGE_STEPS = 0.999, 50
 EXACT_MM = 0.2  # below this the loss of an edge is square
 USUAL_MM, SIZES_MM, SIZE_EXPONENT = 20.0, (6.0, 60.0), 0.7  # an edge of a small box counts more
 PLACE_WEIGHT = 0.25  # of the loss that asks for the right place among those of an axis
@@ -227,11 +228,12 @@ def _logShares(logits: torch.Tensor, edges: torch.Tensor, pixels: torch.Tensor) 
     return logits.masked_fill(~near, -30.0).log_softmax(dim=1)
 
 
-def train(news: Callable[[], Sequence[EdgeCt]], seconds: float, save: Callable[[EdgeModule, int], None],
-          learningRate: float = 3e-3, seed: int = 0, steps: float = math.inf) -> EdgeModule:
+def train(cts: Iterable[EdgeCt], news: Callable[[], Iterable[EdgeCt]], seconds: float,
+          save: Callable[[EdgeModule, int], None], learningRate: float = 3e-3, seed: int = 0,
+          steps: float = math.inf) -> EdgeModule:
     """Train for a time, which the learning rate falls over.
 
-    :param news: gives CTs that came since it was called last; at first it has to give some.
+    :param cts: to begin with. :param news: gives those that came since it was called last.
     :param save: called now and then and at the end, with the averaged network and the crops it has seen.
     :param steps: the most there may be.
     :return: the averaged network.
@@ -243,22 +245,20 @@ def train(news: Callable[[], Sequence[EdgeCt]], seconds: float, save: Callable[[
     optimizer = torch.optim.AdamW(model.parameters(), learningRate, weight_decay=WEIGHT_DECAY)
     pupils: list[Pupil] = []
     started = filled = saved = time.monotonic()
-    _fill(pupils, news(), random)
+    _fill(pupils, cts, random)
     step, distances = 0, 0.0
     while (now := time.monotonic()) - started < seconds and step < steps:
         if now - filled > FILL_SECONDS:
             _fill(pupils, news(), random)
             filled = now
-        falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * (now - started) / seconds)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = learningRate * min(1, (step + 1) / WARM_UP_STEPS) * falling
+        setRate(optimizer, learningRate, step, (now - started) / seconds, WARM_UP_STEPS)
         loss, distance = lossOf(model, lessonsFrom(pupils, BATCH, random))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), MOST_GRADIENT)
         optimizer.step()
         step += 1
-        _follow(average, model, step)
+        follow(average, model, min(AVERAGE_DECAY, step / (step + AVERAGE_STEPS)))
         distances += float(distance)
         if step % TELL_STEPS == 0:
             print(f"{now - started:.0f} s, step {step}, {len(pupils)} CTs, "
@@ -271,7 +271,7 @@ def train(news: Callable[[], Sequence[EdgeCt]], seconds: float, save: Callable[[
     return average
 
 
-def _fill(pupils: list[Pupil], cts: Sequence[EdgeCt], random: np.random.Generator) -> None:
+def _fill(pupils: list[Pupil], cts: Iterable[EdgeCt], random: np.random.Generator) -> None:
     for pupil in map(Pupil, cts):
         if not pupil.count:
             continue
@@ -279,14 +279,3 @@ def _fill(pupils: list[Pupil], cts: Sequence[EdgeCt], random: np.random.Generato
             pupils.append(pupil)
         else:
             pupils[int(random.integers(MOST_CTS))] = pupil
-
-
-@torch.no_grad()
-def _follow(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
-    """Moving average of weights and statistics."""
-    decay = min(AVERAGE_DECAY, step / (step + AVERAGE_STEPS))
-    for own, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if own.is_floating_point():
-            own.lerp_(new, 1 - decay)
-        else:
-            own.copy_(new)

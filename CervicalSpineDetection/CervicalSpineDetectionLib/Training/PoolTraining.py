@@ -22,13 +22,13 @@ from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
 from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
+from CervicalSpineDetectionLib.Training.Schedule import follow, setRate
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices, SlicePool
 from CervicalSpineDetectionLib.Training.Train import modelCard, withAllClasses
 from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers, readSlices, sliceFiles
 
 LOSS_WEIGHTS = {"box": 10.0, "cls": 0.5, "dfl": 2.0}  # ultralytics: 7.5, 0.5, 1.5
 WARM_UP_STEPS = 150
-FINAL_RATE = 0.01  # of the learning rate
 WEIGHT_DECAY = 5e-4
 MOST_GRADIENT = 10.0
 AVERAGE_DECAY, AVERAGE_STEPS = 0.998, 200  # of the averaged weights, and how soon it is reached
@@ -109,11 +109,11 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
     while (now := time.monotonic()) - started < plan.seconds and step < plan.steps:
         if room and now - filled > FILL_SECONDS:
             room, filled = all([pool.add(slices) for slices in makers.finished()]), now
-        _setRate(optimizer, plan.learningRate, step, (now - started) / plan.seconds)
+        setRate(optimizer, plan.learningRate, step, (now - started) / plan.seconds, WARM_UP_STEPS)
         size = plan.sizes[step % len(plan.sizes)]
         losses += _step(network, loss, optimizer, *randomViews(pool.draw(plan.batch), size))
         step += 1
-        _follow(average, network, step)
+        follow(average, network, AVERAGE_DECAY * (1 - math.exp(-step / AVERAGE_STEPS)))
         if step % TELL_STEPS == 0:
             means = [round(value / TELL_STEPS, 3) for value in losses.tolist()]
             print(f"{now - started:.0f} s, step {step}, {pool.ctCount} CTs, {pool.count} slices, box, class and "
@@ -152,12 +152,6 @@ def _optimizer(network: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=decayed[0].is_cuda)
 
 
-def _setRate(optimizer: torch.optim.Optimizer, rate: float, step: int, part: float) -> None:
-    falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * min(part, 1.0))) / 2
-    for group in optimizer.param_groups:
-        group["lr"] = rate * falling * min(1.0, (step + 1) / WARM_UP_STEPS)
-
-
 def _step(network: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, pictures: torch.Tensor,
           targets: dict[str, torch.Tensor]) -> torch.Tensor:
     pictures = pictures.to(memory_format=torch.channels_last)
@@ -170,15 +164,3 @@ def _step(network: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer
     torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
     optimizer.step()
     return torch.stack(list(parts.values())).detach()
-
-
-@torch.no_grad()
-def _follow(average: torch.nn.Module, network: torch.nn.Module, step: int) -> None:
-    """Exponential moving average of weights and statistics."""
-    decay = AVERAGE_DECAY * (1 - math.exp(-step / AVERAGE_STEPS))
-    own, new = average.state_dict(), network.state_dict()
-    floating = [name for name, tensor in own.items() if tensor.is_floating_point()]
-    torch._foreach_lerp_([own[name] for name in floating], [new[name] for name in floating], 1 - decay)
-    for name in own.keys() - set(floating):
-        own[name].copy_(new[name])
-

@@ -5,7 +5,7 @@ import pytest
 
 from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
-from CervicalSpineDetectionLib.Fusion.Edges import Solid, boxAround, sidesFrom, sightingsOf
+from CervicalSpineDetectionLib.Fusion.Edges import Solid, boxAround, secondSightings, sidesFrom
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult
 from CervicalSpineDetectionLib.Fusion.Placement import NamedCandidate
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
@@ -82,7 +82,7 @@ def test_onlyCervicalVertebraeAreLookedAtAgainAndAllStandBeside():
         return SharpBoxes(boxes.boxes[boxes.chosen] + 1, np.ones((count, 2, 3), bool), np.zeros((count, 2)),
                           np.full(count, 2.0))
 
-    seen = sightingsOf(fusedOf(tubeOf(Level.C7, (20, 40)), tubeOf(Level("T1"), (40, 60))), look)
+    seen = secondSightings(fusedOf(tubeOf(Level.C7, (20, 40)), tubeOf(Level("T1"), (40, 60))), look)
     assert [one.link.level for one in seen] == [Level.C7]
     assert len(asked[0].indices) == 26 and set(asked[0].chosen) <= set(range(13)) and not asked[0].isBody.any()
     moved, before = seen[0].track.boxes, seen[0].link.candidate.track.boxes
@@ -95,7 +95,7 @@ def test_facesAndEndsAreLookedAtInEverySliceAndSomeOfTheRest():
     boxes[:, 1] += 5 * (np.arange(13) != 6)  # highest in the middle slice
     boxes[:, 3] -= 5 * (np.arange(13) != 6)
     boxes[:, 2] -= 5 * (np.arange(13) != 6)
-    seen = sightingsOf(fusedOf(link), lambda asked: SharpBoxes(
+    seen = secondSightings(fusedOf(link), lambda asked: SharpBoxes(
         asked.boxes[asked.chosen], np.ones((len(asked.chosen), 2, 3), bool), np.zeros((len(asked.chosen), 2)),
         np.ones(len(asked.chosen))))
     assert np.flatnonzero(seen[0].tells).tolist() == [0, 1, 3, 5, 6, 7, 9, 11, 12]
@@ -105,7 +105,7 @@ def test_aSolidStandsWhereItsPixelsAre():
     own = np.zeros((13, 4, 5), bool)
     own[:, 1, 2] = True
     link = tubeOf(Level.C5, (20, 40))
-    seen = sightingsOf(fusedOf(link), lambda boxes: SharpBoxes(
+    seen = secondSightings(fusedOf(link), lambda boxes: SharpBoxes(
         boxes.boxes[boxes.chosen], own, np.tile([30.0, 20.0], (13, 1)), np.full(13, 1.5)))[0]
     volume = SagittalVolume(np.zeros((20, 90, 90)), np.ones((20, 90, 90), bool), np.array([100.0, 200, 300]), 0.8, 2.0)
     solid = seen.solid(volume)
@@ -115,4 +115,4 @@ def test_aSolidStandsWhereItsPixelsAre():
 
 
 def test_withoutACervicalVertebraNothingIsAsked():
-    assert sightingsOf(fusedOf(tubeOf(Level("T3"), (20, 40))), None) == []
+    assert secondSightings(fusedOf(tubeOf(Level("T3"), (20, 40))), None) == []

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from untrainedNetworks import setNormalisation
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices
@@ -28,12 +29,7 @@ def untrained():
     """A network for training, its normalisation set to something."""
     torch.manual_seed(3)
     model = EdgeModule().eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            for numbers in (module.weight, module.running_var):
-                torch.nn.init.uniform_(numbers, 0.5, 2)
-            for numbers in (module.bias, module.running_mean):
-                torch.nn.init.normal_(numbers, std=0.1)
+    setNormalisation(model)
     return model
 
 

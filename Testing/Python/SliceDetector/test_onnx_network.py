@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from untrainedNetworks import setNormalisation
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -38,12 +39,7 @@ def untrained(architecture, classes=13):
 def _untrained(architecture, classes):
     torch.manual_seed(5)
     model = detectionModel(architecture, classes)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            for numbers in (module.weight, module.running_var):
-                torch.nn.init.uniform_(numbers, 0.5, 2)
-            for numbers in (module.bias, module.running_mean):
-                torch.nn.init.normal_(numbers, std=0.1)
+    setNormalisation(model)
     # It begins with seeing nothing anywhere.
     for scores in model.model[-1].cv3:
         torch.nn.init.normal_(scores[-1].bias, std=1.0)

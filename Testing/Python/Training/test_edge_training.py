@@ -97,7 +97,7 @@ def test_itLearns(monkeypatch):
     monkeypatch.setattr(EdgeTraining, "WARM_UP_STEPS", 5)
     monkeypatch.setattr(EdgeTraining, "AVERAGE_STEPS", 5)
     saved = []
-    model = EdgeTraining.train(lambda: [block()], 600.0, lambda model, crops: saved.append(crops), steps=80)
+    model = EdgeTraining.train([block()], list, 600.0, lambda model, crops: saved.append(crops), steps=80)
     lessons = lessonsFrom([Pupil(block())], 60, np.random.default_rng(5))
     given = np.abs(np.tile(lessons.crops.origins, 2) + lessons.crops.boxes * lessons.crops.pixels[:, None]
                    - lessons.edges)[lessons.hasEdges].mean()
