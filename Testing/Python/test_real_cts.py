@@ -84,6 +84,23 @@ def test_theNiftiAndTheDicomOfOneScanGiveTheSameBoxes(sharedData, tmp_path):
         assert np.allclose(first.centre, second.centre, atol=0.5)
 
 
+def test_aCtMirroredLeftToRightHasTheMirroredCentres(sharedData):
+    """Nothing on the way from voxels to centres prefers a side, by half a voxel or a slice."""
+    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
+
+    image = readImage(sharedData / "openkbp" / "pt_15_ct.nii.gz")
+    mirrored = sitk.Flip(image, (True, False, False))
+    mirrored.CopyInformation(image)
+    middle = np.mean([image.TransformIndexToPhysicalPoint((index, 0, 0))[0] for index in (0, image.GetSize()[0] - 1)])
+    detector = loadDetector(device="cpu", forOneCt=True)
+    one, other = (detectVertebrae(each, detector).vertebrae for each in (image, mirrored))
+    assert [vertebra.level for vertebra in one] == [vertebra.level for vertebra in other]
+    sides = [(a.centre[0] + b.centre[0]) / 2 - middle for a, b in zip(one, other, strict=True)]
+    assert abs(np.mean(sides)) < 0.1 and np.abs(sides).max() < 0.5
+
+
 def test_theCommandReadsOneFileOfTheSeriesAsTheWholeSeries(sharedData):
     from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 
