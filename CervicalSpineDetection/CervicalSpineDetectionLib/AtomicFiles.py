@@ -45,7 +45,9 @@ def atomicFile(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
     try:
         yield temporary
-        toDisk(temporary)
+        # A folder that is not finished is waited for as a whole.
+        if not path.absolute().parent.name.startswith(TEMPORARY_PREFIX):
+            toDisk(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

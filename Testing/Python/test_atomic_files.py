@@ -104,6 +104,11 @@ def test_allIsOnTheDiskBeforeItTakesItsName(tmp_path, monkeypatch):
         (temporary / "a").write_text("new")
     assert steps == ["fsync", "fsync", "fsync", "rename", "replace"]  # with the list
 
+    steps.clear()
+    with newFolder(tmp_path / "other") as folder, atomicFile(folder / "a") as temporary:
+        temporary.write_text("new")
+    assert steps == ["replace", "fsync", "fsync", "rename"]  # once for all, not for each file as well
+
 
 @pytest.mark.shows("Faults", "`export` into the folder of a killed `detect`", "what had been finished is put in place")
 def test_whatAKilledDetectionHadFinishedSurvivesAnExportIntoItsFolder(tmp_path):
