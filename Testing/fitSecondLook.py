@@ -1,11 +1,11 @@
-"""The numbers of ``Fusion.Settings`` that belong to the second look, fitted to phantoms.
+"""The numbers of ``Fusion.Settings`` that belong to the second looks, fitted to phantoms.
 
     python Testing/fitSecondLook.py                            60 phantoms, about 15 minutes
 
 prints how well boxes fit for each distance that their faces are put outside of the edges (``FACE_INSIDE_MM``), how
 exact their sides are for each area below which a slice counts as beside the vertebra (``VANISHING_AREA_MM2``), and how
 much boxes along the vertebrae's own axes hold, and how large they are, for each part that they leave out and each
-margin (``SPECKS``, ``SOLID_MARGIN_MM``).
+margin (``SPECKS``, ``SOLID_MARGIN_MM``). Sides told from coronal slices it compares with those of the latter.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from CervicalSpineDetectionLib.Fusion.Edges import boxAround, secondSightings, w
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse  # noqa: E402
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel  # noqa: E402
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset  # noqa: E402
-from CervicalSpineDetectionLib.Looks import sharpenerOf, slicesOf  # noqa: E402
+from CervicalSpineDetectionLib.Looks import coronalLookOf, sharpenerOf, slicesOf  # noqa: E402
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector  # noqa: E402
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds  # noqa: E402
 from CervicalSpineDetectionLib.Truth.TightBoxes import shareInside, tightestBox  # noqa: E402
@@ -47,7 +47,8 @@ def sightingsIn(seed, detector):
     fused = fuse(detector.detect(slices), volume, levelModel=LevelModel.fromCard(detector.model))
     sightings = {one.link.level: one for one in secondSightings(fused, look)}
     for vertebra, reference, points, _ in scoredVertebrae(
-            withEdges(fused, volume, look).vertebrae, case.references, case.labels):
+            withEdges(fused, volume, look, coronal=coronalLookOf(image, volume, detector)).vertebrae, case.references,
+            case.labels):
         if vertebra.level in sightings:
             yield stratum, sightings[vertebra.level], volume, vertebra, reference.bounds, points
 
@@ -66,6 +67,17 @@ def tellSides(seen):
         told = ", ".join(f"{one:.2f}" for one in each)
         print(f"{area:3d} mm2: sides off by {np.mean(each):.2f} mm ({told}), too far outside by "
               f"{errors[:, 1:].mean():+.2f}", flush=True)
+
+
+def tellCoronalSides(seen):
+    """The same of the sides of the boxes, which coronal slices told."""
+    outward = np.array([(true.minimum[0] - one.bounds.minimum[0], one.bounds.maximum[0] - true.maximum[0])
+                        for *_, one, true, _ in seen])
+    strata = np.array([one[0] for one in seen])
+    each = [np.abs(outward[strata == stratum]).mean() for stratum in STRATA]
+    told = ", ".join(f"{one:.2f}" for one in each)
+    print(f"coronal slices: sides off by {np.mean(each):.2f} mm ({told}), too far outside by {outward.mean():+.2f}",
+          flush=True)
 
 
 def tellFaces(seen):
@@ -110,6 +122,8 @@ def main():
         print(f"phantom {seed}: {len(seen)} vertebrae", flush=True)
     tellFaces(seen)
     tellSides(seen)
+    if detector.coronalLook is not None:
+        tellCoronalSides(seen)
     tellBoxes(seen)
 
 

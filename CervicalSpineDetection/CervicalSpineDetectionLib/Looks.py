@@ -20,6 +20,8 @@ from CervicalSpineDetectionLib.Fusion.Fuse import ANCHORS, FusionResult, doubted
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel
 from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
 from CervicalSpineDetectionLib.Fusion.Settings import SURE_BODY_EVIDENCE_MM
+from CervicalSpineDetectionLib.Fusion.Sides import CoronalLook
+from CervicalSpineDetectionLib.Imaging.CoronalSlices import coronalGrid
 from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, middleOf, resampleSagittal, turnedImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
@@ -170,10 +172,12 @@ class Examination:
     def _sharpened(self, look: Look) -> Look:
         """The same with the edges that the detector's second look finds."""
         started = time.perf_counter()
-        sharpener = sharpenerOf(self._image, look.volume, self._detector, look.frame)
+        image = turnedImage(self._image, look.frame)
+        sharpener = sharpenerOf(image, look.volume, self._detector)
         if sharpener is None:
             return look
-        fused = withEdges(look.fused, look.volume, sharpener, self._confirmedIn(look.frame))
+        fused = withEdges(look.fused, look.volume, sharpener, self._confirmedIn(look.frame),
+                          coronalLookOf(image, look.volume, self._detector))
         self._timings["edges"] += time.perf_counter() - started
         return replace(look, fused=fused)
 
@@ -233,20 +237,29 @@ def slicesOf(image: sitk.Image, detector: SliceDetector) -> tuple[SagittalVolume
     return volume, withNeighbours(windowed(volume, detector.window))
 
 
-def sharpenerOf(image: sitk.Image, volume: SagittalVolume, detector: SliceDetector,
-                frame: Frame | None = None) -> Sharpener | None:
-    """A detector's second look at one CT; None where it has none.
+def sharpenerOf(image: sitk.Image, volume: SagittalVolume, detector: SliceDetector) -> Sharpener | None:
+    """A detector's second look at the sagittal slices of one CT; None where it has none.
 
-    :param image: in HU. :param volume: made of it. :param frame: of the volume; None for the CT's own.
+    :param image: in HU, in the frame of the volume, which was made of it.
     """
     second: SecondLook | None = getattr(detector, "secondLook", None)
+    return None if second is None else _sharpener(image, volume, second, isCoronal=False)
+
+
+def coronalLookOf(image: sitk.Image, volume: SagittalVolume, detector: SliceDetector) -> CoronalLook | None:
+    """The same at the coronal slices. :param image, volume: see ``sharpenerOf``."""
+    second: SecondLook | None = getattr(detector, "coronalLook", None)
     if second is None:
         return None
+    grid = coronalGrid(volume)
+    return CoronalLook(grid, _sharpener(image, grid, second, isCoronal=True))
 
+
+def _sharpener(image: sitk.Image, grid: SagittalVolume, second: SecondLook, isCoronal: bool) -> Sharpener:
     def look(asked: AskedBoxes) -> SharpBoxes:
         chosen = asked.chosen
-        seen = turnedImage(image, frame) if frame else image
-        slices = fineSlices(seen, volume, asked.indices[chosen], asked.boxes[chosen], second.pixelSize, SHOWN_AROUND_MM)
+        slices = fineSlices(image, grid, asked.indices[chosen], asked.boxes[chosen],
+                            second.pixelFor(image.GetSpacing()), SHOWN_AROUND_MM, isCoronal)
         return second.sharpened(slices, asked)
 
     return look

@@ -122,6 +122,9 @@ class LookingTwice(TooLarge):
     def secondLook(self):
         return self
 
+    def pixelFor(self, spacing):
+        return 0.5
+
     def sharpened(self, slices, asked):
         assert slices.first <= asked.indices[asked.chosen].min()
         assert slices.first + len(slices.voxels) > asked.indices[asked.chosen].max()
@@ -153,6 +156,36 @@ def test_aSecondLookMovesBoxesAndChangesNoNameNoCenterAndNoFlag(neck, first):
         assert (after.orientedBox.axes == pytest.approx(before.orientedBox.axes, abs=0.1)
                 and after.orientedBox.size.max() < before.bounds.size.max() + 5)
     assert twice.basis == once.basis and twice.warnings == once.warnings
+
+
+class FromTheFront:
+    """Finds both sides 3 mm further out than they seemed."""
+
+    def pixelFor(self, spacing):
+        return 1.0
+
+    def sharpened(self, slices, asked):
+        assert slices.first <= asked.indices[asked.chosen].min()
+        count = len(asked.chosen)
+        return SharpBoxes(asked.boxes[asked.chosen] + [-3, 0, 3, 0], np.ones((count, 5, 5), bool), np.zeros((count, 2)),
+                          np.full(count, 2.0))
+
+
+class LookingFromTheFront(LookingTwice):
+    coronalLook = FromTheFront()
+
+
+def test_aLookAtCoronalSlicesMovesTheSidesAlone(neck):
+    before, after = (detectVertebrae(neck[0], detector(*neck)) for detector in (LookingTwice, LookingFromTheFront))
+    for one, other in zip(before.vertebrae, after.vertebrae, strict=True):
+        assert (other.level, other.confidence, other.doubt) == (one.level, one.confidence, one.doubt)
+        assert np.array_equal(other.centre, one.centre)
+        assert np.array_equal(other.bounds.minimum[1:], one.bounds.minimum[1:])
+        assert np.array_equal(other.bounds.maximum[1:], one.bounds.maximum[1:])
+    wider = [(one.bounds.minimum[0] - other.bounds.minimum[0], other.bounds.maximum[0] - one.bounds.maximum[0])
+             for one, other in zip(before.vertebrae, after.vertebrae, strict=True)]
+    # Of sagittal slices, 2 mm apart, a side is known to 1 mm.
+    assert np.median(wider, axis=0) == pytest.approx([3, 3], abs=1.5)
 
 
 def test_aSecondLookLeavesWhatAPersonSettled(neck, first):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 cervical-spine train-edges --minutes 90 -o model_weights/edges/cervical-edges.safetensors
-cervical-spine train-edges --surfaces bodyparts3d -o runs/edges.safetensors
+cervical-spine train-edges --surfaces bodyparts3d --coronal --go-on --minutes 30 -o runs/sides.safetensors
 """
 WAIT_SECONDS = 0.5
 
@@ -35,6 +35,10 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
                              "shows them")
     parser.add_argument("--weights", metavar="FILE_OR_NAME", help="of the detector whose boxes are looked at again "
                              "(default: the shipped ones)")
+    parser.add_argument("--coronal", action="store_true", help="the look at coronal slices, for the vertebrae's sides "
+                             "(field coronalEdges of the card), not that at sagittal ones")
+    parser.add_argument("--go-on", action="store_true", help="from the second look that these weights have, not from "
+                             "nothing")
     parser.add_argument("--first-cts", type=positive, default=12, metavar="N", help="CTs to begin with (default 12)")
     parser.add_argument("--workers", type=positive, default=max(1, (os.cpu_count() or 2) - 1), metavar="N",
                         help="processes that make CTs")
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = Path(arguments.output)
     if target.suffix != ".safetensors" or arguments.minutes <= 0:
         raise InputError("--output has to end in .safetensors, and --minutes has to be a positive number.")
-    from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, saveWeights
+    from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, findWeights, loadEdges, readCard, saveWeights
     from CervicalSpineDetectionLib.Training.EdgeLesson import EdgeLesson
     from CervicalSpineDetectionLib.Training.EdgeTraining import train
     from CervicalSpineDetectionLib.Training.Sources import NECK_SHARES, PhantomSource, SurfaceSource, VolumeSource
@@ -55,7 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
     sources: list[VolumeSource] = [PhantomSource(NECK_SHARES)] * 10
     if arguments.surfaces:
         sources[-1] = SurfaceSource(arguments.surfaces)
-    lesson = EdgeLesson(str(findWeights(arguments.weights)))
+    weights = findWeights(arguments.weights)
+    card = readCard(weights)
+    field = EDGES[int(arguments.coronal)]
+    if arguments.go_on and field not in card:
+        raise InputError(f"{weights.name} has no second look to go on from; leave --go-on out.")
+    start = loadEdges(weights, card, field)[1] if arguments.go_on else None
+    lesson = EdgeLesson(str(weights), arguments.coronal)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="made-cts-") as folder:
         makers = VolumeMakers(lesson, sources, Path(folder), arguments.workers, arguments.first_seed)
@@ -64,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
                   lambda model, crops: saveWeights(target, model.weights(), {
                       "schemaVersion": 1, "name": target.stem, "trainingData": [
                           source.description for source in dict.fromkeys(sources)],
-                      "training": {"crops": crops, "minutes": round((time.monotonic() - started) / 60, 1)}}))
+                      "training": {"crops": crops, "minutes": round((time.monotonic() - started) / 60, 1)}}),
+                  start)
         finally:
             makers.stop()
     print(f"Weights and description: {target}, {target.with_suffix('.json').name}")

@@ -11,24 +11,14 @@ from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult
 from CervicalSpineDetectionLib.Fusion.Placement import NamedCandidate, vertebraeFrom
+from CervicalSpineDetectionLib.Fusion.Sides import CoronalLook, sidesSeen
+from CervicalSpineDetectionLib.Fusion.Solid import Solid, boxAround
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.SliceDetector.SecondLook import AskedBoxes, SharpBoxes, Sharpener
 from CervicalSpineDetectionLib.Spine.Arrays import Array
-from CervicalSpineDetectionLib.Spine.Boxes import OrientedBox
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, Level
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
-
-
-@dataclass(frozen=True)
-class Solid:
-    """What a vertebra fills.
-
-    :param points: shape (n, 3), LPS mm. :param weights: shape (n,), mm3 that each stands for.
-    """
-
-    points: Array
-    weights: Array
 
 
 @dataclass(frozen=True)
@@ -36,11 +26,14 @@ class SecondSighting:
     """A named vertebra as the second look saw it.
 
     :param tells: shape (n,), bool, which of its track's slices were looked at. :param answer: of these.
+    :param sides: shape (2,), where it ends to the right and left, mm across the slices; None where these slices are to
+        tell it.
     """
 
     link: NamedCandidate
     tells: Array
     answer: SharpBoxes
+    sides: Array | None = None
 
     @property
     def _track(self) -> Track:
@@ -52,7 +45,8 @@ class SecondSighting:
         boxes, areas = self._track.boxes.copy(), np.full(len(self.tells), np.inf)
         boxes[self.tells], areas[self.tells] = self.answer.boxes, self.answer.areas
         places, spacing = self._track.slices * self._track.sliceSpacing, self._track.sliceSpacing
-        return replace(self._track, boxes=boxes, sides=sidesFrom(places, areas, spacing))
+        sides = sidesFrom(places, areas, spacing) if self.sides is None else self.sides
+        return replace(self._track, boxes=boxes, sides=sides)
 
     def solid(self, volume: SagittalVolume) -> Solid:
         """What it fills, from the slices that were looked at."""
@@ -61,22 +55,28 @@ class SecondSighting:
         pixels, corners = self.answer.pixels[number], self.answer.corners[number]
         offsets = np.stack([places[number], corners[:, 1] + row * pixels, corners[:, 0] + column * pixels], axis=1)
         widths = np.gradient(places) if len(places) > 1 else np.full(len(places), self._track.sliceSpacing)
-        return Solid(volume.offsetToLps(offsets), pixels**2 * widths[number])
+        cell = np.array([self._track.sliceSpacing, np.median(self.answer.pixels)])
+        return Solid(volume.offsetToLps(offsets), pixels**2 * widths[number], cell)
 
 
 def withEdges(fused: FusionResult, volume: SagittalVolume, sharpen: Sharpener,
-              confirmed: Sequence[Vertebra] = ()) -> FusionResult:
+              confirmed: Sequence[Vertebra] = (), coronal: CoronalLook | None = None) -> FusionResult:
     """The same vertebrae with better faces; their names, confidences and doubts stay.
 
     :param sharpen: by the CT that the volume was made of.
     :param confirmed: vertebrae that a person settled; they stay as they are.
+    :param coronal: finds their sides; None: they are told from sagittal slices.
     """
     sightings = {one.link.level: one for one in secondSightings(fused, sharpen)}
     if not sightings:
         return fused
+    solids = {level: sighting.solid(volume) for level, sighting in sightings.items()}
+    if coronal:
+        sides = sidesSeen(solids, coronal)
+        sightings = {level: replace(one, sides=sides[level] - volume.origin[0]) if level in sides else one
+                     for level, one in sightings.items()}
     links = [replace(link, candidate=Candidate(sightings[link.level].track, link.candidate.body))
              if link.level in sightings else link for link in fused.links]
-    solids = {level: sighting.solid(volume) for level, sighting in sightings.items()}
     found = {vertebra.level: vertebra for vertebra in vertebraeFrom(links, volume, confirmed)}
     settled = {vertebra.level for vertebra in confirmed}
     return replace(fused, links=links, vertebrae=[
@@ -131,22 +131,3 @@ def _withFaces(before: Vertebra, found: Vertebra, solids: Mapping[Level, Solid])
     if before.level in solids:
         box = boxAround(solids[before.level], box)
     return replace(before, bounds=found.bounds, orientedBox=box)
-
-
-def boxAround(solid: Solid, box: OrientedBox, specks: float = Settings.SPECKS,
-              margin: float = Settings.SOLID_MARGIN_MM) -> OrientedBox:
-    """The box of a solid along the axes of another one, or that one where the solid is too small to tell.
-
-    :param specks, margin: see ``Settings``.
-    """
-    if solid.weights.sum() < Settings.LEAST_SOLID_MM3:
-        return box
-    faces = []
-    for axis in box.axes:
-        along = solid.points @ axis
-        order = np.argsort(along)
-        shares = np.cumsum(solid.weights[order]) / solid.weights.sum()
-        first, last = np.searchsorted(shares, [specks, 1 - specks]).clip(max=len(order) - 1)
-        faces.append((along[order[first]] - margin, along[order[last]] + margin))
-    lower, upper = np.array(faces).T
-    return OrientedBox((lower + upper) / 2 @ box.axes, upper - lower, box.axes)

@@ -113,6 +113,11 @@ SPECKS, SOLID_MARGIN_MM = 0.005, 0.8
 # third longer, boxes of the development set and of four phantoms fit no better (IoU 0.8034, 0.9306, 0.9163 to 0.8032,
 # 0.9306, 0.9156).
 NEARLY_OUTERMOST_MM, END_SLICES, EVERY = 0.5, 2, 3
+# Coronal slices in which a vertebra reaches less far to a side by more than this don't tell how far it does; so little
+# of it, in mm2 or points of the sagittal slices, is nothing.
+NEARLY_WIDEST_MM, LEAST_SHOWN_MM2, LEAST_SLAB_POINTS = 4.0, 15.0, 8
+# A side is the mean of so many coronal slices that reach furthest, in which a slip counts for a part only.
+SIDE_SLICES = 2
 LEAST_SOLID_MM3 = 1000.0  # vertebrae have 6,000 and more; chosen
 
 # --- Orientation: is the body's own sagittal plane that of the image, and its front the image's front?

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.AlongAxes import axesOf, interpolated
+from CervicalSpineDetectionLib.Imaging.CoronalSlices import CORONAL
 from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices, SagittalVolume
 from CervicalSpineDetectionLib.Spine.Arrays import Array
@@ -48,10 +49,11 @@ def resampleSagittal(image: sitk.Image, pixelSize: float = 1.0, sliceSpacing: fl
 
 
 def fineSlices(image: sitk.Image, volume: SagittalVolume, indices: Array, boxes: Array, pixelSize: float,
-               margin: float) -> FineSlices:
+               margin: float, isCoronal: bool = False) -> FineSlices:
     """What a CT shows around some boxes, in their slices and the ones beside them.
 
     :param image: in HU, in the frame of the volume, which was made of it.
+    :param isCoronal: the volume is a ``CoronalSlices.coronalGrid`` of such a one.
     :param indices: shape (n,), each box's slice; n > 0.
     :param boxes: shape (n, 4), (front, top, back, bottom) in mm, see ``Fusion.SliceBoxes``.
     :param pixelSize, margin: mm.
@@ -60,8 +62,9 @@ def fineSlices(image: sitk.Image, volume: SagittalVolume, indices: Array, boxes:
     corner = boxes[:, :2].min(axis=0) - margin
     columns, rows = np.ceil((boxes[:, 2:].max(axis=0) + margin - corner) / pixelSize).astype(int) + 1
     origin = volume.offsetToLps(np.array([first * volume.sliceSpacing, corner[1], corner[0]]))
-    voxels = _resampled(_shrink(image, pixelSize), np.array([last - first + 1, rows, columns]), origin, pixelSize,
-                        volume.sliceSpacing, np.nan)
+    sampled = _coronal if isCoronal else _resampled
+    voxels = sampled(_shrink(image, pixelSize), np.array([last - first + 1, rows, columns]), origin, pixelSize,
+                     volume.sliceSpacing, np.nan)
     voxels[np.isnan(voxels)] = OUTSIDE_HU
     return FineSlices(voxels, first, corner, pixelSize)
 
@@ -70,6 +73,32 @@ def resampleLabels(labels: sitk.Image, volume: SagittalVolume) -> Array:
     """Labels (sitk, any grid) on the grid of a SagittalVolume, nearest neighbour; shape (slices, rows, columns)."""
     return _onGrid(labels, volume.voxels.shape, volume.origin, volume.pixelSize, volume.sliceSpacing, 0,
                    sitk.sitkNearestNeighbor, labels.GetPixelID())
+
+
+def interpolatedLabels(labels: sitk.Image, volume: SagittalVolume) -> Array:
+    """The same by linear interpolation: a label holds what is more than half its own, and so ends between voxels, as a
+    vertebra does in a CT that is interpolated. The nearest voxel tells an end to half a voxel only.
+
+    :param labels: uint8 sitk image.
+    """
+    found = np.zeros(volume.voxels.shape, np.uint8)
+    shapes = sitk.LabelShapeStatisticsImageFilter()
+    shapes.ComputePerimeterOff()
+    shapes.Execute(labels)
+    for code in shapes.GetLabels():
+        box = np.array(shapes.GetBoundingBox(code))
+        first = np.maximum(box[:3] - 1, 0)
+        own = sitk.RegionOfInterest(labels, (np.minimum(box[:3] + box[3:] + 1, labels.GetSize()) - first).tolist(),
+                                    first.tolist()) == code
+        corners = volume.fromLps(np.array([own.TransformIndexToPhysicalPoint(
+            np.where(bits, np.array(own.GetSize()) - 1, 0).tolist()) for bits in np.ndindex(2, 2, 2)]))
+        low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+        high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, found.shape)
+        if (high > low).all():
+            shares = _resampled(sitk.Cast(own, sitk.sitkFloat32), high - low, volume.toLps(low), volume.pixelSize,
+                                volume.sliceSpacing, 0.0)
+            found[tuple(map(slice, low, high))][shares > 0.5] = code
+    return found
 
 
 def _resampled(image: sitk.Image, shape: Array, origin: Array, pixelSize: float, sliceSpacing: float,
@@ -84,6 +113,17 @@ def _resampled(image: sitk.Image, shape: Array, origin: Array, pixelSize: float,
     slices, rows, columns = (np.arange(int(count)) for count in shape)
     places = (origin[0] + sliceSpacing * slices, origin[1] + pixelSize * columns, origin[2] - pixelSize * rows)
     return interpolated(image, axes, places, default)
+
+
+def _coronal(image: sitk.Image, shape: Array, origin: Array, pixelSize: float, sliceSpacing: float,
+             default: float) -> Array:
+    """The same of a grid in the frame ``CORONAL`` of the image's; without turning it, which would copy all of it."""
+    axes = axesOf(image)
+    if axes is None:
+        return _resampled(turnedImage(image, CORONAL), shape, origin, pixelSize, sliceSpacing, default)
+    slices, rows, columns = (np.arange(int(count)) for count in shape)
+    places = (-origin[1] - pixelSize * columns, origin[0] + sliceSpacing * slices, origin[2] - pixelSize * rows)
+    return np.ascontiguousarray(interpolated(image, axes, places, default).transpose(2, 1, 0))
 
 
 def _onGrid(image: sitk.Image, shape: Array | tuple[int, ...], origin: Array, pixelSize: float, sliceSpacing: float,

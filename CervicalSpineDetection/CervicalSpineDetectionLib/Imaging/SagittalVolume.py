@@ -3,6 +3,7 @@ as 8-bit pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,16 @@ class SagittalVolume:
         """LPS mm, shape (..., 3), to continuous (slice, row, column) indices, shape (..., 3)."""
         offset = np.asarray(points, float) - self.origin
         return np.stack([offset[..., 0], -offset[..., 2], offset[..., 1]], axis=-1) / self.spacing
+
+
+def emptyGrid(shape: Sequence[int] | Array, origin: Array, pixelSize: float, sliceSpacing: float) -> SagittalVolume:
+    """A grid alone, to be asked where it lies: its voxels are 0, in no memory, and outside of the CT.
+
+    :param shape: of its voxels. :param origin, pixelSize, sliceSpacing: see ``SagittalVolume``.
+    """
+    size = tuple(int(count) for count in shape)
+    return SagittalVolume(np.broadcast_to(np.float32(0), size), np.broadcast_to(np.False_, size), origin, pixelSize,
+                          sliceSpacing)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class SliceDetector(Protocol):
     """Finds vertebrae in sagittal slices of a given pixel size and HU window.
 
     ``model`` holds "name" and "sha256" for the result file. One that looks at its boxes once more, for their edges, has
-    a ``secondLook``, see ``SecondLook.SecondLook``.
+    a ``secondLook``, and for the vertebrae's sides a ``coronalLook``, see ``SecondLook.SecondLook``.
     """
 
     pixelSize: float

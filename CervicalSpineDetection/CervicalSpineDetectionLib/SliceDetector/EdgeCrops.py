@@ -8,13 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices
-from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import CHANNELS, COLUMNS, PICTURES, ROWS, STRIDES
+from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import (
+    CHANNELS,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    PICTURES,
+    STEP,
+    STRIDES,
+)
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 WINDOW = (-200.0, 1000.0)  # HU, as 0 and 1
-AROUND_MM = 5.5  # that a crop shows at least of what is around its box
-FINEST_MM = 0.5  # pixel of a crop
-REACH_MM = 5.0  # no edge is moved further
+AROUND_MM = 7.0  # that a crop shows at least of what is around its box
+# Pixels of a crop: the finest, and the largest part of a CT's voxel that is worth one, up to the coarsest.
+FINEST_MM, VOXEL_PART, COARSEST_MM = 0.5, 0.3, 1.0
+REACH_MM = 7.0  # no edge is moved further
 NEAR_PIXELS = 8  # as far beside a box its edges are looked for
 
 
@@ -22,7 +30,7 @@ NEAR_PIXELS = 8  # as far beside a box its edges are looked for
 class Crops:
     """Boxes as the network is shown them.
 
-    :param pictures: float32, shape (n, CHANNELS, ROWS, COLUMNS), 0 to 1, but what lies beyond ``WINDOW``.
+    :param pictures: float32, shape (n, CHANNELS, rows, columns), 0 to 1, but what lies beyond ``WINDOW``.
     :param boxes: shape (n, 4), pixel edges within the crops: left, top, right, bottom.
     :param pixels: shape (n,), mm of a crop's pixel.
     :param origins: shape (n, 2), column and row of a crop's upper left corner, mm from the middle of the volume's first
@@ -35,25 +43,47 @@ class Crops:
     origins: Array
 
 
+def pixelFor(spacing: Sequence[float]) -> float:
+    """Of the crops of a CT, mm. :param spacing: of its voxels, mm."""
+    return float(np.clip(VOXEL_PART * min(spacing), FINEST_MM, COARSEST_MM))
+
+
+def shapesFor(boxes: Array, pixelSize: Array | float) -> Array:
+    """Rows and columns of crops that show enough around their boxes, shape (n, 2); of some that are too large for
+    the network's crops, the largest there are.
+
+    :param boxes: shape (n, 4), mm. :param pixelSize: mm, one for all or shape (n,).
+    """
+    needed = (boxes[:, [3, 2]] - boxes[:, [1, 0]] + 2 * AROUND_MM) / np.reshape(pixelSize, (-1, 1))
+    return np.asarray(np.minimum(np.ceil(needed / STEP).astype(int) * STEP, [MOST_ROWS, MOST_COLUMNS]))
+
+
+def bySize(shapes: Array, batch: int) -> list[Array]:
+    """Batches of crops that need nearly as many pixels: rows of ``shapes``, see ``shapesFor``."""
+    order = np.argsort(shapes.prod(axis=1), kind="stable")
+    return [order[start : start + batch] for start in range(0, len(order), batch)]
+
+
 def cropsOf(slices: FineSlices, indices: Array, boxes: Array, others: Sequence[Array], isBody: Array,
-            zoom: Array | float = 1.0, shift: Array | float = 0.0) -> Crops:
+            shape: Array, zoom: Array | float = 1.0, shift: Array | float = 0.0) -> Crops:
     """:param slices: that show the boxes. :param indices: shape (n,), each box's slice.
     :param boxes: shape (n, 4), mm, see ``Fusion.SliceBoxes``.
     :param others: n of shape (m, 4), other boxes of the same slice and kind.
-    :param isBody: shape (n,), bool.
+    :param isBody: shape (n,), bool. :param shape: (2,), rows and columns of the crops, see ``shapesFor``.
     :param zoom, shift: for training: how much larger the crops' pixels are, shape (n,), and how far to the side they
         lie, shape (n, 2), mm.
     """
     size = boxes[:, 2:] - boxes[:, :2]
-    pixels = np.maximum(((size + 2 * AROUND_MM) / [COLUMNS, ROWS]).max(axis=1), FINEST_MM) * zoom
-    origins = (boxes[:, :2] + boxes[:, 2:]) / 2 + shift - pixels[:, None] * [COLUMNS / 2, ROWS / 2]
-    pictures = np.zeros((len(boxes), CHANNELS, ROWS, COLUMNS), np.float32)
+    rows, columns = shape
+    pixels = np.maximum(((size + 2 * AROUND_MM) / [columns, rows]).max(axis=1), slices.pixelSize * zoom)
+    origins = (boxes[:, :2] + boxes[:, 2:]) / 2 + shift - pixels[:, None] * [columns / 2, rows / 2]
+    pictures = np.zeros((len(boxes), CHANNELS, rows, columns), np.float32)
     _show(pictures[:, :PICTURES], slices, indices, origins, pixels)
     inCrop = (boxes - np.tile(origins, 2)) / pixels[:, None]
-    pictures[:, PICTURES] = covered(inCrop)
+    pictures[:, PICTURES] = covered(inCrop, shape)
     for picture, beside, origin, pixel in zip(pictures, others, origins, pixels, strict=True):
         if len(beside):
-            picture[PICTURES + 1] = covered((beside - np.tile(origin, 2)) / pixel).max(axis=0)
+            picture[PICTURES + 1] = covered((beside - np.tile(origin, 2)) / pixel, shape).max(axis=0)
     pictures[:, PICTURES + 2] = isBody[:, None, None]
     return Crops(pictures, inCrop, pixels, origins)
 
@@ -61,45 +91,44 @@ def cropsOf(slices: FineSlices, indices: Array, boxes: Array, others: Sequence[A
 def _show(pictures: Array, slices: FineSlices, indices: Array, origins: Array, pixels: Array) -> None:
     """Interpolate HU into the first channels, the own slice between its neighbours; beyond the edge pixels go on."""
     low, high = WINDOW
-    count, rows, columns = slices.voxels.shape
-    for picture, index, origin, pixel in zip(pictures, indices - slices.first, origins, pixels, strict=True):
-        (left, across), (top, down) = (
-            _places((offset + pixel * (np.arange(length) + 0.5)) / slices.pixelSize, available)
-            for offset, length, available in zip(origin - slices.corner, (COLUMNS, ROWS), (columns, rows), strict=True))
-        near = np.clip([index - 1, index, index + 1], 0, count - 1)
-        part = slices.voxels[near, top[0] : top[-1] + 2, left[0] : left[-1] + 2]
-        top, left, down = top - top[0], left - left[0], down[:, None]
+    count, *sizes = slices.voxels.shape
+    near = np.clip(indices[:, None] - slices.first + [-1, 0, 1], 0, count - 1)
+    (tops, downs), (lefts, acrosses) = (
+        _places((origins[:, [axis]] - slices.corner[axis] + pixels[:, None] * (np.arange(length) + 0.5))
+                / slices.pixelSize, available)
+        for axis, length, available in zip((1, 0), pictures.shape[2:], sizes, strict=True))
+    for picture, own, top, down, left, across in zip(pictures, near, tops, downs[..., None], lefts, acrosses,
+                                                     strict=True):
+        part = slices.voxels[own, top[0] : top[-1] + 2, left[0] : left[-1] + 2]
+        top, left = top - top[0], left - left[0]
         part = part[:, top] * (1 - down) + part[:, top + 1] * down
         part = part[:, :, left] * (1 - across) + part[:, :, left + 1] * across
         np.divide(part - low, high - low, out=picture)
 
 
 def _places(positions: Array, available: int) -> tuple[Array, Array]:
-    """The pixels before some positions, and how far behind them these lie, in pixels."""
+    """The pixels before some positions, and how far behind them these lie, in pixels, both shaped as they are."""
     positions = np.clip(positions, 0, available - 1.001)
     first = positions.astype(int)
     return first, (positions - first).astype(np.float32)
 
 
-def covered(boxes: Array) -> Array:
-    """How much of each pixel of a crop lies in a box, shape (n, ROWS, COLUMNS), 0 to 1.
+def covered(boxes: Array, shape: Array) -> Array:
+    """How much of each pixel of a crop lies in a box, shape (n, rows, columns), 0 to 1.
 
-    :param boxes: shape (n, 4), pixel edges within the crop.
+    :param boxes: shape (n, 4), pixel edges within the crop. :param shape: (2,), rows and columns.
     """
     across, down = (np.clip(boxes[:, last, None] - np.arange(length), 0, 1)
                     - np.clip(boxes[:, first, None] - np.arange(length), 0, 1)
-                    for first, last, length in ((0, 2, COLUMNS), (1, 3, ROWS)))
+                    for first, last, length in ((0, 2, shape[1]), (1, 3, shape[0])))
     return np.asarray(down[:, :, None] * across[:, None], np.float32)
 
 
-def nearBoxes(boxes: Array) -> list[list[Array]]:
-    """Which rows and columns the network looks at for a box's edges, see ``EdgeLayers.edgeMaps``.
-
-    :param boxes: shape (n, 4), pixel edges within the crops.
-    """
+def nearBoxes(crops: Crops) -> list[list[Array]]:
+    """Which rows and columns the network looks at for a box's edges, see ``EdgeLayers.edgeMaps``."""
     near = []
-    for axis, length in ((1, ROWS), (0, COLUMNS)):
-        first, last = boxes[:, axis, None] - NEAR_PIXELS, boxes[:, axis + 2, None] + NEAR_PIXELS
+    for axis, length in zip((1, 0), crops.pictures.shape[2:], strict=True):
+        first, last = crops.boxes[:, axis, None] - NEAR_PIXELS, crops.boxes[:, axis + 2, None] + NEAR_PIXELS
         places = [stride * (np.arange(length // stride) + 0.5) for stride in STRIDES]
         near.append([np.expand_dims(((place > first) & (place < last)).astype(np.float32), (1, 2 if axis == 0 else 3))
                      for place in places])

@@ -9,9 +9,7 @@ from onnx import TensorProto, helper
 
 from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import (
     CHANNELS,
-    COLUMNS,
     LAYERS,
-    ROWS,
     STEPPING,
     STRIDES,
     edgeMaps,
@@ -19,8 +17,9 @@ from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import (
 from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT, Graph
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
-MASKS = {**{f"rows{stride}": (1, ROWS // stride, 1) for stride in STRIDES},
-         **{f"columns{stride}": (1, 1, COLUMNS // stride) for stride in STRIDES}}
+MASKS: dict[str, tuple[int | str, ...]] = {
+    **{f"rows{stride}": (1, f"rows / {stride}", 1) for stride in STRIDES},
+    **{f"columns{stride}": (1, 1, f"columns / {stride}") for stride in STRIDES}}
 
 
 def edgeGraph(weights: Mapping[str, Array]) -> bytes:
@@ -31,7 +30,7 @@ def edgeGraph(weights: Mapping[str, Array]) -> bytes:
     graph, names = EdgeGraph(weights), list(MASKS)
     outputs = edgeMaps(graph, INPUT, [names[: len(STRIDES)], names[len(STRIDES) :]])
     given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
-             for name, shape in {INPUT: (CHANNELS, ROWS, COLUMNS), **MASKS}.items()]
+             for name, shape in {INPUT: (CHANNELS, "rows", "columns"), **MASKS}.items()]
     shown = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None) for result in outputs]
     return graph.serialized("edges", given, shown)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-ROWS, COLUMNS = 72, 112  # of a crop
+MOST_ROWS, MOST_COLUMNS = 72, 112  # of a crop
+STEP = 8  # rows and columns are multiples of it
 PICTURES = 3  # previous, own and next slice
 CHANNELS = PICTURES + 3  # and where the box is, where others are, and whether it is a body's
 STRIDES = (2, 4)  # of the maps that tell of edges; the first is that of the places an edge can be at
@@ -74,8 +75,8 @@ def edgeMaps(on: Calculus[Result], crops: Result, near: Sequence[Sequence[Result
     """:param crops: see ``EdgeCrops.Crops``.
     :param near: of the rows and of the columns, for each of ``STRIDES``: 1 near the box, 0 further beside it, shape
         (n, 1, places, 1) and (n, 1, 1, places).
-    :return: logits of places of the left and right edge, shape (n, 2, 1, COLUMNS / 2), and of the top and bottom ones,
-        shape (n, 2, ROWS / 2, 1); logits of the vertebra's own pixels, shape (n, 1, ROWS / 2, COLUMNS / 2).
+    :return: logits of places of the left and right edge, shape (n, 2, 1, columns / 2), and of the top and bottom ones,
+        shape (n, 2, rows / 2, 1); logits of the vertebra's own pixels, shape (n, 1, rows / 2, columns / 2).
     """
     half = on.bent(on.convolved("halved", crops))
     quarter = _residual(on, "quarter", on.bent(on.convolved("quarter", half)))

@@ -7,7 +7,7 @@ knows no levels, and says where each edge lies. ``Training.EdgeTraining`` trains
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
@@ -15,8 +15,16 @@ import numpy as np
 
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices
 from CervicalSpineDetectionLib.ProcessTuning import threadCount
-from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import FINEST_MM, Crops, cropsOf, edgesFrom, nearBoxes
-from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import LAYERS, STRIDES
+from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import (
+    Crops,
+    bySize,
+    cropsOf,
+    edgesFrom,
+    nearBoxes,
+    pixelFor,
+    shapesFor,
+)
+from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import LAYERS, MOST_COLUMNS, MOST_ROWS, STRIDES
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
 from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import PACKAGES, session
 from CervicalSpineDetectionLib.SliceDetector.SecondLook import AskedBoxes, SharpBoxes
@@ -34,8 +42,6 @@ class EdgeNetwork:
     :raises WrongWeights: they are not those of this network.
     """
 
-    pixelSize = FINEST_MM
-
     def __init__(self, weights: Mapping[str, Array]) -> None:
         expected = {f"{name}.{part}": shape if part == "weight" else shape[:1]
                     for name, shape in LAYERS.items() for part in ("weight", "bias")}
@@ -47,23 +53,33 @@ class EdgeNetwork:
 
     def sharpened(self, slices: FineSlices, asked: AskedBoxes) -> SharpBoxes:
         """See ``SecondLook.SecondLook``."""
-        batches = [asked.chosen[start : start + BATCH] for start in range(0, len(asked.chosen), BATCH)]
+        shapes = shapesFor(asked.boxes[asked.chosen], slices.pixelSize)
+        batches = bySize(shapes, BATCH)
         # Thin layers leave threads of their own idle: batches beside each other keep them busy.
         with ThreadPoolExecutor(threadCount()) as pool:
-            parts = list(pool.map(lambda rows: self._answer(slices, asked, rows), batches))
-        return SharpBoxes(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+            parts = list(pool.map(
+                lambda batch: self._answer(slices, asked, asked.chosen[batch], shapes[batch].max(axis=0)), batches))
+        back = np.argsort(np.concatenate(batches))
+        return SharpBoxes(*(np.concatenate(part)[back] for part in zip(*parts, strict=True)))
 
-    def _answer(self, slices: FineSlices, asked: AskedBoxes, rows: Array) -> tuple[Array, Array, Array, Array]:
-        """Fields of ``SharpBoxes``. :param rows: of the boxes that are asked for."""
+    def pixelFor(self, spacing: Sequence[float]) -> float:
+        """See ``SecondLook.SecondLook``."""
+        return pixelFor(spacing)
+
+    def _answer(self, slices: FineSlices, asked: AskedBoxes, rows: Array,
+                shape: Array) -> tuple[Array, Array, Array, Array]:
+        """Fields of ``SharpBoxes``. :param rows: of the boxes that are asked for. :param shape: of the crops."""
         # Of the same slice and kind, but not the box itself.
         beside = (asked.indices[rows, None] == asked.indices) & (asked.isBody[rows, None] == asked.isBody)
         beside[np.arange(len(rows)), rows] = False
         crops = cropsOf(slices, asked.indices[rows], asked.boxes[rows], [asked.boxes[own] for own in beside],
-                        asked.isBody[rows])
+                        asked.isBody[rows], shape)
         np.clip(crops.pictures, 0, 1, out=crops.pictures)
         columns, downward, own = self._run(crops)
         pixels = STRIDES[0] * crops.pixels
-        return edgesFrom(columns, downward, crops), own[:, 0] > 0, crops.origins + pixels[:, None] / 2, pixels
+        shown = np.zeros((len(rows), MOST_ROWS // STRIDES[0], MOST_COLUMNS // STRIDES[0]), bool)
+        shown[:, : own.shape[2], : own.shape[3]] = own[:, 0] > 0
+        return edgesFrom(columns, downward, crops), shown, crops.origins + pixels[:, None] / 2, pixels
 
 
 def _runner(weights: Mapping[str, Array]) -> Runner:
@@ -76,7 +92,7 @@ def _runner(weights: Mapping[str, Array]) -> Runner:
     module = EdgeModule(weights)
 
     def byTorch(crops: Crops) -> list[Array]:
-        near = [[torch.from_numpy(mask) for mask in masks] for masks in nearBoxes(crops.boxes)]
+        near = [[torch.from_numpy(mask) for mask in masks] for masks in nearBoxes(crops)]
         with torch.inference_mode():
             return [found.numpy() for found in module(torch.from_numpy(crops.pictures), near)]
 
@@ -90,7 +106,7 @@ def _byOnnx(weights: Mapping[str, Array]) -> Runner:
     run = session(edgeGraph(weights), threads=1)
 
     def byOnnx(crops: Crops) -> list[Array]:
-        near = [mask for masks in nearBoxes(crops.boxes) for mask in masks]
+        near = [mask for masks in nearBoxes(crops) for mask in masks]
         return list(run.run(None, {INPUT: crops.pictures, **dict(zip(MASKS, near, strict=True))}))
 
     return byOnnx

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -60,9 +60,9 @@ Sharpener: TypeAlias = Callable[[AskedBoxes], SharpBoxes]
 
 
 class SecondLook(Protocol):
-    """``pixelSize`` (mm) is that of the slices it wants to be shown."""
-
-    pixelSize: float
+    def pixelFor(self, spacing: Sequence[float]) -> float:
+        """Of the slices it wants to be shown, mm. :param spacing: of the CT's voxels, mm."""
+        ...
 
     def sharpened(self, slices: FineSlices, asked: AskedBoxes) -> SharpBoxes:
         """:param slices: that show the boxes which are asked for."""

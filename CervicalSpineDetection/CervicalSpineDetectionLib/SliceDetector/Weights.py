@@ -20,6 +20,8 @@ from CervicalSpineDetectionLib.Spine.Arrays import Array
 DEFAULT_WEIGHTS = "cervical-yolov5n"
 # Of the weights for second looks, which can't be chosen for themselves.
 EDGES_FOLDER = "edges"
+# Fields of a card that name them: those for sagittal and for coronal slices.
+EDGES = ("edges", "coronalEdges")
 # Networks that ultralytics ships. A name is no path: its yaml file says which code is run.
 ARCHITECTURES = ("yolov5n", "yolov5s", "yolov5m", "yolov5l", "yolov5x")
 # Field of a model card -> whether its value can be used. Millimetres; the window in HU.
@@ -140,21 +142,22 @@ def loadArrays(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     return card, _checkedArrays(Path(path), card["sha256"])
 
 
-def loadEdges(path: str | Path, card: Mapping[str, Any]) -> tuple[str, dict[str, Array]]:
+def loadEdges(path: str | Path, card: Mapping[str, Any], field: str) -> tuple[str, dict[str, Array]]:
     """The weights for the second look at boxes that a card names, checked against it.
 
     :param path: of the detector's weights, in whose ``EDGES_FOLDER`` they lie, or in that of the shipped ones.
+    :param field: one of ``EDGES``.
     :return: (file name, name -> array).
     :raises InputError: the card's field can't be used; the file is damaged or not the one the card describes.
     """
-    field = card["edges"]
-    if not isinstance(field, dict) or not all(isinstance(field.get(key), str) for key in ("name", "sha256")) or (
-            not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", field["name"])):
-        raise InputError(f"The model card {Path(path).with_suffix('.json').name} lacks a usable edges; it is not for "
+    named = card[field]
+    if not isinstance(named, dict) or not all(isinstance(named.get(key), str) for key in ("name", "sha256")) or (
+            not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", named["name"])):
+        raise InputError(f"The model card {Path(path).with_suffix('.json').name} lacks a usable {field}; it is not for "
                          "this program.")
-    files = [folder / EDGES_FOLDER / f"{field['name']}.safetensors" for folder in (Path(path).parent, weightsFolder())]
+    files = [folder / EDGES_FOLDER / f"{named['name']}.safetensors" for folder in (Path(path).parent, weightsFolder())]
     file = next((file for file in files if file.is_file()), files[-1])
-    return file.name, _checkedArrays(file, field["sha256"])
+    return file.name, _checkedArrays(file, named["sha256"])
 
 
 def _checkedArrays(path: Path, sha256: str) -> dict[str, Array]:

@@ -22,7 +22,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
 from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
 from CervicalSpineDetectionLib.SliceDetector.SliceChoice import besideRegions, bodyRegion, firstLook, holdsSpine
-from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, loadEdges, tensorsOf
+from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, findWeights, loadArrays, loadEdges, tensorsOf
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 STRIDE = 32  # pixels; the network halves the picture five times
@@ -91,14 +91,16 @@ def loadDetector(weights: str | Path | None = None, device: str = "auto", batchS
     except WrongWeights:
         raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
                          "again.") from None
-    return YoloDetector(network, card, batchSize, everySlice, _edgeNetwork(path, card))
+    return YoloDetector(network, card, batchSize, everySlice, *(_edgeNetwork(path, card, field) for field in EDGES))
 
 
-def _edgeNetwork(path: Path, card: dict[str, Any]) -> EdgeNetwork | None:
-    """:param path: of the detector's weights. :return: None where the card names no weights for a second look."""
-    if "edges" not in card:
+def _edgeNetwork(path: Path, card: dict[str, Any], field: str) -> EdgeNetwork | None:
+    """:param path: of the detector's weights. :param field: of the card.
+    :return: None where the card names no weights for this second look.
+    """
+    if field not in card:
         return None
-    name, arrays = loadEdges(path, card)
+    name, arrays = loadEdges(path, card, field)
     try:
         return EdgeNetwork(arrays)
     except WrongWeights:
@@ -125,11 +127,11 @@ class YoloDetector:
     :param card: model card with "classes", "pixelSize", "sliceSpacing", "window", "name", "sha256".
     :param everySlice: look at the whole of every slice, for pictures that are not the slices of one scan in order, and
         for boxes far beside the spine (ribs); else only where the spine can be, see ``SliceChoice``.
-    :param secondLook: see ``SecondLook.SecondLook``, or None for none.
+    :param secondLook, coronalLook: at sagittal and coronal slices, see ``SecondLook.SecondLook``, or None for none.
     """
 
     def __init__(self, network: Network, card: dict[str, Any], batchSize: int = 16, everySlice: bool = False,
-                 secondLook: EdgeNetwork | None = None) -> None:
+                 secondLook: EdgeNetwork | None = None, coronalLook: EdgeNetwork | None = None) -> None:
         self.pixelSize = card["pixelSize"]
         self.sliceSpacing = card["sliceSpacing"]
         self.window = tuple(card["window"])
@@ -137,14 +139,15 @@ class YoloDetector:
         self.network: Any = network
         self.batchSize = batchSize
         self.everySlice = everySlice
-        self.secondLook = secondLook
+        self.secondLook, self.coronalLook = secondLook, coronalLook
         self.model = {
             "name": card["name"], "sha256": card.get("sha256", ""), "pixelSize": self.pixelSize,
             "sliceSpacing": self.sliceSpacing, "window": list(self.window), "device": network.device,
             "precision": network.precision, "levelModel": dict(card.get("levelModel") or {}),
         }
-        if secondLook is not None:
-            self.model["secondLook"] = card["edges"]["sha256"]
+        for name, field in zip(("secondLook", "coronalLook"), EDGES, strict=True):
+            if getattr(self, name) is not None:
+                self.model[name] = card[field]["sha256"]
 
     def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
         """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""

@@ -1,9 +1,9 @@
-"""What the second look learns from: the vertebrae's boxes in the slices of synthetic CTs, and where they end."""
+"""What the second looks learn from: the vertebrae's boxes in the slices of synthetic CTs, and where they end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from torchvision.ops import box_iou
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf
+from CervicalSpineDetectionLib.Imaging.CoronalSlices import CORONAL, coronalGrid
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, resampleLabels
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices, SagittalVolume
+from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, resampleLabels, resampleSagittal, turnedImage
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices, SagittalVolume, emptyGrid
 from CervicalSpineDetectionLib.Looks import slicesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
 from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import FINEST_MM
@@ -30,9 +31,12 @@ from CervicalSpineDetectionLib.Truth.SliceBoxes import MINIMUM_AREA_MM2, boxesIn
 STRATUM_SHARES = {"clinical": 0.45, "routine": 0.35, "coarse": 0.2}
 LAST_CODE = len(CERVICAL_LEVELS) + 1  # T1 stands beside C7
 BODY_CODE = 0
+# Boxes in coronal slices are made of what was seen in sagittal ones, and off by so much more than the detector's.
+CORONAL_INEXACTNESS = 1.4
 SAME_IOU = 0.35  # of a box that the detector found and the true one that it is to be moved to
 # A box's columns: slice, code, front, top, back, bottom (mm from the middle of the first pixel), area (mm2).
 COLUMNS = 7
+NO_BOXES = np.zeros((0, COLUMNS), np.float32)
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,14 @@ class EdgeCt:
     :param voxels: int16 HU, shape (slices, rows, columns). :param labels: uint8, the same, codes of ``SPINE_LEVELS``.
     :param truth: float32, shape (n, COLUMNS); ``BODY_CODE`` for bodies.
     :param found: the same for boxes that the detector found, each with the code of the true one that it stands for.
+    :param inexactness: how much further than usual true boxes are moved at random.
     """
 
     voxels: Array
     labels: Array
     truth: Array
     found: Array
+    inexactness: float = 1.0
 
     @property
     def slices(self) -> FineSlices:
@@ -58,16 +64,19 @@ class EdgeLesson:
     """See ``VolumeMakers.Lesson``.
 
     :param weights: of the detector whose boxes are looked at again; None for the shipped ones.
+    :param isCoronal: for the look at coronal slices, which the detector has no boxes in.
     """
 
-    def __init__(self, weights: str | None = None) -> None:
-        self._weights = weights
+    def __init__(self, weights: str | None = None, isCoronal: bool = False) -> None:
+        self._weights, self._isCoronal = weights, isCoronal
 
     def of(self, source: VolumeSource, seed: int) -> EdgeCt:
         """The first CT of each anatomy is shown to the detector as well."""
         strata = list(STRATUM_SHARES)
         stratum = np.random.default_rng([5, seed]).choice(strata, p=list(STRATUM_SHARES.values()))
         ct, labels, middles, _ = source.volume(seed, str(stratum))
+        if self._isCoronal:
+            return coronalCtOf(correctHuOffset(ct)[0], labels)
         return edgeCtOf(correctHuOffset(ct)[0], labels, middles, _detector(self._weights),
                         isShown=seed % VOLUMES_PER_ANATOMY == 0)
 
@@ -77,7 +86,8 @@ class EdgeLesson:
 
     def read(self, path: Path) -> EdgeCt:
         with np.load(path) as data:
-            return EdgeCt(*(data[one.name] for one in fields(EdgeCt)))
+            voxels, labels, truth, found, inexactness = (data[one.name] for one in fields(EdgeCt))
+            return EdgeCt(voxels, labels, truth, found, float(inexactness))
 
 
 @lru_cache(maxsize=1)
@@ -91,25 +101,37 @@ def edgeCtOf(ct: sitk.Image, labels: sitk.Image, middles: Mapping[int, float], d
     :raises ValueError: too little of a vertebra is in view.
     """
     volume, slices = slicesOf(ct, detector)
-    true = _trueBoxes(_finer(volume, FINEST_MM), labels, middles)
+    true = _trueBoxes(_finer(volume), labels, middles)
+    return _cut(ct, labels, volume, true, _foundBoxes(detector, slices, true) if isShown else NO_BOXES)
+
+
+def coronalCtOf(ct: sitk.Image, labels: sitk.Image) -> EdgeCt:
+    """The same of coronal slices. :raises ValueError: too little of a vertebra is in view."""
+    grid = coronalGrid(resampleSagittal(ct))
+    ct, labels = turnedImage(ct, CORONAL), turnedImage(labels, CORONAL)
+    return replace(_cut(ct, labels, grid, _trueBoxes(_finer(grid), labels, {}), NO_BOXES),
+                   inexactness=CORONAL_INEXACTNESS)
+
+
+def _finer(volume: SagittalVolume) -> SagittalVolume:
+    """The grid alone, with the finest pixels that are looked at."""
+    extent = (np.array(volume.voxels.shape[1:]) - 1) * volume.pixelSize
+    shape = np.array([len(volume.voxels), *(np.floor(extent / FINEST_MM) + 1)])
+    return emptyGrid(shape, volume.origin, FINEST_MM, volume.sliceSpacing)
+
+
+def _cut(ct: sitk.Image, labels: sitk.Image, volume: SagittalVolume, true: Array, found: Array) -> EdgeCt:
+    """:param ct, labels: in the frame of the volume. :param true, found: boxes in its slices, shape (n, COLUMNS).
+    :raises ValueError: there is no true one.
+    """
     if not len(true):
         raise ValueError("no vertebra in view")
     part = fineSlices(ct, volume, true[:, 0].astype(int), true[:, 2:6], FINEST_MM, SHOWN_AROUND_MM)
-    grid = SagittalVolume(part.voxels, part.voxels > 0, volume.offsetToLps(np.array(
-        [part.first * volume.sliceSpacing, part.corner[1], part.corner[0]])), FINEST_MM, volume.sliceSpacing)
-    codes = resampleLabels(labels, grid)
+    origin = volume.offsetToLps(np.array([part.first * volume.sliceSpacing, part.corner[1], part.corner[0]]))
+    codes = resampleLabels(labels, emptyGrid(part.voxels.shape, origin, FINEST_MM, volume.sliceSpacing))
     codes[codes > LAST_CODE] = 0
-    found = _foundBoxes(detector, slices, true) if isShown else np.zeros((0, COLUMNS), np.float32)
     moved = np.array([part.first, 0, *part.corner, *part.corner, 0], np.float32)
     return EdgeCt(np.clip(np.rint(part.voxels), -1100, 3000).astype(np.int16), codes, true - moved, found - moved)
-
-
-def _finer(volume: SagittalVolume, pixelSize: float) -> SagittalVolume:
-    """The grid alone, with other pixels."""
-    extent = (np.array(volume.voxels.shape[1:]) - 1) * volume.pixelSize
-    shape = len(volume.voxels), *(np.floor(extent / pixelSize).astype(int) + 1)
-    empty: Array = np.broadcast_to(np.float32(0), shape)
-    return SagittalVolume(empty, empty > 0, volume.origin, pixelSize, volume.sliceSpacing)
 
 
 def _trueBoxes(grid: SagittalVolume, labels: sitk.Image, middles: Mapping[int, float]) -> Array:

@@ -9,15 +9,23 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import REACH_MM, Crops, cropsOf, nearBoxes
-from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import COLUMNS, PICTURES, ROWS, STRIDES
+from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import (
+    FINEST_MM,
+    REACH_MM,
+    Crops,
+    bySize,
+    cropsOf,
+    nearBoxes,
+    shapesFor,
+)
+from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import PICTURES, STRIDES
 from CervicalSpineDetectionLib.SliceDetector.EdgeModule import EdgeModule
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Training.EdgeLesson import BODY_CODE, EdgeCt
@@ -35,9 +43,13 @@ MOST_JITTER, LEAST_MOST_JITTER_MM = 0.15, 0.5  # of a box's size
 OTHERS_JITTER_MM = 0.5
 OTHERS_LEFT_OUT, OTHERS_SHOWN = 0.15, 0.6  # in so many crops only this part of the other boxes is shown
 ZOOMS, MOST_SHIFT_MM = (0.95, 1.15), 1.5
+COARSE_PART, COARSE_ZOOMS = 0.2, (1.0, 2.1)  # so many crops have pixels as those of a coarse CT
 BLURRED_PART, NOISY_PART, MOST_NOISE = 0.35, 0.5, 40 / 1200  # noise in parts of the window
 CONTRASTS, MOST_BRIGHTNESS = (0.8, 1.2), 60 / 1200
 DENSE, DENSER_PART, DENSITIES = 350 / 1200, 0.3, (0.6, 1.3)  # bone brighter or darker than it was made
+MOST_OFF_MM = 20.0  # of a box that was found; one that is further off is not learned from
+GROUP = 16  # crops of one size
+LEARNING_RATE, LATER_LEARNING_RATE = 3e-3, 8e-4  # from random weights, and from those that have learned
 BATCH, WARM_UP_STEPS, WEIGHT_DECAY, MOST_GRADIENT = 64, 200, 1e-3, 5.0
 AVERAGE_DECAY, AVERAGE_STEPS = 0.999, 50
 EXACT_MM = 0.2  # below this the loss of an edge is square
@@ -51,7 +63,7 @@ TELL_STEPS, FILL_SECONDS, SAVE_SECONDS = 200, 15.0, 60.0
 class Lessons:
     """Some crops and what is right.
 
-    :param edges: shape (n, 4), mm as ``Crops.origins``. :param own: bool, shape (n, ROWS / 2, COLUMNS / 2).
+    :param edges: shape (n, 4), mm as ``Crops.origins``. :param own: bool, shape (n, rows / 2, columns / 2).
     :param isWhole: shape (n,), whether ``own`` is known; of bodies it is not.
     :param hasEdges: shape (n,), whether ``edges`` are; beyond a vertebra's end they are not.
     """
@@ -61,6 +73,25 @@ class Lessons:
     own: Array
     isWhole: Array
     hasEdges: Array
+
+
+@dataclass(frozen=True)
+class Question:
+    """A box of a CT, before its crop is cut.
+
+    :param box: as it is given, shape (4,), mm. :param true: the same as it is.
+    :param others: shape (m, 4), other boxes in the slice.
+    :param isEnd: it lies beyond the vertebra's end. :param zoom: how much larger than usual the pixels are.
+    """
+
+    pupil: Pupil
+    index: int
+    code: int
+    box: Array
+    true: Array
+    others: Array
+    isEnd: bool
+    zoom: float
 
 
 class Pupil:
@@ -79,8 +110,8 @@ class Pupil:
         """Boxes in it."""
         return len(self._rows)
 
-    def lesson(self, random: np.random.Generator) -> Lessons:
-        """One crop."""
+    def question(self, random: np.random.Generator) -> Question:
+        """A box at random."""
         truth = self._ct.truth
         isEnd = bool(self._ends) and random.random() < END_PART
         if isEnd:
@@ -88,19 +119,25 @@ class Pupil:
         else:
             row = int(random.choice(self._rows, p=self._chances))
             index = int(truth[row, 0])
-        code, true = truth[row, 1], truth[row, 2:6].astype(float)
-        isBody = bool(code == BODY_CODE)
+        code = int(truth[row, 1])
         beside = truth[self._rows]
-        beside = beside[(beside[:, 0] == index) & ((beside[:, 1] == BODY_CODE) == isBody)]
-        others = beside[(beside[:, 2:6] != truth[row, 2:6]).any(axis=1) & (isBody | (beside[:, 1] != code)), 2:6]
+        beside = beside[(beside[:, 0] == index) & ((beside[:, 1] == BODY_CODE) == (code == BODY_CODE))]
+        isOther = (beside[:, 2:6] != truth[row, 2:6]).any(axis=1) & ((code == BODY_CODE) | (beside[:, 1] != code))
+        others = beside[isOther, 2:6]
         others = others + random.normal(0, OTHERS_JITTER_MM, others.shape)
         if random.random() < OTHERS_LEFT_OUT:
             others = others[random.random(len(others)) < OTHERS_SHOWN]
-        box = self._given(index, row, random)
-        crops = cropsOf(self._ct.slices, np.array([index]), box[None], [others], np.array([isBody]),
-                        random.uniform(*ZOOMS), random.uniform(-MOST_SHIFT_MM, MOST_SHIFT_MM, 2))
-        own = np.zeros((ROWS // 2, COLUMNS // 2), bool) if isBody else self._own(index, int(code), crops)
-        return Lessons(crops, true[None], own[None], np.array([not isBody]), np.array([not isEnd]))
+        zoom = random.uniform(*(COARSE_ZOOMS if random.random() < COARSE_PART else ZOOMS))
+        return Question(self, index, code, self._given(index, row, random), truth[row, 2:6].astype(float), others,
+                        isEnd, zoom)
+
+    def lesson(self, asked: Question, shape: Array, random: np.random.Generator) -> Lessons:
+        """One crop. :param asked: of this CT. :param shape: rows and columns."""
+        isBody = asked.code == BODY_CODE
+        crops = cropsOf(self._ct.slices, np.array([asked.index]), asked.box[None], [asked.others], np.array([isBody]),
+                        shape, asked.zoom, random.uniform(-MOST_SHIFT_MM, MOST_SHIFT_MM, 2))
+        own = np.zeros([length // 2 for length in shape], bool) if isBody else self._own(asked, crops)
+        return Lessons(crops, asked.true[None], own[None], np.array([not isBody]), np.array([not asked.isEnd]))
 
     def _given(self, index: int, row: int, random: np.random.Generator) -> Array:
         """A true box as the detector found it, or moved at random."""
@@ -109,21 +146,23 @@ class Pupil:
         same = found[(found[:, 0] == index) & (found[:, 1] == truth[1])]
         if truth[1] == BODY_CODE and len(same):
             same = same[np.abs(same[:, 2:6] - true).sum(axis=1).argmin()][None]
-        if len(same) and np.abs(same[0, 2:6] - true).max() < 4 * REACH_MM and random.random() < FOUND_PART:
+        if len(same) and np.abs(same[0, 2:6] - true).max() < MOST_OFF_MM and random.random() < FOUND_PART:
             box = same[0, 2:6] + random.normal(0, FOUND_JITTER_MM, 4) * random.random()
         else:
             most = np.maximum(MOST_JITTER * np.tile(true[2:] - true[:2], 2), LEAST_MOST_JITTER_MM)
-            box = true + random.normal(0, 1, 4) * np.minimum(random.choice(JITTER_MM, 4, p=JITTER_PARTS), most)
+            far = np.minimum(random.choice(JITTER_MM, 4, p=JITTER_PARTS), most) * self._ct.inexactness
+            box = true + random.normal(0, 1, 4) * far
         return np.concatenate([box[:2], np.maximum(box[2:], box[:2] + 2)])
 
-    def _own(self, index: int, code: int, crops: Crops) -> Array:
+    def _own(self, asked: Question, crops: Crops) -> Array:
         """Which pixels of a crop, halved, are the vertebra's."""
-        slices, labels = self._ct.slices, self._ct.labels[index]
+        slices, labels = self._ct.slices, self._ct.labels[asked.index]
+        size = crops.pictures.shape[:1:-1]
         places = [np.rint((crops.origins[0, axis] + (np.arange(length // 2) * 2 + 1) * crops.pixels[0]) /
-                          slices.pixelSize).astype(int) for axis, length in ((0, COLUMNS), (1, ROWS))]
+                          slices.pixelSize).astype(int) for axis, length in enumerate(size)]
         inside = [(place >= 0) & (place < size) for place, size in zip(places, labels.shape[::-1], strict=True)]
         columns, rows = (place.clip(0, size - 1) for place, size in zip(places, labels.shape[::-1], strict=True))
-        return np.asarray((labels[rows[:, None], columns] == code) & inside[1][:, None] & inside[0])
+        return np.asarray((labels[rows[:, None], columns] == asked.code) & inside[1][:, None] & inside[0])
 
 
 def _endsOf(ct: EdgeCt) -> list[tuple[int, int]]:
@@ -141,19 +180,26 @@ def _endsOf(ct: EdgeCt) -> list[tuple[int, int]]:
     return ends
 
 
-def lessonsFrom(pupils: Sequence[Pupil], count: int, random: np.random.Generator) -> Lessons:
-    """Some crops, each of a CT at random."""
-    parts = [pupils[int(random.integers(len(pupils)))].lesson(random) for _ in range(count)]
-    crops = Crops(*(np.concatenate([getattr(part.crops, name) for part in parts])
-                    for name in ("pictures", "boxes", "pixels", "origins")))
-    return Lessons(crops, *(np.concatenate([getattr(part, name) for part in parts])
-                            for name in ("edges", "own", "isWhole", "hasEdges")))
+def lessonsFrom(pupils: Sequence[Pupil], count: int, random: np.random.Generator) -> list[Lessons]:
+    """Some crops, each of a CT at random, in groups of one size."""
+    asked = [pupils[int(random.integers(len(pupils)))].question(random) for _ in range(count)]
+    zooms = np.array([one.zoom for one in asked])
+    shapes = shapesFor(np.array([one.box for one in asked]), FINEST_MM * zooms)
+    groups = []
+    for group in bySize(shapes, GROUP):
+        shape = shapes[group].max(axis=0)
+        parts = [asked[one].pupil.lesson(asked[one], shape, random) for one in group]
+        crops = Crops(*(np.concatenate([getattr(part.crops, name) for part in parts])
+                        for name in ("pictures", "boxes", "pixels", "origins")))
+        groups.append(Lessons(crops, *(np.concatenate([getattr(part, name) for part in parts])
+                                       for name in ("edges", "own", "isWhole", "hasEdges"))))
+    return groups
 
 
 def varied(pictures: torch.Tensor) -> torch.Tensor:
     """The slices of some crops blurred, noisy, and of other brightness and contrast. :param pictures: see ``Crops``."""
     slices, rest = pictures[:, :PICTURES].clone(), pictures[:, PICTURES:]
-    count = len(slices)
+    count, shape = len(slices), slices.shape[2:]
 
     def between(low: float, high: float, many: int = count) -> torch.Tensor:
         return torch.empty(many, 1, 1, 1).uniform_(low, high)
@@ -171,9 +217,9 @@ def varied(pictures: torch.Tensor) -> torch.Tensor:
     if noisy.any():
         many = int(noisy.sum())
         if torch.rand(1) < 0.5:
-            grain = torch.randn(many, PICTURES, ROWS, COLUMNS)
+            grain = torch.randn(many, PICTURES, *shape)
         else:
-            grain = 1.5 * functional.interpolate(torch.randn(many, PICTURES, ROWS // 2, COLUMNS // 2),
+            grain = 1.5 * functional.interpolate(torch.randn(many, PICTURES, *(length // 2 for length in shape)),
                                                  scale_factor=2.0, mode="bilinear")
         slices[noisy] += between(0, MOST_NOISE, many) * grain
     slices = slices * between(*CONTRASTS) + between(-MOST_BRIGHTNESS, MOST_BRIGHTNESS)
@@ -185,7 +231,7 @@ def varied(pictures: torch.Tensor) -> torch.Tensor:
 def lossOf(model: EdgeModule, lessons: Lessons) -> tuple[torch.Tensor, torch.Tensor]:
     """:return: (loss; mean distance of edges from the true ones, mm)."""
     crops = lessons.crops
-    near = [[torch.from_numpy(mask) for mask in masks] for masks in nearBoxes(crops.boxes)]
+    near = [[torch.from_numpy(mask) for mask in masks] for masks in nearBoxes(crops)]
     pictures = varied(torch.from_numpy(crops.pictures)).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         columns, rows, own = model(pictures, near)
@@ -229,18 +275,20 @@ def _logShares(logits: torch.Tensor, edges: torch.Tensor, pixels: torch.Tensor) 
 
 
 def train(cts: Iterable[EdgeCt], news: Callable[[], Iterable[EdgeCt]], seconds: float,
-          save: Callable[[EdgeModule, int], None], learningRate: float = 3e-3, seed: int = 0,
+          save: Callable[[EdgeModule, int], None], start: Mapping[str, Array] | None = None, seed: int = 0,
           steps: float = math.inf) -> EdgeModule:
     """Train for a time, which the learning rate falls over.
 
     :param cts: to begin with. :param news: gives those that came since it was called last.
     :param save: called now and then and at the end, with the averaged network and the crops it has seen.
+    :param start: weights to go on from, see ``EdgeNetwork``; None for random ones.
     :param steps: the most there may be.
     :return: the averaged network.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    model = EdgeModule()
+    model = EdgeModule(start).requires_grad_(True)
+    learningRate = LEARNING_RATE if start is None else LATER_LEARNING_RATE
     average = copy.deepcopy(model).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), learningRate, weight_decay=WEIGHT_DECAY)
     pupils: list[Pupil] = []
@@ -252,14 +300,16 @@ def train(cts: Iterable[EdgeCt], news: Callable[[], Iterable[EdgeCt]], seconds: 
             _fill(pupils, news(), random)
             filled = now
         setRate(optimizer, learningRate, step, (now - started) / seconds, WARM_UP_STEPS)
-        loss, distance = lossOf(model, lessonsFrom(pupils, BATCH, random))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        for lessons in lessonsFrom(pupils, BATCH, random):
+            loss, distance = lossOf(model, lessons)
+            part = len(lessons.edges) / BATCH
+            (loss * part).backward()
+            distances += float(distance) * part
         torch.nn.utils.clip_grad_norm_(model.parameters(), MOST_GRADIENT)
         optimizer.step()
         step += 1
         follow(average, model, min(AVERAGE_DECAY, step / (step + AVERAGE_STEPS)))
-        distances += float(distance)
         if step % TELL_STEPS == 0:
             print(f"{now - started:.0f} s, step {step}, {len(pupils)} CTs, "
                   f"edges off by {distances / TELL_STEPS:.2f} mm", flush=True)

@@ -5,9 +5,10 @@ import pytest
 
 from CervicalSpineDetectionLib.Fusion import Settings
 from CervicalSpineDetectionLib.Fusion.Candidates import Candidate
-from CervicalSpineDetectionLib.Fusion.Edges import Solid, boxAround, secondSightings, sidesFrom
+from CervicalSpineDetectionLib.Fusion.Edges import secondSightings, sidesFrom
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult
 from CervicalSpineDetectionLib.Fusion.Placement import NamedCandidate
+from CervicalSpineDetectionLib.Fusion.Solid import Solid, boxAround
 from CervicalSpineDetectionLib.Fusion.Tracks import Track
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume
 from CervicalSpineDetectionLib.SliceDetector.SecondLook import SharpBoxes
@@ -17,6 +18,7 @@ from CervicalSpineDetectionLib.Spine.Levels import Level
 LEAST = Settings.VANISHING_AREA_MM2
 PLACES = np.arange(0.0, 14.0, 2.0)
 TURN = np.array([[1, 0, 0], [0, 0.8, 0.6], [0, -0.6, 0.8]])
+CELL = np.array([1.0, 1.0])
 BOX = OrientedBox(np.array([5.0, 6, 7]), np.array([10.0, 10, 10]), TURN)
 
 
@@ -51,14 +53,14 @@ def block():
 def test_aSolidsBoxIsAsLargeAsItWithoutItsSpecks():
     points = block()
     speck = points.mean(axis=0) + TURN[2] * 60
-    solid = Solid(np.concatenate([points, np.tile(speck, (20, 1))]), np.full(len(points) + 20, 1.0))
+    solid = Solid(np.concatenate([points, np.tile(speck, (20, 1))]), np.full(len(points) + 20, 1.0), CELL)
     box = boxAround(solid, BOX, specks=0.005, margin=0.5)
     assert box.size == pytest.approx([21, 31, 15], abs=1.1) and box.centre == pytest.approx([1, 2, 3], abs=0.6)
     assert box.axes is BOX.axes
 
 
 def test_whatIsTooSmallToTellKeepsTheBoxItHad():
-    assert boxAround(Solid(block()[:50], np.full(50, 1.0)), BOX) is BOX
+    assert boxAround(Solid(block()[:50], np.full(50, 1.0), CELL), BOX) is BOX
 
 
 def tubeOf(level, rows, depth=(10, 50)):

@@ -4,8 +4,13 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Imaging.Resampling import OUTSIDE_HU, resampleLabels, resampleSagittal
-from CervicalSpineDetectionLib.Imaging.SagittalVolume import windowed, withNeighbours
+from CervicalSpineDetectionLib.Imaging.Resampling import (
+    OUTSIDE_HU,
+    interpolatedLabels,
+    resampleLabels,
+    resampleSagittal,
+)
+from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 
 
 def ctWithBlock(spacing=(2.0, 2.0, 2.0), size=(60, 60, 60), direction=None, origin=(0, 0, 0)):
@@ -226,6 +231,29 @@ def test_labelsFallOnTheVoxelsOfTheirStructure():
     labels = resampleLabels(sitk.Cast(image > 420, sitk.sitkUInt8), volume)
     bright = volume.voxels > 420
     assert (labels.astype(bool) & bright).sum() / (labels.astype(bool) | bright).sum() > 0.8
+
+
+@pytest.mark.parametrize("degrees", [(0, 0, 0), (10, 5, -12)], ids=["straight", "oblique"])
+def test_labelsEndBetweenTheirVoxelsWhereTheCtDoes(degrees):
+    """A CT that is bright where the labels are, interpolated by SimpleITK; the nearest voxel tells another end."""
+    codes = np.zeros((20, 24, 28), np.uint8)
+    for code, middle, radius in ((3, (7, 11, 13), 5.5), (4, (13, 13, 12), 4)):
+        codes[np.linalg.norm(np.indices(codes.shape).T - middle, axis=3).T < radius] = code
+    labels = sitk.GetImageFromArray(codes)
+    labels.SetSpacing([2.0, 1.5, 1.0])
+    labels.SetDirection(turned(degrees).ravel().tolist())
+    grid = SagittalVolume(np.broadcast_to(np.float32(0), (40, 50, 80)), np.zeros(0, bool), np.array([4.3, 1.2, 19.6]),
+                          0.4, 0.9)
+    found, nearest = interpolatedLabels(labels, grid), resampleLabels(labels, grid)
+    places = sitk.Image([40, 80, 50], sitk.sitkUInt8)
+    places.SetOrigin(grid.toLps(np.array([0, 49, 0])).tolist())
+    places.SetSpacing([0.9, 0.4, 0.4])
+    for code in (3, 4):
+        bright = sitk.Resample(sitk.Cast(labels == code, sitk.sitkFloat32) * 1000, places)
+        bright = sitk.GetArrayFromImage(bright)[::-1].transpose(2, 0, 1)
+        isClear = np.abs(bright - 500) > 1
+        assert np.array_equal((found == code) & isClear, (bright > 500) & isClear)
+        assert ((nearest == code) != (bright > 500)).mean() > 0.05 * (nearest == code).mean()
 
 
 def test_windowMapsItsEndsToBlackAndWhite():

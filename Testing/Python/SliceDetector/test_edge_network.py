@@ -11,16 +11,28 @@ from untrainedNetworks import setNormalisation
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices
 from CervicalSpineDetectionLib.SliceDetector import EdgeNetwork as EdgeNetworks
-from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import REACH_MM, WINDOW, cropsOf, edgesFrom
-from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import CHANNELS, COLUMNS, LAYERS, ROWS
+from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import (
+    AROUND_MM,
+    COARSEST_MM,
+    FINEST_MM,
+    REACH_MM,
+    WINDOW,
+    bySize,
+    cropsOf,
+    edgesFrom,
+    pixelFor,
+    shapesFor,
+)
+from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import CHANNELS, LAYERS, MOST_COLUMNS, MOST_ROWS, STEP
 from CervicalSpineDetectionLib.SliceDetector.EdgeModule import EdgeModule
 from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
 from CervicalSpineDetectionLib.SliceDetector.SecondLook import AskedBoxes
-from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES_FOLDER, findWeights, readCard
+from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, EDGES_FOLDER, findWeights, readCard
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
 PIXEL = 0.5
+ROWS, COLUMNS = 64, 88
 SOFT_HU, BONE_HU = 50.0, 500.0
 BONE = np.array([20.0, 16.0, 44.0, 30.0])  # mm: front, top, back, bottom
 
@@ -74,7 +86,7 @@ def test_aCropShowsTheSlicesAroundTheBoxAndWhereTheBoxesAre():
     ramp = np.tile(np.arange(140, dtype=np.float32), (110, 1))
     slices = FineSlices(np.stack([ramp, ramp + 1000, ramp + 2000]), 4, np.array([10.0, 0.0]), PIXEL)
     box, other = np.array([[30, 20, 54, 36.0]]), np.array([[54, 20, 60, 36.0]])
-    crops = cropsOf(slices, np.array([5]), box, [other], np.array([False]))
+    crops = cropsOf(slices, np.array([5]), box, [other], np.array([False]), np.array([ROWS, COLUMNS]))
     left, top, right, bottom = crops.boxes[0]
     assert (left + right, top + bottom) == pytest.approx((COLUMNS, ROWS))
     assert (right - left) * crops.pixels[0] == pytest.approx(24)
@@ -87,8 +99,48 @@ def test_aCropShowsTheSlicesAroundTheBoxAndWhereTheBoxesAre():
     assert not (crops.pictures[0, 3] * crops.pictures[0, 4]).max() > 0.5 and not crops.pictures[0, 5].any()
 
 
+def test_aCropIsAsLargeAsItsBoxNeedsButNotTooLargeForTheNetwork():
+    boxes = np.array([[0, 0, 8, 6], [0, 0, 24, 14], [0, 0, 80, 40.0]])
+    shapes = shapesFor(boxes, PIXEL)
+    assert not (shapes % STEP).any() and tuple(shapes[2]) == (MOST_ROWS, MOST_COLUMNS)
+    for box, shape in zip(boxes[:2], shapes[:2], strict=True):
+        spare = shape * PIXEL - (box[[3, 2]] + 2 * AROUND_MM)
+        assert (spare >= 0).all() and (spare < STEP * PIXEL).all()
+    crops = cropsOf(noise(), np.array([5]), boxes[2:], [np.zeros((0, 4))], np.array([False]), shapes[2])
+    shown = crops.pixels[0] * np.array([MOST_COLUMNS, MOST_ROWS])
+    assert crops.pixels[0] > PIXEL and (shown >= np.array([80, 40]) + 2 * AROUND_MM - 1e-6).all()
+
+
+def test_coarseCtsAreShownInLargerPixels():
+    assert pixelFor((0.4, 0.4, 1.0)) == pixelFor((1.0, 1.0, 3.0)) == FINEST_MM
+    assert FINEST_MM < pixelFor((3.75, 3.75, 2.5)) < COARSEST_MM == pixelFor((5.0, 5.0, 5.0))
+
+
+def test_batchesHoldEachCropOnceTheSmallFirst():
+    shapes = np.array([[72, 112], [24, 32], [40, 64], [32, 24], [72, 104]])
+    batches = bySize(shapes, 2)
+    assert sorted(np.concatenate(batches)) == [0, 1, 2, 3, 4]
+    largest = [shapes[batch].prod(axis=1) for batch in batches]
+    assert all(one.max() <= other.min() for one, other in zip(largest, largest[1:], strict=False))
+
+
+def test_answersComeInTheOrderOfTheBoxesWhateverTheirSizes(monkeypatch):
+    """In one batch or each in its own, as large as it needs; a smaller crop shows less of what is around."""
+    network = EdgeNetwork(numbersOf(untrained()))
+    boxes = np.array([[10, 20, 50, 45], [30, 30, 36, 36], [20, 10, 44, 26.0]])
+    asked = AskedBoxes(np.array([5, 6, 7]), boxes, np.zeros(3, bool), np.array([2, 0, 1]))
+    monkeypatch.setattr(EdgeNetworks, "BATCH", 1)
+    each = network.sharpened(noise(), asked)
+    for place, row in enumerate(asked.chosen):
+        alone = network.sharpened(noise(), AskedBoxes(asked.indices, boxes, asked.isBody, np.array([row])))
+        assert each.boxes[place] == pytest.approx(alone.boxes[0], abs=1e-4)
+        assert np.array_equal(each.own[place], alone.own[0])
+        assert each.corners[place] == pytest.approx(alone.corners[0])
+
+
 def test_edgesAreWhereThePlacesAreLikelyAndWithinReach():
-    crops = cropsOf(noise(), np.array([6]), np.array([[20, 15, 50, 35.0]]), [np.zeros((0, 4))], np.array([False]))
+    crops = cropsOf(noise(), np.array([6]), np.array([[20, 15, 50, 35.0]]), [np.zeros((0, 4))], np.array([False]),
+                    np.array([ROWS, COLUMNS]))
     columns, rows = np.full((1, 2, 1, COLUMNS // 2), -5.0), np.full((1, 2, ROWS // 2, 1), -5.0)
     wanted = [int((crops.boxes[0, edge] + move / crops.pixels[0]) // 2) for edge, move in enumerate((2, -3, 20, 1))]
     columns[0, 0, 0, wanted[0]] = columns[0, 1, 0, min(wanted[2], COLUMNS // 2 - 1)] = 20
@@ -153,25 +205,32 @@ def copied(tmp_path):
     return tmp_path / path.name, card
 
 
-def test_withoutWeightsForItThereIsNoSecondLook(copied):
+LOOKS = pytest.mark.parametrize(("field", "name"), [*zip(EDGES, ("secondLook", "coronalLook"), strict=True)])
+
+
+@LOOKS
+def test_withoutWeightsForItThereIsNoSecondLook(copied, field, name):
     path, card = copied
-    del card["edges"]
+    assert loadDetector(path, "cpu", forOneCt=True).model[name] == card.pop(field)["sha256"]
     path.with_suffix(".json").write_text(json.dumps(card))
-    assert loadDetector(path, "cpu", forOneCt=True).secondLook is None
+    detector = loadDetector(path, "cpu", forOneCt=True)
+    assert getattr(detector, name) is None and name not in detector.model
 
 
-def test_damagedWeightsOfTheSecondLookAreRefused(copied):
+@LOOKS
+def test_damagedWeightsOfTheSecondLookAreRefused(copied, field, name):
     path, card = copied
-    edges = path.parent / EDGES_FOLDER / f"{card['edges']['name']}.safetensors"
+    edges = path.parent / EDGES_FOLDER / f"{card[field]['name']}.safetensors"
     edges.write_bytes(edges.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match="SHA-256 differs"):
         loadDetector(path, "cpu", forOneCt=True)
-    path.with_suffix(".json").write_text(json.dumps({**card, "edges": {"name": "../other", "sha256": ""}}))
-    with pytest.raises(InputError, match="lacks a usable edges"):
+    path.with_suffix(".json").write_text(json.dumps({**card, field: {"name": "../other", "sha256": ""}}))
+    with pytest.raises(InputError, match=f"lacks a usable {field}"):
         loadDetector(path, "cpu", forOneCt=True)
 
 
 def test_weightsInstalledElsewhereFindTheShippedOnesOfTheSecondLook(copied):
     path, _ = copied
     shutil.rmtree(path.with_name(EDGES_FOLDER))
-    assert loadDetector(path, "cpu", forOneCt=True).secondLook is not None
+    detector = loadDetector(path, "cpu", forOneCt=True)
+    assert detector.secondLook is not None and detector.coronalLook is not None

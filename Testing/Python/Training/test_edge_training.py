@@ -1,5 +1,9 @@
 """What the second look learns from, and that it learns."""
 
+import json
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +11,10 @@ from oracleDetector import OracleDetector
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
 from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import FINEST_MM
-from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import COLUMNS, ROWS
+from CervicalSpineDetectionLib.SliceDetector.EdgeModule import EdgeModule
+from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, readCard
 from CervicalSpineDetectionLib.Training import EdgeLesson, EdgeTraining
-from CervicalSpineDetectionLib.Training.EdgeLesson import BODY_CODE, LAST_CODE, EdgeCt, edgeCtOf
+from CervicalSpineDetectionLib.Training.EdgeLesson import BODY_CODE, LAST_CODE, EdgeCt, coronalCtOf, edgeCtOf
 from CervicalSpineDetectionLib.Training.EdgeTraining import Pupil, lessonsFrom
 from CervicalSpineDetectionLib.Training.Sources import NECK_SHARES, PhantomSource
 
@@ -63,22 +68,47 @@ def test_whatTheDetectorFoundIsKnownByTheTrueBoxItStandsFor(made):
         assert len(same) == 1 and np.abs(same[0, 2:6] - row[2:6]).max() < 1.0  # the oracle counts pixels of 0.8 mm
 
 
+def test_coronalLessonsHoldTheSameVertebraeSeenFromTheFront(made):
+    ct, labels, sagittal = made
+    coronal = coronalCtOf(ct, labels)
+    assert {*np.unique(coronal.labels)} == {*np.unique(sagittal.labels)} and not len(coronal.found)
+    assert coronal.inexactness > sagittal.inexactness == 1
+    bone = [ct.voxels[ct.labels > 0].mean() for ct in (coronal, sagittal)]
+    assert bone[0] == pytest.approx(bone[1], rel=0.1)
+    assert np.median(coronal.voxels[coronal.labels == 0]) < np.median(coronal.voxels[coronal.labels > 0])
+    for code in {*sagittal.truth[:, 1].astype(int)} - {BODY_CODE}:
+        seen, own = (ct.truth[ct.truth[:, 1] == code] for ct in (sagittal, coronal))
+        # From right to left, across slices 2 mm apart and within the others.
+        assert own[:, 4].max() - own[:, 2].min() == pytest.approx(np.ptp(seen[:, 0]) * 2 + 2, abs=2.5)
+
+
 def test_lessonsSurviveTheirFile(made, tmp_path):
     lesson = EdgeLesson.EdgeLesson()
-    lesson.write(tmp_path / "one.npz", made[2])
+    kept = replace(made[2], inexactness=1.25)
+    lesson.write(tmp_path / "one.npz", kept)
     read = lesson.read(tmp_path / "one.npz")
-    assert np.array_equal(read.labels, made[2].labels) and np.array_equal(read.truth, made[2].truth)
+    assert np.array_equal(read.labels, kept.labels) and np.array_equal(read.truth, kept.truth)
+    assert read.inexactness == 1.25
+
+
+def test_aGroupOfLessonsIsAsLargeAsItsLargestBoxNeeds():
+    groups = lessonsFrom([Pupil(block())], 40, np.random.default_rng(0))
+    assert [len(group.edges) for group in groups] == [16, 16, 8]
+    sizes = [group.crops.pictures.shape[2:] for group in groups]
+    assert sorted(sizes, key=np.prod) == sizes and sizes[0] != sizes[-1]
+    assert all(group.own.shape[1:] == (rows // 2, columns // 2)
+               for group, (rows, columns) in zip(groups, sizes, strict=True))
 
 
 def test_aLessonShowsTheBlockAndItsEdges(monkeypatch):
     monkeypatch.setattr(EdgeTraining, "END_PART", 0.0)
-    lessons = lessonsFrom([Pupil(block())], 40, np.random.default_rng(0))
-    assert lessons.hasEdges.all() and lessons.isWhole.all()
-    crops = lessons.crops
-    for picture, own, edges, origin, pixel in zip(crops.pictures, lessons.own, lessons.edges, crops.origins,
-                                                  crops.pixels, strict=True):
+    groups = lessonsFrom([Pupil(block())], 40, np.random.default_rng(0))
+    assert all(group.hasEdges.all() and group.isWhole.all() for group in groups)
+    for picture, own, edges, origin, pixel in (
+            one for group in groups for one in zip(group.crops.pictures, group.own, group.edges, group.crops.origins,
+                                                   group.crops.pixels, strict=True)):
         left, top, right, bottom = (edges - np.tile(origin, 2)) / pixel
-        rows, columns = np.mgrid[:ROWS, :COLUMNS] + 0.5
+        rows, columns = np.mgrid[:picture.shape[1], :picture.shape[2]] + 0.5
         inside = (columns > left + 2) & (columns < right - 2) & (rows > top + 2) & (rows < bottom - 2)
         assert picture[1][inside].min() > 0.6
         share = own.sum() * 4 / ((right - left) * (bottom - top))
@@ -87,8 +117,8 @@ def test_aLessonShowsTheBlockAndItsEdges(monkeypatch):
 
 def test_beyondAnEndNothingIsTheVertebrasAndNoEdgeIsAskedFor(monkeypatch):
     monkeypatch.setattr(EdgeTraining, "END_PART", 1.0)
-    lessons = lessonsFrom([Pupil(block())], 20, np.random.default_rng(0))
-    assert not lessons.hasEdges.any() and not lessons.own.any()
+    for group in lessonsFrom([Pupil(block())], 20, np.random.default_rng(0)):
+        assert not group.hasEdges.any() and not group.own.any()
 
 
 def test_itLearns(monkeypatch):
@@ -98,12 +128,31 @@ def test_itLearns(monkeypatch):
     monkeypatch.setattr(EdgeTraining, "AVERAGE_STEPS", 5)
     saved = []
     model = EdgeTraining.train([block()], list, 600.0, lambda model, crops: saved.append(crops), steps=80)
-    lessons = lessonsFrom([Pupil(block())], 60, np.random.default_rng(5))
-    given = np.abs(np.tile(lessons.crops.origins, 2) + lessons.crops.boxes * lessons.crops.pixels[:, None]
-                   - lessons.edges)[lessons.hasEdges].mean()
+    groups = lessonsFrom([Pupil(block())], 60, np.random.default_rng(5))
+    given = np.mean([np.abs(np.tile(group.crops.origins, 2) + group.crops.boxes * group.crops.pixels[:, None]
+                            - group.edges)[group.hasEdges].mean() for group in groups])
     torch.manual_seed(0)
-    _, distance = EdgeTraining.lossOf(model, lessons)
-    assert saved[-1] == 80 * 12 and float(distance) < 0.8 * given
+    distance = np.mean([float(EdgeTraining.lossOf(model, group)[1]) for group in groups])
+    assert saved[-1] == 80 * 12 and distance < 0.8 * given
+
+
+def test_goingOnBeginsWithTheWeightsThatThereAre():
+    """Before the first step, which is a small one, they are the same."""
+    start = {name: tensor.numpy() for name, tensor in EdgeModule().weights().items()}
+    kept = EdgeTraining.train([block()], list, 600.0, lambda model, crops: None, start, steps=0).weights()
+    assert all(np.array_equal(kept[name], array) for name, array in start.items())
+    learned = EdgeTraining.train([block()], list, 600.0, lambda model, crops: None, start, steps=2).weights()
+    assert any(not np.array_equal(learned[name], array) for name, array in start.items())
+
+
+def test_weightsWithoutASecondLookHaveNoneToGoOnFrom(tmp_path, capsys):
+    path = findWeights()
+    card = {name: value for name, value in readCard(path).items() if name != "edges"}
+    shutil.copy(path, tmp_path)
+    (tmp_path / path.name).with_suffix(".json").write_text(json.dumps(card))
+    assert main(["train-edges", "-o", str(tmp_path / "new.safetensors"), "--go-on", "--weights",
+                 str(tmp_path / path.name)]) == 2
+    assert "has no second look to go on from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["-o", "x.pt"], ["-o", "x.safetensors", "--minutes", "0"]])
