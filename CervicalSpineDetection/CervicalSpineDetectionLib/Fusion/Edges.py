@@ -108,7 +108,8 @@ def _tellsFaces(track: Track) -> Array:
     reach = Settings.agreeingSlices(track.sliceSpacing)
     outward = track.boxes * [-1, -1, 1, 1]
     tells = (outward >= outward.max(axis=0) - Settings.NEARLY_OUTERMOST_MM).any(axis=1)
-    tells = np.convolve(tells, np.ones(2 * reach + 1), "same") > 0
+    # Of a track of fewer slices than these "same" would give more.
+    tells = np.convolve(tells, np.ones(2 * reach + 1))[reach : reach + len(tells)] > 0
     tells[: Settings.END_SLICES] = tells[-Settings.END_SLICES :] = True
     tells[:: Settings.EVERY] = True
     return np.asarray(tells)

@@ -91,6 +91,19 @@ def test_onlyCervicalVertebraeAreLookedAtAgainAndAllStandBeside():
     assert np.array_equal(moved, before + seen[0].tells[:, None])
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_aVertebraSeenInASliceOrTwoIsLookedAtInThese(count):
+    """The slices that have to agree are three: more than there are."""
+    whole = tubeOf(Level.C5, (20, 40))
+    short = NamedCandidate(Candidate(whole.candidate.track.part(slice(count)), None), Level.C5, 0.5)
+    others = tubeOf(Level.C6, (40, 60))
+    seen = secondSightings(fusedOf(short, others), lambda asked: SharpBoxes(
+        asked.boxes[asked.chosen] + [1, 0, 0, 0], np.ones((len(asked.chosen), 2, 3), bool),
+        np.zeros((len(asked.isBody), 2))[asked.chosen], np.ones(len(asked.chosen))))
+    assert seen[0].tells.tolist() == [True] * count and len(seen[1].tells) == 13
+    assert seen[0].track.boxes[:, 0] == pytest.approx(whole.candidate.track.boxes[:count, 0] + 1)
+
+
 def test_facesAndEndsAreLookedAtInEverySliceAndSomeOfTheRest():
     link = tubeOf(Level.C5, (20, 40))
     boxes = link.candidate.track.boxes
