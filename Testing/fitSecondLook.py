@@ -5,7 +5,7 @@
 prints how well boxes fit for each distance that their faces are put outside of the edges (``FACE_INSIDE_MM``), how
 exact their sides are for each area below which a slice counts as beside the vertebra (``VANISHING_AREA_MM2``), and how
 much boxes along the vertebrae's own axes hold, and how large they are, for each part that they leave out and each
-margin (``SPECKS``, ``SOLID_MARGIN_MM``). Sides told from coronal slices it compares with those of the latter.
+margin (``SPECKS``, ``SOLID_MARGIN_MM``). Beside the sides told from sagittal slices it prints those of coronal ones.
 """
 
 import argparse
@@ -20,9 +20,10 @@ from CervicalSpineDetectionLib.Evaluation.Cases import phantomCase  # noqa: E402
 from CervicalSpineDetectionLib.Evaluation.Metrics import boxIou  # noqa: E402
 from CervicalSpineDetectionLib.Evaluation.OrientedBoxMetrics import scoredVertebrae  # noqa: E402
 from CervicalSpineDetectionLib.Fusion import Settings  # noqa: E402
-from CervicalSpineDetectionLib.Fusion.Edges import boxAround, secondSightings, withEdges  # noqa: E402
+from CervicalSpineDetectionLib.Fusion.Edges import secondSightings, withEdges  # noqa: E402
 from CervicalSpineDetectionLib.Fusion.Fuse import fuse  # noqa: E402
 from CervicalSpineDetectionLib.Fusion.LevelModel import LevelModel  # noqa: E402
+from CervicalSpineDetectionLib.Fusion.Solid import boxAround  # noqa: E402
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset  # noqa: E402
 from CervicalSpineDetectionLib.Looks import coronalLookOf, sharpenerOf, slicesOf  # noqa: E402
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector  # noqa: E402

@@ -53,10 +53,10 @@ def fineSlices(image: sitk.Image, volume: SagittalVolume, indices: Array, boxes:
     """What a CT shows around some boxes, in their slices and the ones beside them.
 
     :param image: in HU, in the frame of the volume, which was made of it.
-    :param isCoronal: the volume is a ``CoronalSlices.coronalGrid`` of such a one.
     :param indices: shape (n,), each box's slice; n > 0.
     :param boxes: shape (n, 4), (front, top, back, bottom) in mm, see ``Fusion.SliceBoxes``.
     :param pixelSize, margin: mm.
+    :param isCoronal: the volume is a ``CoronalSlices.coronalGrid`` of such a one.
     """
     first, last = max(int(indices.min()) - 1, 0), min(int(indices.max()) + 1, len(volume.voxels) - 1)
     corner = boxes[:, :2].min(axis=0) - margin

@@ -20,7 +20,7 @@ from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 WINDOW = (-200.0, 1000.0)  # HU, as 0 and 1
 AROUND_MM = 7.0  # that a crop shows at least of what is around its box
-# Pixels of a crop: the finest, and the largest part of a CT's voxel that is worth one, up to the coarsest.
+# A crop's pixels are this part of the CT's smallest voxel length, but no finer and no coarser than these. Chosen.
 FINEST_MM, VOXEL_PART, COARSEST_MM = 0.5, 0.3, 1.0
 REACH_MM = 7.0  # no edge is moved further
 NEAR_PIXELS = 8  # as far beside a box its edges are looked for
