@@ -36,8 +36,8 @@ def headlessScene() -> Iterator[tuple[slicer.vtkMRMLScene, slicer.vtkSlicerAppli
         logic.SetMRMLScene(scene)
         logic.SetMRMLApplicationLogic(applicationLogic)
         applicationLogic.SetModuleLogic(name, logic)
+    # Adds the color nodes.
     applicationLogic.GetColorLogic().SetMRMLScene(scene)
-    applicationLogic.GetColorLogic().AddDefaultColorNodes()
     selectionNode = slicer.vtkMRMLSelectionNode()
     selectionNode.SetSingletonTag("Singleton")
     scene.AddNode(selectionNode)
