@@ -16,7 +16,7 @@ from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf
 from CervicalSpineDetectionLib.Imaging.CoronalSlices import CORONAL, coronalGrid
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, resampleLabels, resampleSagittal, turnedImage
+from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, interpolatedLabels, resampleSagittal, turnedImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices, SagittalVolume, emptyGrid
 from CervicalSpineDetectionLib.Looks import slicesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import BODY_CLASS
@@ -74,10 +74,11 @@ class EdgeLesson:
         """The first CT of each anatomy is shown to the detector as well."""
         strata = list(STRATUM_SHARES)
         stratum = np.random.default_rng([5, seed]).choice(strata, p=list(STRATUM_SHARES.values()))
-        ct, labels, middles, _ = source.volume(seed, str(stratum))
+        ct, labels, middles, random = source.volume(seed, str(stratum))
+        start = random.uniform(0, FINEST_MM, 2)
         if self._isCoronal:
-            return coronalCtOf(correctHuOffset(ct)[0], labels)
-        return edgeCtOf(correctHuOffset(ct)[0], labels, middles, _detector(self._weights),
+            return coronalCtOf(correctHuOffset(ct)[0], labels, start)
+        return edgeCtOf(correctHuOffset(ct)[0], labels, middles, start, _detector(self._weights),
                         isShown=seed % VOLUMES_PER_ANATOMY == 0)
 
     def write(self, path: Path, made: EdgeCt) -> None:
@@ -95,29 +96,34 @@ def _detector(weights: str | None) -> YoloDetector:
     return loadDetector(weights, "cpu")
 
 
-def edgeCtOf(ct: sitk.Image, labels: sitk.Image, middles: Mapping[int, float], detector: YoloDetector,
+def edgeCtOf(ct: sitk.Image, labels: sitk.Image, middles: Mapping[int, float], start: Array, detector: YoloDetector,
              isShown: bool) -> EdgeCt:
-    """:param middles: see ``Dataset.madeVolume``. :param isShown: to the detector, whose boxes are learned from too.
+    """:param middles: see ``Dataset.madeVolume``.
+    :param start: shape (2,), how far behind and below the volume's first pixel the finer ones begin that the labels are
+        told on, mm. At random, lest these always lie in the same way between the labels' own voxels, and all edges off
+        to the same side.
+    :param isShown: to the detector, whose boxes are learned from too.
     :raises ValueError: too little of a vertebra is in view.
     """
     volume, slices = slicesOf(ct, detector)
-    true = _trueBoxes(_finer(volume), labels, middles)
+    true = _trueBoxes(volume, start, labels, middles)
     return _cut(ct, labels, volume, true, _foundBoxes(detector, slices, true) if isShown else NO_BOXES)
 
 
-def coronalCtOf(ct: sitk.Image, labels: sitk.Image) -> EdgeCt:
+def coronalCtOf(ct: sitk.Image, labels: sitk.Image, start: Array) -> EdgeCt:
     """The same of coronal slices. :raises ValueError: too little of a vertebra is in view."""
     grid = coronalGrid(resampleSagittal(ct))
     ct, labels = turnedImage(ct, CORONAL), turnedImage(labels, CORONAL)
-    return replace(_cut(ct, labels, grid, _trueBoxes(_finer(grid), labels, {}), NO_BOXES),
+    return replace(_cut(ct, labels, grid, _trueBoxes(grid, start, labels, {}), NO_BOXES),
                    inexactness=CORONAL_INEXACTNESS)
 
 
-def _finer(volume: SagittalVolume) -> SagittalVolume:
-    """The grid alone, with the finest pixels that are looked at."""
+def _finer(volume: SagittalVolume, start: Array) -> SagittalVolume:
+    """The grid alone, with the finest pixels that are looked at. :param start: of these, see ``edgeCtOf``."""
     extent = (np.array(volume.voxels.shape[1:]) - 1) * volume.pixelSize
     shape = np.array([len(volume.voxels), *(np.floor(extent / FINEST_MM) + 1)])
-    return emptyGrid(shape, volume.origin, FINEST_MM, volume.sliceSpacing)
+    back, down = start
+    return emptyGrid(shape, volume.offsetToLps(np.array([0, down, back])), FINEST_MM, volume.sliceSpacing)
 
 
 def _cut(ct: sitk.Image, labels: sitk.Image, volume: SagittalVolume, true: Array, found: Array) -> EdgeCt:
@@ -128,23 +134,24 @@ def _cut(ct: sitk.Image, labels: sitk.Image, volume: SagittalVolume, true: Array
         raise ValueError("no vertebra in view")
     part = fineSlices(ct, volume, true[:, 0].astype(int), true[:, 2:6], FINEST_MM, SHOWN_AROUND_MM)
     origin = volume.offsetToLps(np.array([part.first * volume.sliceSpacing, part.corner[1], part.corner[0]]))
-    codes = resampleLabels(labels, emptyGrid(part.voxels.shape, origin, FINEST_MM, volume.sliceSpacing))
+    codes = interpolatedLabels(labels, emptyGrid(part.voxels.shape, origin, FINEST_MM, volume.sliceSpacing))
     codes[codes > LAST_CODE] = 0
     moved = np.array([part.first, 0, *part.corner, *part.corner, 0], np.float32)
     return EdgeCt(np.clip(np.rint(part.voxels), -1100, 3000).astype(np.int16), codes, true - moved, found - moved)
 
 
-def _trueBoxes(grid: SagittalVolume, labels: sitk.Image, middles: Mapping[int, float]) -> Array:
-    """Shape (n, COLUMNS)."""
+def _trueBoxes(volume: SagittalVolume, start: Array, labels: sitk.Image, middles: Mapping[int, float]) -> Array:
+    """Shape (n, COLUMNS). :param start, middles: see ``edgeCtOf``."""
+    grid = _finer(volume, start)
     known = {code: middles.get(code, np.inf) for code in range(1, LAST_CODE + 1)}
     rows = []
-    for index, codes in enumerate(resampleLabels(labels, grid)):
+    for index, codes in enumerate(interpolatedLabels(labels, grid)):
         codes = np.where(codes <= LAST_CODE, codes, 0)
         areas = np.bincount(codes.ravel(), minlength=LAST_CODE + 1) * grid.pixelSize**2
         x = grid.origin[0] + index * grid.sliceSpacing
         for kind, *box in boxesInSlice(codes, x, known, grid.pixelSize, minimumArea=0):
             code, area = (BODY_CODE, 0) if kind == BODY_CLASS else (kind + 1, areas[kind + 1])
-            rows.append([index, code, *((np.array(box) - 0.5) * grid.pixelSize), area])
+            rows.append([index, code, *((np.array(box) - 0.5) * grid.pixelSize + np.tile(start, 2)), area])
     return np.array(rows, np.float32).reshape(-1, COLUMNS)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from oracleDetector import OracleDetector
 
@@ -34,6 +35,9 @@ def block():
     return EdgeCt(voxels, labels, np.array(truth, np.float32), np.zeros((0, 7), np.float32))
 
 
+START = np.array([0.1, 0.4])  # mm
+
+
 @pytest.fixture(scope="module")
 def made():
     """(CT, labels, what is learned from it)."""
@@ -42,7 +46,7 @@ def made():
         ct, labels, middles, _ = source.volume(seed, "routine")
         try:
             detector = OracleDetector(ct, labels, 0.8, 2.0)
-            return ct, labels, edgeCtOf(ct, labels, middles, detector, True)
+            return ct, labels, edgeCtOf(ct, labels, middles, START, detector, True)
         except ValueError:
             continue
     raise AssertionError("no phantom shows a neck")
@@ -52,25 +56,60 @@ def test_trueBoxesHoldTheirLabelsAndNoMore(made):
     ct = made[2]
     whole = ct.truth[ct.truth[:, 1] != BODY_CODE]
     assert len(whole) > 20
+    off = []
     for index, code, front, top, back, bottom, area in whole:
         own = np.argwhere(ct.labels[int(index)] == code)
         edges = [own[:, 1].min() - 0.5, own[:, 0].min() - 0.5, own[:, 1].max() + 0.5, own[:, 0].max() + 0.5]
-        # The grid of the part begins anywhere, that of the boxes at the volume's first pixel.
-        assert np.array(edges) * FINEST_MM == pytest.approx([front, top, back, bottom], abs=FINEST_MM + 1e-3)
+        # The grid of the part begins anywhere else than that of the boxes.
+        off.append(np.abs(np.array(edges) * FINEST_MM - [front, top, back, bottom]))
         assert len(own) * FINEST_MM**2 == pytest.approx(area, rel=0.15, abs=8)
+    # A thin tip, or the bridge to it, can lie between the pixels of one of them.
+    assert np.quantile(off, 0.98) <= FINEST_MM + 1e-3 and np.max(off) < 3.0
+
+
+@pytest.mark.parametrize("isCoronal", [False, True])
+def test_onNoSideTrueEdgesLieFurtherOutThanOnTheOther(isCoronal):
+    """Where the grid of the labels is that of their own voxels, many ends lie between two of them."""
+    voxels = np.zeros((60, 70, 80), np.float32)  # z, y, x, mm
+    codes = np.zeros(voxels.shape, np.uint8)
+    codes[20:40, 20:50, 30:51] = 3
+    voxels[codes > 0] = BONE_HU
+    ct, labels = sitk.GetImageFromArray(voxels), sitk.GetImageFromArray(codes)
+    errors = []
+    for start in np.random.default_rng(0).uniform(0, FINEST_MM, (40, 2)):
+        made = coronalCtOf(ct, labels, start) if isCoronal else edgeCtOf(
+            ct, labels, {}, start, OracleDetector(ct, labels, 0.8, 2.0), False)
+        index, _, front, top, back, bottom, _ = made.truth[len(made.truth) // 2]
+        shown = made.voxels[int(index)]
+        rows, columns = (halfwayEdges(shown.max(axis=axis)) * FINEST_MM for axis in (1, 0))
+        errors.append(np.array([front, top, back, bottom]) - [columns[0], rows[0], columns[1], rows[1]])
+    assert np.abs(errors).max() < FINEST_MM and np.abs(np.mean(errors, axis=0)).max() < 0.1
+
+
+def halfwayEdges(profile):
+    """Where a profile rises to half of its greatest value, and falls below it, in pixels."""
+    half = profile.max() / 2
+    first, last = np.flatnonzero(profile >= half)[[0, -1]]
+    before, behind = profile[first - 1], profile[last + 1]
+    return np.array([first - (profile[first] - half) / (profile[first] - before),
+                     last + (profile[last] - half) / (profile[last] - behind)])
 
 
 def test_whatTheDetectorFoundIsKnownByTheTrueBoxItStandsFor(made):
     ct = made[2]
     assert len(ct.found) > 20 and {*ct.found[:, 1]} <= {*ct.truth[:, 1]} and ct.truth[:, 1].max() <= LAST_CODE
+    off = []
     for row in ct.found[ct.found[:, 1] != BODY_CODE]:
         same = ct.truth[(ct.truth[:, 0] == row[0]) & (ct.truth[:, 1] == row[1])]
-        assert len(same) == 1 and np.abs(same[0, 2:6] - row[2:6]).max() < 1.0  # the oracle counts pixels of 0.8 mm
+        assert len(same) == 1
+        off.append(np.abs(same[0, 2:6] - row[2:6]))
+    # The oracle counts pixels of 0.8 mm, by the nearest voxel of the labels.
+    assert np.quantile(off, 0.95) < 1.1 and np.max(off) < 3.0
 
 
 def test_coronalLessonsHoldTheSameVertebraeSeenFromTheFront(made):
     ct, labels, sagittal = made
-    coronal = coronalCtOf(ct, labels)
+    coronal = coronalCtOf(ct, labels, START)
     assert {*np.unique(coronal.labels)} == {*np.unique(sagittal.labels)} and not len(coronal.found)
     assert coronal.inexactness > sagittal.inexactness == 1
     bone = [ct.voxels[ct.labels > 0].mean() for ct in (coronal, sagittal)]
