@@ -192,17 +192,19 @@ def withEvenSpacing(places: Sequence[Place]) -> list[Place]:
     return [place for place in places if place.level == Level.C1] + moved
 
 
-def withPlausibleWidths(places: Sequence[Place]) -> list[Place]:
+def withPlausibleWidths(places: Sequence[Place], inView: Sequence[Array]) -> list[Place]:
     """Mend sides that were lost or ran into a neighbour.
 
-    The half widths of all vertebrae, to both sides of their centres, give the person's scale; a half width further off
-    than ``WIDTH_TOLERANCE`` times is replaced by what the scale and the level say.
+    The half widths of all vertebrae, to both sides of their centres, give the person's scale, but for those that the
+    image cuts; a half width further off than ``WIDTH_TOLERANCE`` times is replaced by what the scale and the level say.
 
+    :param inView: of each, see ``facesInView``.
     :return: the same with new bounds.
     """
     halves = np.array([[place.centre[0] - place.bounds.minimum[0], place.bounds.maximum[0] - place.centre[0]]
                        for place in places]).reshape(-1, 2)
-    expected = expectedHalfWidths([place.level.order for place in places], halves)
+    isWhole = np.array([faces[0] for faces in inView], bool).reshape(-1, 2)
+    expected = expectedHalfWidths([place.level.order for place in places], halves, isWhole)
     mended = []
     for place, half, wanted in zip(places, halves, expected, strict=True):
         off = (half > Settings.WIDTH_TOLERANCE * wanted) | (half < wanted / Settings.WIDTH_TOLERANCE)
@@ -304,7 +306,7 @@ def vertebraeFrom(named: Sequence[NamedCandidate], volume: SagittalVolume, confi
     found += [Place(vertebra.level, vertebra.confidence, vertebra.centre, vertebra.bounds, Settings.SETTLED_MM)
               for vertebra in confirmed]
     places = withEvenSpacing(sorted(found, key=lambda place: place.level.order))
-    places = withMissingLevels(withPlausibleWidths(places))
+    places = withMissingLevels(withPlausibleWidths(places, [facesInView(place.bounds, volume) for place in places]))
     lean = next((atlasLean(one.candidate) for one in named if one.level == Level.C1), None)
     boxes = orientedBoxes([place.level for place in places], [place.centre for place in places],
                           [place.bounds for place in places], lean)

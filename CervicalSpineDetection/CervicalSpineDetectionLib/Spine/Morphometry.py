@@ -58,11 +58,13 @@ def expectedDistances(levels: Sequence[int], distances: Array) -> Array:
     return np.asarray(usual * np.median(distances / usual))
 
 
-def expectedHalfWidths(levels: Sequence[int], halves: Array) -> Array:
+def expectedHalfWidths(levels: Sequence[int], halves: Array, isWhole: Array) -> Array:
     """How wide a person's vertebrae should be to each side, mm, shape (n,).
 
     :param levels: n ``Level.order``.
     :param halves: shape (n, 2), mm, as found; their median against the usual ones gives the person's scale.
+    :param isWhole: bool, shape (n, 2), which of them tell; where none does, all do.
     """
     usual = np.array([WIDTH_MM[level] / 2 for level in levels])
-    return np.median(halves / usual[:, None]) * usual if len(levels) else usual
+    telling = isWhole if isWhole.any() else np.ones_like(isWhole)
+    return np.median((halves / usual[:, None])[telling]) * usual if len(levels) else usual

@@ -38,24 +38,37 @@ def halves(entry):
     return entry.centre[0] - entry.bounds.minimum[0], entry.bounds.maximum[0] - entry.centre[0]
 
 
+def mended(places, left=True):
+    """:param left: whether the image shows where they end to the left."""
+    return withPlausibleWidths(places, [np.array([[True, left], [True, True], [True, True]])] * len(places))
+
+
 @pytest.mark.parametrize("scale", [0.85, 1.0, 1.15])
 def test_widthsThatFitThePersonStay(scale):
-    for before, after in zip(found(scale), withPlausibleWidths(found(scale)), strict=True):
+    for before, after in zip(found(scale), mended(found(scale)), strict=True):
         assert np.allclose(halves(after), halves(before))
 
 
 def test_aLostSideIsMended():
-    assert np.allclose(halves(withPlausibleWidths(found(left=8.0))[1]), WIDTH_MM[3] / 2)
+    assert np.allclose(halves(mended(found(left=8.0))[1]), WIDTH_MM[3] / 2)
 
 
 def test_aSideThatRanIntoTheNeighbourIsMended():
-    mended = withPlausibleWidths(found(1.1, right=60.0))[1]
-    assert np.allclose(halves(mended), 1.1 * WIDTH_MM[3] / 2, rtol=0.02)
-    assert mended.bounds.minimum[1] == -20 and mended.bounds.maximum[2] == -18.0 * 3 + 10
+    place = mended(found(1.1, right=60.0))[1]
+    assert np.allclose(halves(place), 1.1 * WIDTH_MM[3] / 2, rtol=0.02)
+    assert place.bounds.minimum[1] == -20 and place.bounds.maximum[2] == -18.0 * 3 + 10
+
+
+def test_whatTheImageCutsOnOneSideMakesNoOneNarrow():
+    """The whole sides tell how large the person is."""
+    cut = [replace(place, bounds=Bounds(place.bounds.minimum, np.minimum(place.bounds.maximum, [15.0, 1e3, 1e3])))
+           for place in found(1.1)]
+    for place, before in zip(mended(cut, left=False), cut, strict=True):
+        assert halves(place)[0] == pytest.approx(halves(before)[0])
 
 
 def test_nothingFoundStaysNothing():
-    assert withPlausibleWidths([]) == []
+    assert withPlausibleWidths([], []) == []
 
 
 def volume(voxels):
