@@ -22,13 +22,7 @@ from CervicalSpineDetectionLib.Fusion.MirrorPlane import turnedPlane
 from CervicalSpineDetectionLib.Fusion.Settings import SURE_BODY_EVIDENCE_MM
 from CervicalSpineDetectionLib.Fusion.Sides import CoronalLook
 from CervicalSpineDetectionLib.Imaging.CoronalSlices import coronalGrid
-from CervicalSpineDetectionLib.Imaging.Resampling import (
-    fineSlices,
-    middleOf,
-    resampleSagittal,
-    turnedImage,
-    voxelsAcross,
-)
+from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, middleOf, resampleSagittal, turnedImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     CLEAR_SCORE,
@@ -164,7 +158,7 @@ class Examination:
         if volume is None or slices is None:
             volume, slices = self._slicesIn(frame)
         started = time.perf_counter()
-        detections = self._detector.detect(slices, self._progress, voxelsAcross(self._image, frame.axes[0]))
+        detections = self._detector.detect(slices, self._progress)
         seen = time.perf_counter()
         fused = fuse(detections, volume, self._confirmedIn(frame), self._model)
         self._timings["network"] += seen - started

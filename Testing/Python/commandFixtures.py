@@ -21,7 +21,7 @@ class SeesNothing:
 
     pixelSize, sliceSpacing, window, model = 4.0, 4.0, (-200, 1000), {"name": "none", "sha256": "0" * 64}
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         return [SliceDetections(np.empty((0, 4)), np.empty((0, 12)), np.empty((0, 4)), np.empty(0)) for _ in slices]
 
 

@@ -26,7 +26,7 @@ class OracleDetector:
         middles = middlesOf(levels, xs, pixelSize)
         self._boxes = [boxesInSlice(level, x, middles, pixelSize) for level, x in zip(levels, xs, strict=True)]
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         if len(slices) <= GLIMPSES:  # shown turned, where nothing was certain
             return [sliceDetections([]) for _ in slices]
         assert len(slices) == len(self._boxes)

@@ -34,7 +34,7 @@ class SeeingOracle(OracleDetector):
         self._tolerance = 1 + max(ct.GetSpacing()) / 2 / GRID
         self._middle = np.argwhere(resampleLabels(labels, volume) > 0).mean(axis=0)
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         # Half way from soft tissue (40 HU) to bone (600 HU).
         bright = np.argwhere(slices[:, 1] > 255 * (320 - self.window[0]) / (self.window[1] - self.window[0]))
         assert (np.abs(bright.mean(axis=0) - self._middle) < self._tolerance).all()

@@ -27,7 +27,7 @@ class Counting:
     def __getattr__(self, name):
         return getattr(self._detector, name)
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         self.slices += len(slices)
         return self._detector.detect(slices, progress)
 

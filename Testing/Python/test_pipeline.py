@@ -89,7 +89,7 @@ def test_whatAPersonSettledStaysAndAnchorsTheRest(neck, oracle, first):
 class FaintDetector(OracleDetector):
     """Sees the truth in three slices only."""
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         nothing = SliceDetections(np.empty((0, 4)), np.empty((0, 12)), np.empty((0, 4)), np.empty(0))
         found = super().detect(slices, progress)
         return [seen if index in (30, 31, 32) else nothing for index, seen in enumerate(found)]
@@ -111,7 +111,7 @@ def test_nothingIsDetectedInThePlaceOfASettledVertebra(neck, oracle, first):
 class TooLarge(OracleDetector):
     """Its first look puts every edge 2 mm further out than it is."""
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         return [grown(found) for found in super().detect(slices, progress)]
 
 
@@ -239,7 +239,7 @@ class WithoutLevel:
     def __getattr__(self, name):
         return getattr(self._oracle, name)
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         seen = self._oracle.detect(slices)
         keep = [detections.scores.argmax(axis=1) != self._index if len(detections.scores) else slice(0)
                 for detections in seen]
@@ -261,7 +261,7 @@ def test_aMissedLevelIsPlacedBetweenItsNeighboursAndMarked(neck, oracle, truth):
 class Nothing:
     pixelSize, sliceSpacing, window, model = 1.0, 2.0, (-200, 1000), {"name": "none", "sha256": "0" * 64}
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         return [SliceDetections(np.empty((0, 4)), np.empty((0, 12)), np.empty((0, 4)), np.empty(0)) for _ in slices]
 
 

@@ -27,7 +27,7 @@ from CervicalSpineDetectionLib.Fusion.Edges import withEdges
 from CervicalSpineDetectionLib.Fusion.Fuse import FusionResult, fuse
 from CervicalSpineDetectionLib.Fusion.SliceBoxes import sliceBoxesOf, toPixelEdges
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
-from CervicalSpineDetectionLib.Imaging.Resampling import LEFT, interpolatedLabels, resampleLabels, voxelsAcross
+from CervicalSpineDetectionLib.Imaging.Resampling import interpolatedLabels, resampleLabels
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, emptyGrid
 from CervicalSpineDetectionLib.Looks import sharpenerOf, slicesOf
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
@@ -76,17 +76,14 @@ class RememberingDetector:
     def __init__(self, detector: SliceDetector) -> None:
         self._detector = detector
         self._slices: Array | None = None
-        self._across = 0.0
         self._detections: list[SliceDetections] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._detector, name)
 
-    def detect(self, slices: Array, progress: ProgressCallback | None = None,
-               voxelsAcross: float = 0.0) -> list[SliceDetections]:
-        if self._slices is None or voxelsAcross != self._across or not np.array_equal(slices, self._slices):
-            self._slices, self._across = slices, voxelsAcross
-            self._detections = self._detector.detect(slices, progress, voxelsAcross)
+    def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
+        if self._slices is None or not np.array_equal(slices, self._slices):
+            self._slices, self._detections = slices, self._detector.detect(slices, progress)
         return self._detections
 
 
@@ -100,7 +97,7 @@ def scoreSlices(image: sitk.Image, labels: sitk.Image, detector: SliceDetector) 
     """
     image, _ = correctHuOffset(image)
     volume, slices = slicesOf(image, detector)
-    detections = detector.detect(slices, voxelsAcross=voxelsAcross(image, LEFT))
+    detections = detector.detect(slices)
     truth, *larger = trueBoxes(labels, volume, (MINIMUM_AREA_MM2, *LARGER_AREAS_MM2))
     fused = fuse(detections, volume)
     sharpen = sharpenerOf(image, volume, detector)

@@ -21,7 +21,6 @@ SPINE_HALF_WIDTH_MM = 70
 COARSE_SPACING_MM = 4.0
 # Positions are known to about 1e-6 mm. What is this near to an edge must not change sides when it is rounded otherwise.
 ROUNDING_MM = 1e-3
-LEFT = np.array([1.0, 0, 0])  # LPS
 SAGITTAL_AXES = np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]])  # columns: LPS directions of columns, rows and slices
 
 
@@ -187,15 +186,6 @@ def _spineRegion(image: sitk.Image) -> tuple[Array, Array]:
 def middleOf(image: sitk.Image) -> Array:
     """LPS mm, shape (3,)."""
     return np.array(image.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in image.GetSize()]))
-
-
-def voxelsAcross(image: sitk.Image, left: Array) -> float:
-    """How far apart a CT's voxels lie across sagittal slices, mm; where its axes run slantwise, not further than that.
-
-    :param left: the patient's, shape (3,), LPS, unit length.
-    """
-    along = np.abs(left @ np.reshape(image.GetDirection(), (3, 3)))
-    return float(1 / (along / image.GetSpacing()).sum())
 
 
 def turnedImage(image: sitk.Image, frame: Frame) -> sitk.Image:

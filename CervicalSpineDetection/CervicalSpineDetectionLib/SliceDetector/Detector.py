@@ -48,11 +48,8 @@ class SliceDetector(Protocol):
     window: tuple[float, float]
     model: dict[str, Any]
 
-    def detect(self, slices: Array, progress: ProgressCallback | None = None,
-               voxelsAcross: float = 0.0) -> list[SliceDetections]:
-        """:param slices: uint8, shape (n, 3, rows, columns), as ``SagittalVolume.withNeighbours`` makes them.
-        :param voxelsAcross: how far apart the CT's own voxels lie across the slices, mm; 0 where that is not known.
-        """
+    def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
+        """:param slices: uint8, shape (n, 3, rows, columns), as ``SagittalVolume.withNeighbours`` makes them."""
         ...
 
 

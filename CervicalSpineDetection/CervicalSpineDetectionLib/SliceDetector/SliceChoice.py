@@ -26,9 +26,6 @@ BEYOND_BODY_MM = 33.0
 UPPER_LEVELS = 4
 # What the few slices did not show of the spine; on top of it comes the rounding to the network's stride.
 MARGIN_MM = 24.0
-# Where the CT's own voxels are this many slices wide, a slice beside the bodies shows hardly more than those to both
-# sides of it.
-COARSE_SLICES = 1.5
 
 
 @dataclass(frozen=True)
@@ -119,11 +116,6 @@ def besideRegions(detections: Sequence[SliceDetections], seen: SpineRegion, coun
     return [SpineRegion(where, *map(_shared, _around(boxes[levels < lowest], pixelSize, stride),
                                     (seen.rows, seen.columns)))
             for where, lowest in ((slices, len(CERVICAL_LEVELS)), (most, 1))]
-
-
-def everyOther(slices: range, bodies: range) -> list[int]:
-    """Of the slices beside the bodies' the second, the fourth and so on to each side, and all of the bodies'."""
-    return [index for index in slices if max(bodies.start - index, index - bodies.stop + 1, 0) % 2 == 0]
 
 
 def _around(boxes: Array, pixelSize: float, stride: int) -> tuple[slice, slice]:

@@ -21,15 +21,7 @@ from CervicalSpineDetectionLib.SliceDetector.Detector import (
 )
 from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
-from CervicalSpineDetectionLib.SliceDetector.SliceChoice import (
-    COARSE_SLICES,
-    besideRegions,
-    bodyRegion,
-    everyOther,
-    firstLook,
-    holdsSpine,
-)
-from CervicalSpineDetectionLib.SliceDetector.SlicesBetween import between
+from CervicalSpineDetectionLib.SliceDetector.SliceChoice import besideRegions, bodyRegion, firstLook, holdsSpine
 from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, findWeights, loadArrays, loadEdges, tensorsOf
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
@@ -157,9 +149,8 @@ class YoloDetector:
             if getattr(self, name) is not None:
                 self.model[name] = card[field]["sha256"]
 
-    def detect(self, slices: Array, progress: ProgressCallback | None = None,
-               voxelsAcross: float = 0.0) -> list[SliceDetections]:
-        """See ``Detector.SliceDetector``. :return: list of n SliceDetections."""
+    def detect(self, slices: Array, progress: ProgressCallback | None = None) -> list[SliceDetections]:
+        """:param slices: uint8, shape (n, 3, rows, columns). :return: list of n SliceDetections."""
         count = len(slices)
         everything = np.arange(count), np.arange(0)
         middle, sides = everything if self.everySlice else firstLook(count, self.sliceSpacing)
@@ -174,12 +165,8 @@ class YoloDetector:
             self._lookAt(found, slices, range(count), WHOLE, progress)
         else:
             self._lookAt(found, slices, bodies.slices, (bodies.rows, bodies.columns), progress)
-            isCoarse = voxelsAcross >= COARSE_SLICES * self.sliceSpacing
             for region in besideRegions([found[index] for index in bodies.slices], bodies, *grid):
-                beside = everyOther(region.slices, bodies.slices) if isCoarse else region.slices
-                self._lookAt(found, slices, beside, (region.rows, region.columns), progress)
-            found.update({index: between(found[index - 1], found[index + 1]) for index in range(1, count - 1)
-                          if index not in found and index - 1 in found and index + 1 in found})
+                self._lookAt(found, slices, region.slices, (region.rows, region.columns), progress)
         if progress and len(found) < count:
             progress("Detecting", count, count)
         return [found.get(index, NOTHING) for index in range(count)]

@@ -96,7 +96,7 @@ def test_truthFromALargerAreaLeavesOutTheLateralPartsAndNothingElse(neck):
 class Shifted(OracleDetector):
     """Takes every level for the next one down in one of three slices."""
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         found = super().detect(slices, progress)
         for detections in found[::3]:
             detections.scores[:, 1:] = detections.scores[:, :-1].copy()
@@ -127,7 +127,7 @@ def test_theSameSlicesAreLookedAtOnceAndOthersAnew():
     class Counting:
         pixelSize = 1.5
 
-        def detect(self, slices, progress=None, voxelsAcross=0.0):
+        def detect(self, slices, progress=None):
             looked.append(len(slices))
             return [len(looked)] * len(slices)
 

@@ -5,12 +5,10 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.Resampling import (
-    LEFT,
     OUTSIDE_HU,
     interpolatedLabels,
     resampleLabels,
     resampleSagittal,
-    voxelsAcross,
 )
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
 
@@ -256,16 +254,6 @@ def test_labelsEndBetweenTheirVoxelsWhereTheCtDoes(degrees):
         isClear = np.abs(bright - 500) > 1
         assert np.array_equal((found == code) & isClear, (bright > 500) & isClear)
         assert ((nearest == code) != (bright > 500)).mean() > 0.05 * (nearest == code).mean()
-
-
-@pytest.mark.parametrize(("spacing", "direction", "across"), [
-    ((4.0, 3.0, 2.0), np.eye(3), 4.0),
-    ((4.0, 3.0, 2.0), [[0, 0, -1], [1, 0, 0], [0, 1, 0]], 2.0),  # the third axis runs to the right
-    ((4.0, 4.0, 2.0), [[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]], 4 / 1.4),
-    ((4.0, 4.0, 2.0), turned((0, 0, 0)), 4.0),
-])
-def test_howFarVoxelsLieApartAcrossTheSlices(spacing, direction, across):
-    assert voxelsAcross(ctWithBlock(spacing, direction=direction), LEFT) == pytest.approx(across)
 
 
 def test_windowMapsItsEndsToBlackAndWhite():

@@ -9,7 +9,6 @@ from CervicalSpineDetectionLib.SliceDetector.SliceChoice import (
     SpineRegion,
     besideRegions,
     bodyRegion,
-    everyOther,
     firstLook,
     holdsSpine,
 )
@@ -162,30 +161,6 @@ def test_boxesStandWhereTheyAreInTheWholePicture():
     for own, other in zip(found, whole, strict=True):
         assert np.array_equal(own.boxes, other.boxes) and np.array_equal(own.bodyBoxes, other.bodyBoxes)
         assert np.array_equal(own.scores, other.scores) and np.array_equal(own.bodyScores, other.bodyScores)
-
-
-def test_besideTheBodiesEveryOtherSliceIsLookedAt():
-    assert everyOther(range(2, 15), range(6, 10)) == [2, 4, 6, 7, 8, 9, 11, 13]
-
-
-def test_ofACoarseCtTheSlicesBetweenAreToldFromThoseToBothSides():
-    slices = np.zeros((71, 3, 300, 280), np.uint8)
-    slices[20:50, :, 150:170, 140:180] = 255
-    fine, coarse = detector(), detector()
-    whole, found = fine[0].detect(slices, voxelsAcross=2.9), coarse[0].detect(slices, voxelsAcross=3.0)
-    looked = [sum(shape[0] for shape in network.shapes) for _, network in (fine, coarse)]
-    assert looked[1] < 0.8 * looked[0]
-    # All but the outermost slices, of which those to both sides don't tell whether they still show it.
-    for own, other in zip(found[21:49], whole[21:49], strict=True):
-        assert np.array_equal(own.boxes, other.boxes) and np.allclose(own.scores, other.scores)
-
-
-def test_everySliceIsEverySliceOfACoarseCtToo():
-    slices = np.zeros((71, 3, 96, 64), np.uint8)
-    slices[20:50, :, 20:30, 20:40] = 255
-    chosen, network = detector(everySlice=True)
-    chosen.detect(slices, voxelsAcross=4.0)
-    assert sum(shape[0] for shape in network.shapes) == 71
 
 
 def test_aSpineOutOfTheMiddleIsFound():

@@ -34,7 +34,7 @@ class Blind:
     def __init__(self, oracle):
         self.pixelSize, self.sliceSpacing, self.window = oracle.pixelSize, oracle.sliceSpacing, oracle.window
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         return [sliceDetections([]) for _ in slices]
 
 

@@ -70,7 +70,7 @@ class DummyDetector:
         self.model = {"name": f"{os.getpid()} {DummyDetector.count}", "sha256": "0" * 64}
         self._device = device
 
-    def detect(self, slices, progress=None, voxelsAcross=0.0):
+    def detect(self, slices, progress=None):
         if self._device == "slow":
             for i in range(1000):
                 progress("Detecting", i, 1000)
