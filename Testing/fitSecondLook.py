@@ -3,9 +3,9 @@
     python Testing/fitSecondLook.py                            60 phantoms, about 15 minutes
 
 prints how well boxes fit for each distance that their faces are put outside of the edges (``FACE_INSIDE_MM``), how
-exact their sides are for each area below which a slice counts as beside the vertebra (``VANISHING_AREA_MM2``), and how
-much boxes along the vertebrae's own axes hold, and how large they are, for each part that they leave out and each
-margin (``SPECKS``, ``SOLID_MARGIN_MM``). Beside the sides told from sagittal slices it prints those of coronal ones.
+exact their sides are for each area below which a slice counts as beside the vertebra (``VANISHING_AREA_MM2``), and for
+each distance beyond what coronal slices show (``BEYOND_SIDE_SLICES_MM``), and how much boxes along the vertebrae's own
+axes hold, and how large they are, for each part that they leave out and each margin (``SPECKS``, ``SOLID_MARGIN_MM``).
 """
 
 import argparse
@@ -34,6 +34,7 @@ STRATA = ("clinical", "routine", "coarse")  # of the phantoms, in turn
 AREAS_MM2 = (1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 30)
 SPECKS = (0.001, 0.002, 0.003, 0.005, 0.007)
 MARGINS_MM = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
+BEYOND_MM = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 OUTWARD_MM = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 HELD = 0.98
 
@@ -71,14 +72,17 @@ def tellSides(seen):
 
 
 def tellCoronalSides(seen):
-    """The same of the sides of the boxes, which coronal slices told."""
+    """How far off the sides of the boxes are, which coronal slices told, for each distance beyond these."""
     outward = np.array([(true.minimum[0] - one.bounds.minimum[0], one.bounds.maximum[0] - true.maximum[0])
                         for *_, one, true, _ in seen])
     strata = np.array([one[0] for one in seen])
-    each = [np.abs(outward[strata == stratum]).mean() for stratum in STRATA]
-    told = ", ".join(f"{one:.2f}" for one in each)
-    print(f"coronal slices: sides off by {np.mean(each):.2f} mm ({told}), too far outside by {outward.mean():+.2f}",
-          flush=True)
+    for distance in BEYOND_MM:
+        errors = outward + distance - Settings.BEYOND_SIDE_SLICES_MM
+        each = [np.abs(errors[strata == stratum]).mean() for stratum in STRATA]
+        told = ", ".join(f"{one:.2f}" for one in each)
+        right, left = np.median(errors, axis=0)
+        print(f"{distance:.1f} mm beyond coronal slices: sides off by {np.mean(each):.2f} mm ({told}), in the median "
+              f"{np.median(np.abs(errors)):.2f}, too far outside by {right:+.2f} and {left:+.2f}", flush=True)
 
 
 def tellFaces(seen):

@@ -63,7 +63,8 @@ def sidesSeen(solids: Mapping[Level, Solid], look: CoronalLook) -> dict[Level, A
         shown = own.boxes[own.areas >= Settings.LEAST_SHOWN_MM2]
         if len(shown):
             # Columns run to the right.
-            right, left = (np.sort(edges)[: Settings.SIDE_SLICES].mean() for edges in (-shown[:, 2], shown[:, 0]))
+            right, left = (np.sort(edges)[: Settings.SIDE_SLICES].mean() - Settings.BEYOND_SIDE_SLICES_MM
+                           for edges in (-shown[:, 2], shown[:, 0]))
             corners = look.grid.offsetToLps(np.array([[0, 0, -right], [0, 0, left]]))
             found[level] = CORONAL.toCt(corners)[:, 0]
     return found

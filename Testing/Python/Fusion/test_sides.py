@@ -41,8 +41,13 @@ class Moving:
                           np.full(count, self._area**0.5))
 
 
-def test_withoutAMoveSidesAreThoseOfTheSolid():
-    assert sidesSeen({"C4": tShape()}, CoronalLook(GRID, Moving()))["C4"] == pytest.approx([-24, 18])
+def beyond(right, left):
+    """Sides that far beyond what the slices show."""
+    return pytest.approx([right - Settings.BEYOND_SIDE_SLICES_MM, left + Settings.BEYOND_SIDE_SLICES_MM])
+
+
+def test_withoutAMoveSidesAreThoseOfTheSolidAndOfATipBetweenTheSlices():
+    assert sidesSeen({"C4": tShape()}, CoronalLook(GRID, Moving()))["C4"] == beyond(-24, 18)
 
 
 def test_rightAndLeftAreMovedEachByItsOwnEdge():
@@ -79,7 +84,7 @@ def test_aSlipInOneSliceCountsForAPartOnly():
 def test_eachVertebraGetsItsOwnSides():
     solids = {"C4": block((-20, -10, 20), (20, 5, 32)), "C5": block((-26, -10, 0), (22, 5, 12))}
     found = sidesSeen(solids, CoronalLook(GRID, Moving()))
-    assert found["C4"] == pytest.approx([-20, 20]) and found["C5"] == pytest.approx([-26, 22])
+    assert found["C4"] == beyond(-20, 20) and found["C5"] == beyond(-26, 22)
 
 
 def test_whatTheCoronalSlicesHardlyShowHasNoSides():
