@@ -48,6 +48,15 @@ class SecondSighting:
         sides = sidesFrom(places, areas, spacing) if self.sides is None else self.sides
         return replace(self._track, boxes=boxes, sides=sides)
 
+    def withSides(self, sides: Array) -> SecondSighting:
+        """With what coronal slices tell of its sides, not far from where the detector saw them; beyond that it is a
+        neighbour's or a rib's.
+
+        :param sides: shape (2,), mm as ``sides``.
+        """
+        seen = np.array([edge[0] for edge in self._track.extent()])
+        return replace(self, sides=np.clip(sides, seen - Settings.MOST_SIDE_MOVE_MM, seen + Settings.MOST_SIDE_MOVE_MM))
+
     def solid(self, volume: SagittalVolume) -> Solid:
         """What it fills, from the slices that were looked at."""
         places = self._track.slices[self.tells] * self._track.sliceSpacing
@@ -73,7 +82,7 @@ def withEdges(fused: FusionResult, volume: SagittalVolume, sharpen: Sharpener,
     solids = {level: sighting.solid(volume) for level, sighting in sightings.items()}
     if coronal:
         sides = sidesSeen(solids, coronal)
-        sightings = {level: replace(one, sides=sides[level] - volume.origin[0]) if level in sides else one
+        sightings = {level: one.withSides(sides[level] - volume.origin[0]) if level in sides else one
                      for level, one in sightings.items()}
     links = [replace(link, candidate=Candidate(sightings[link.level].track, link.candidate.body))
              if link.level in sightings else link for link in fused.links]

@@ -129,5 +129,15 @@ def test_aSolidStandsWhereItsPixelsAre():
     assert solid.weights == pytest.approx(np.full(13, 1.5**2 * 2))
 
 
+def test_sidesStayNearToWhereTheDetectorSawThem():
+    sighting = secondSightings(fusedOf(tubeOf(Level.C5, (20, 40))), lambda asked: SharpBoxes(
+        asked.boxes[asked.chosen], np.ones((len(asked.chosen), 2, 3), bool), np.zeros((len(asked.chosen), 2)),
+        np.ones(len(asked.chosen))))[0]
+    right, left = 4 * 2.0 - 1, 16 * 2.0 + 1  # of the slices
+    most = Settings.MOST_SIDE_MOVE_MM
+    assert sighting.withSides(np.array([right - 1.5, left + 2])).sides == pytest.approx([right - 1.5, left + 2])
+    assert sighting.withSides(np.array([right - 9, left - 11])).sides == pytest.approx([right - most, left - most])
+
+
 def test_withoutACervicalVertebraNothingIsAsked():
     assert secondSightings(fusedOf(tubeOf(Level("T3"), (20, 40))), None) == []
