@@ -122,8 +122,8 @@ SIDE_SLICES = 2
 # A round tip between slices 3 mm apart reaches further out than it does in these: without it the sides of 148 vertebrae
 # of 24 phantoms are 0.33 mm too far in to the right and 0.34 mm to the left, off by 0.86 instead of 0.78 mm.
 BEYOND_SIDE_SLICES_MM = 0.3
-# No further from where the detector saw them: of 512 sides of 40 phantoms 2 in 100 would be, half of them wrongly. Their
-# mean error is 0.86 mm with 3 and 4 mm, 0.89 without a limit.
+# No further from where the detector saw them: of 512 sides of 40 phantoms 2 in 100 would be, half of them wrongly. They
+# are off by 0.86 mm in the mean with 3 and 4 mm, by 0.89 without a limit.
 MOST_SIDE_MOVE_MM = 4.0
 LEAST_SOLID_MM3 = 1000.0  # vertebrae have 6,000 and more; chosen
 

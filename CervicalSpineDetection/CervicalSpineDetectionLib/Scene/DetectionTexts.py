@@ -57,6 +57,7 @@ TEXTS = (
     _("body out of view"),
     _("distances unlike a person's"),
     _("inside the box of {level}"),
+    _("its box holds that of {level}"),
     _("unusual distance from {level}"),
     _("slices seem to be missing"),
     _("the airway is behind the spine"),

@@ -178,11 +178,13 @@ def test_facesLieALittleFurtherOutThanTheMediansOverTheSlices():
     np.testing.assert_allclose(bounds.size, np.array([16, 40, 10]) + 2 * FACE_INSIDE_MM)
 
 
-def test_aBoxInsideItsNeighboursIsDoubted():
+def test_aBoxInsideItsNeighboursIsDoubtedAndThatOneToo():
+    """Nothing tells which of both is wrong."""
     places = found()
     engulfing = replace(places[1], bounds=Bounds(places[2].bounds.minimum - 1, places[1].bounds.maximum + 1))
     doubts = doubtsOf([places[0], engulfing, *places[2:]], 0.5)
     assert doubts[2] == f"inside the box of {places[1].level}"
+    assert doubts[1] == f"its box holds that of {places[2].level}" and not doubts[0] and not doubts[3]
 
 
 def test_whatTheImageCutsOffMayLieInsideItsNeighboursBox():
