@@ -242,8 +242,8 @@ def doubtsOf(places: Sequence[Place], certainty: float, cut: Array | None = None
     expected = expectedDistances(levels, distances) if len(distances) else distances
     for upper, (distance, usual) in enumerate(zip(distances, expected, strict=True)):
         for one, other in ((upper, upper + 1), (upper + 1, upper)):
-            # What is left of a cut one lies between its neighbour's processes. Nothing tells which of two whole ones has
-            # the wrong box.
+            # What is left of a cut one lies between its neighbour's processes. Nothing tells which of two whole ones
+            # has the wrong box.
             if not cut[one].any() and _sharedPart(places[one].bounds, places[other].bounds) > Settings.ENGULFED_SHARE:
                 doubts[one].append(f"inside the box of {places[other].level}")
                 doubts[other].append(f"its box holds that of {places[one].level}")
