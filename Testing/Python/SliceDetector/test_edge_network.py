@@ -179,7 +179,8 @@ def test_theShippedNetworkMovesEdgesToTheBone(move):
     box = BONE + move * np.array([-1, -1, 1, 1])
     found = look.sharpened(FineSlices(voxels, 0, np.zeros(2), PIXEL),
                            AskedBoxes(np.array([1]), box[None], np.array([False]), np.array([0])))
-    assert np.abs(found.boxes[0] - BONE).max() < 1.0  # of 2 mm
+    off = np.abs(found.boxes[0] - BONE)
+    assert off.mean() < 0.6 and off.max() < 1.2  # of 2 mm; the network never saw a block
     assert 0.5 * 24 * 14 < found.areas[0] < 1.2 * 24 * 14
     rows, columns = np.nonzero(found.own[0])
     middle = found.corners[0] + found.pixels[0] * np.array([columns.mean(), rows.mean()])
