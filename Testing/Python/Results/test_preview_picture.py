@@ -93,6 +93,18 @@ def test_everyBodyLiesInBothCutsOfABentSpine():
             assert cut.grey[row, column] == 255
 
 
+@pytest.mark.parametrize("kind", [sitk.sitkUInt16, sitk.sitkUInt8, sitk.sitkInt32, sitk.sitkFloat32])
+def test_cutsDoNotDependOnThePixelType(kind):
+    """Behind a bright voxel the next one is darker: a difference that unsigned numbers don't have."""
+    image, vertebrae = bentSpine()
+    image = sitk.Clamp(image, sitk.sitkInt16, 0, 250)
+    shown = shownBounds(image, vertebrae)
+    cuts, others = (curvedCuts(each, vertebrae, shown, VIEW_SIZE, pixelSizeFor(shown, VIEW_SIZE))
+                    for each in (image, sitk.Cast(image, kind)))
+    for cut, other in zip(cuts, others, strict=True):
+        assert len(np.unique(cut.grey)) > 3 and np.array_equal(cut.grey, other.grey)
+
+
 def test_distancesInTheCutsAreThoseOfTheScaleBar():
     image, vertebrae = bentSpine()
     picture = previewPicture(image, DetectionResult(vertebrae))
