@@ -133,19 +133,22 @@ def facesInView(bounds: Bounds, volume: SagittalVolume) -> Array:
 
     :return: bool, shape (3, 2): right and left, upper and lower, front and back.
     """
+    return np.array([_axisInView(bounds, volume, axis) for axis in range(3)])
+
+
+def _axisInView(bounds: Bounds, volume: SagittalVolume, axis: int) -> Array:
+    """The same of two faces, shape (2,). :param axis: of the volume's voxels."""
     corners = np.sort(volume.fromLps(np.array([bounds.minimum, bounds.maximum])), axis=0)
     first, last = np.rint(corners[0]).astype(int), np.rint(corners[1]).astype(int)
-    steps = np.ceil(Settings.FACE_MM / volume.spacing).astype(int)
-    inView = np.zeros((3, 2), bool)
-    for axis in range(3):
-        for side, (start, end) in enumerate(((first[axis] - steps[axis], first[axis]),
-                                             (last[axis] + 1, last[axis] + 1 + steps[axis]))):
-            if start < 0 or end > volume.voxels.shape[axis]:
-                continue
-            slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
-            slab[axis] = slice(start, end)
-            voxels, inside = volume.voxels[tuple(slab)], volume.inside[tuple(slab)]
-            inView[axis, side] = np.mean(~inside | (voxels <= VOID_HU)) <= Settings.VOID_SHARE
+    step = int(np.ceil(Settings.FACE_MM / volume.spacing[axis]))
+    inView = np.zeros(2, bool)
+    for side, (start, end) in enumerate(((first[axis] - step, first[axis]), (last[axis] + 1, last[axis] + 1 + step))):
+        if start < 0 or end > volume.voxels.shape[axis]:
+            continue
+        slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
+        slab[axis] = slice(start, end)
+        voxels, inside = volume.voxels[tuple(slab)], volume.inside[tuple(slab)]
+        inView[side] = np.mean(~inside | (voxels <= VOID_HU)) <= Settings.VOID_SHARE
     return inView
 
 
@@ -192,18 +195,17 @@ def withEvenSpacing(places: Sequence[Place]) -> list[Place]:
     return [place for place in places if place.level == Level.C1] + moved
 
 
-def withPlausibleWidths(places: Sequence[Place], inView: Sequence[Array]) -> list[Place]:
+def withPlausibleWidths(places: Sequence[Place], isWhole: Array) -> list[Place]:
     """Mend sides that were lost or ran into a neighbour.
 
     The half widths of all vertebrae, to both sides of their centres, give the person's scale, but for those that the
     image cuts; a half width further off than ``WIDTH_TOLERANCE`` times is replaced by what the scale and the level say.
 
-    :param inView: of each, see ``facesInView``.
+    :param isWhole: bool, shape (n, 2), whether the image shows where each of them ends to the right and left.
     :return: the same with new bounds.
     """
     halves = np.array([[place.centre[0] - place.bounds.minimum[0], place.bounds.maximum[0] - place.centre[0]]
                        for place in places]).reshape(-1, 2)
-    isWhole = np.array([faces[0] for faces in inView], bool).reshape(-1, 2)
     expected = expectedHalfWidths([place.level.order for place in places], halves, isWhole)
     mended = []
     for place, half, wanted in zip(places, halves, expected, strict=True):
@@ -308,7 +310,8 @@ def vertebraeFrom(named: Sequence[NamedCandidate], volume: SagittalVolume, confi
     found += [Place(vertebra.level, vertebra.confidence, vertebra.centre, vertebra.bounds, Settings.SETTLED_MM)
               for vertebra in confirmed]
     places = withEvenSpacing(sorted(found, key=lambda place: place.level.order))
-    places = withMissingLevels(withPlausibleWidths(places, [facesInView(place.bounds, volume) for place in places]))
+    isWhole = np.array([_axisInView(place.bounds, volume, axis=0) for place in places], bool).reshape(-1, 2)
+    places = withMissingLevels(withPlausibleWidths(places, isWhole))
     lean = next((atlasLean(one.candidate) for one in named if one.level == Level.C1), None)
     boxes = orientedBoxes([place.level for place in places], [place.centre for place in places],
                           [place.bounds for place in places], lean)

@@ -40,7 +40,7 @@ def halves(entry):
 
 def mended(places, left=True):
     """:param left: whether the image shows where they end to the left."""
-    return withPlausibleWidths(places, [np.array([[True, left], [True, True], [True, True]])] * len(places))
+    return withPlausibleWidths(places, np.array([[True, left]] * len(places)))
 
 
 @pytest.mark.parametrize("scale", [0.85, 1.0, 1.15])
@@ -68,7 +68,7 @@ def test_whatTheImageCutsOnOneSideMakesNoOneNarrow():
 
 
 def test_nothingFoundStaysNothing():
-    assert withPlausibleWidths([], []) == []
+    assert withPlausibleWidths([], np.zeros((0, 2), bool)) == []
 
 
 def volume(voxels):
