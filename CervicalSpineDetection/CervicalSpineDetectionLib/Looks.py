@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -125,21 +126,18 @@ class Examination:
         """
         header = Frame(np.eye(3), middleOf(self._image))
         volume, slices = self._slicesIn(header)
-        started = time.perf_counter()
-        plane = turnedPlane(volume)
-        self._timings["resample"] += time.perf_counter() - started
-        if plane is None:
-            look = self._upright(self._look(header, volume, slices))
-        else:
-            look = self._upright(self._look(_frameOf(plane.normal, header.middle)))
+        # The network leaves Python's lock to others while it computes.
+        with ThreadPoolExecutor(1) as pool:
+            sought = pool.submit(turnedPlane, volume)
+            inHeader = self._look(header, volume, slices)
+            plane = sought.result()
+        look = self._upright(inHeader if plane is None else self._look(_frameOf(plane.normal, header.middle)))
         if not look.certain and not self._confirmed:
             look = self._otherWayRound(look)
-        if plane is not None:
-            # Half a neck can seem to be mirrored in a plane that is not the body's own.
-            inHeader = self._look(header, volume, slices)
-            if inHeader.certain > look.certain + CLEARLY_SURER or not look.isNeck:
-                doubt = f"patient turned by about {plane.degrees:.0f} degrees in the image"
-                look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
+        # Half a neck can seem to be mirrored in a plane that is not the body's own.
+        if plane is not None and (inHeader.certain > look.certain + CLEARLY_SURER or not look.isNeck):
+            doubt = f"patient turned by about {plane.degrees:.0f} degrees in the image"
+            look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
         return self._inCt(self._sharpened(look)), self._timings, _sentence(look.frame)
 
     def isNeckOfHalfTheSize(self) -> bool:

@@ -56,7 +56,7 @@ def _convolutionRate(channels: int, side: int, device: str, kind: torch.dtype, s
 
 
 def _integerRate(channels: int, side: int) -> float:
-    from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import oneConvolution
+    from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import oneConvolution
 
     model = session(oneConvolution(np.ones((channels, channels, 3, 3), np.int8), 9.0 * channels))
     given = {model.get_inputs()[0].name: np.ones((CONVOLUTION_BATCH, channels, side, side), np.uint8)}

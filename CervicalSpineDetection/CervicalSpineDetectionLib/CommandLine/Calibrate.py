@@ -55,16 +55,29 @@ def run(arguments: argparse.Namespace) -> int:
 def _measureIntegers(path: Path) -> int:
     """``--integers``. :return: exit status. :raises InputError: the weights can't be used, or a package is missing."""
     from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
-    from CervicalSpineDetectionLib.SliceDetector.Weights import addToCard, loadArrays
+    from CervicalSpineDetectionLib.SliceDetector.IntegerNetwork import RANGES
+    from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, addToCard, loadArrays, loadEdges
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
-    if not OnnxNetwork.canRun("cpu", "single"):
+    if not OnnxNetwork.isThere():
         raise InputError(f"--integers needs the packages {' and '.join(OnnxNetwork.PACKAGES)}; install them first.")
-    from CervicalSpineDetectionLib.Training.IntegerRanges import integerRanges, phantomSlices
+    from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
+    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
+    from CervicalSpineDetectionLib.Spine.Arrays import Array
+    from CervicalSpineDetectionLib.Training.IntegerRanges import MeasuredEdges, fewSlices, integerRanges
 
     card, weights = loadArrays(path)
     detector = loadDetector(path, "cpu", precision="single", forOneCt=True)
-    pictures = phantomSlices(detector, INTEGER_SEEDS, lambda text: print(text, flush=True))
-    addToCard(path, {"integerRanges": integerRanges(card["architecture"], len(card["classes"]), weights, pictures)})
+    looks = {field: MeasuredEdges(loadEdges(path, card, field)[1]) for field in EDGES if field in card}
+    detector.secondLook, detector.coronalLook = (looks.get(field) for field in EDGES)
+    pictures: list[Array] = []
+    for seed in INTEGER_SEEDS:
+        ct = makePhantom(seed).ct
+        pictures += fewSlices([ct], detector)
+        detectVertebrae(ct, detector)
+        print(f"Phantom {seed}", flush=True)
+    addToCard(path, {
+        RANGES: integerRanges(card["architecture"], len(card["classes"]), weights, pictures),
+        **{field: {**card[field], RANGES: look.ranges()} for field, look in looks.items()}})
     print(f"Written into {path.with_suffix('.json')}")
     return 0

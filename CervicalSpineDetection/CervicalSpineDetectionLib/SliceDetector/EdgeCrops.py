@@ -81,9 +81,12 @@ def cropsOf(slices: FineSlices, indices: Array, boxes: Array, others: Sequence[A
     _show(pictures[:, :PICTURES], slices, indices, origins, pixels)
     inCrop = (boxes - np.tile(origins, 2)) / pixels[:, None]
     pictures[:, PICTURES] = covered(inCrop, shape)
-    for picture, beside, origin, pixel in zip(pictures, others, origins, pixels, strict=True):
-        if len(beside):
-            picture[PICTURES + 1] = covered((beside - np.tile(origin, 2)) / pixel, shape).max(axis=0)
+    owners = np.repeat(np.arange(len(boxes)), [len(beside) for beside in others])
+    besides = (np.concatenate([np.zeros((0, 4)), *others]) - np.tile(origins, 2)[owners]) / pixels[owners, None]
+    shown = ((besides[:, :2] < [columns, rows]) & (besides[:, 2:] > 0)).all(axis=1)
+    for owner, across, down in zip(owners[shown], *coverings(besides[shown], shape), strict=True):
+        picture = pictures[owner, PICTURES + 1]
+        np.maximum(picture, down[:, None] * across, out=picture)
     pictures[:, PICTURES + 2] = isBody[:, None, None]
     return Crops(pictures, inCrop, pixels, origins)
 
@@ -118,10 +121,16 @@ def covered(boxes: Array, shape: Array) -> Array:
 
     :param boxes: shape (n, 4), pixel edges within the crop. :param shape: (2,), rows and columns.
     """
-    across, down = (np.clip(boxes[:, last, None] - np.arange(length), 0, 1)
-                    - np.clip(boxes[:, first, None] - np.arange(length), 0, 1)
+    across, down = coverings(boxes, shape)
+    return down[:, :, None] * across[:, None]
+
+
+def coverings(boxes: Array, shape: Array) -> tuple[Array, Array]:
+    """The same of columns, shape (n, columns), and of rows, shape (n, rows), float32."""
+    across, down = ((np.clip(boxes[:, last, None] - np.arange(length), 0, 1)
+                     - np.clip(boxes[:, first, None] - np.arange(length), 0, 1)).astype(np.float32)
                     for first, last, length in ((0, 2, shape[1]), (1, 3, shape[0])))
-    return np.asarray(down[:, :, None] * across[:, None], np.float32)
+    return across, down
 
 
 def nearBoxes(crops: Crops) -> list[list[Array]]:

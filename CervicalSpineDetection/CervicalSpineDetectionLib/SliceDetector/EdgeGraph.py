@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -27,25 +27,44 @@ def edgeGraph(weights: Mapping[str, Array]) -> bytes:
 
     :param weights: "LAYER.weight" and "LAYER.bias" of ``LAYERS`` -> array.
     """
-    graph, names = EdgeGraph(weights), list(MASKS)
+    return serializedMaps(EdgeGraph(weights))
+
+
+def serializedMaps(graph: EdgeGraph, others: Sequence[str] = ()) -> bytes:
+    """The same of any such graph. :param others: layers whose results it gives too, before they are bent."""
+    names = list(MASKS)
     outputs = edgeMaps(graph, INPUT, [names[: len(STRIDES)], names[len(STRIDES) :]])
     given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
              for name, shape in {INPUT: (CHANNELS, "rows", "columns"), **MASKS}.items()]
-    shown = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None) for result in outputs]
+    # A result can be given once only.
+    copies = [graph.node("Identity", graph.blocks[name]) for name in others]
+    shown = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None) for result in (*outputs, *copies)]
     return graph.serialized("edges", given, shown)
 
 
 class EdgeGraph(Graph):
     """See ``EdgeLayers.Calculus``."""
 
-    def convolved(self, name: str, given: str) -> str:
-        rows, columns = LAYERS[name][2:]
-        return self.node("Conv", given, self.constant(self._take(f"{name}.weight", *LAYERS[name])),
-                         self.constant(self._take(f"{name}.bias", LAYERS[name][0])),
-                         strides=[2 if name in STEPPING else 1] * 2, pads=[rows // 2, columns // 2] * 2)
+    def convolved(self, name: str, given: str, bent: bool = True) -> str:
+        weight, bias = self.takeLayer(name)
+        result = self.node("Conv", given, self.constant(weight), self.constant(bias), **self.windowOfLayer(name))
+        self.blocks[name] = result
+        return self.node("Relu", result) if bent else result
 
-    def bent(self, given: str) -> str:
-        return self.node("Relu", given)
+    def takeLayer(self, name: str) -> tuple[Array, Array]:
+        """Weights and bias."""
+        return self._take(f"{name}.weight", *LAYERS[name]), self._take(f"{name}.bias", LAYERS[name][0])
+
+    @staticmethod
+    def windowOfLayer(name: str) -> dict[str, list[int]]:
+        """ONNX attributes of its convolution."""
+        rows, columns = LAYERS[name][2:]
+        return {"kernel_shape": [rows, columns], "strides": [2 if name in STEPPING else 1] * 2,
+                "pads": [rows // 2, columns // 2] * 2}
+
+    def sum(self, one: str, other: str, bent: bool = True) -> str:
+        result = super().sum(one, other)
+        return self.node("Relu", result) if bent else result
 
     def plus(self, given: str, number: float) -> str:
         return self.node("Add", given, self.constant(number))

@@ -36,15 +36,14 @@ Result = TypeVar("Result")
 class Calculus(Protocol[Result]):
     """What computes; maps have the shape (n, channels, rows, columns)."""
 
-    def convolved(self, name: str, given: Result) -> Result:
-        """By a layer of ``LAYERS``, results as many as what is given, or half as many where it steps."""
+    def convolved(self, name: str, given: Result, bent: bool = True) -> Result:
+        """By a layer of ``LAYERS``, results as many as what is given, or half as many where it steps.
+
+        :param bent: what is below 0 is cut off.
+        """
         ...
 
-    def bent(self, given: Result) -> Result:
-        """What is below 0 cut off."""
-        ...
-
-    def sum(self, one: Result, other: Result) -> Result:
+    def sum(self, one: Result, other: Result, bent: bool = True) -> Result:
         ...
 
     def plus(self, given: Result, number: float) -> Result:
@@ -78,13 +77,14 @@ def edgeMaps(on: Calculus[Result], crops: Result, near: Sequence[Sequence[Result
     :return: logits of places of the left and right edge, shape (n, 2, 1, columns / 2), and of the top and bottom ones,
         shape (n, 2, rows / 2, 1); logits of the vertebra's own pixels, shape (n, 1, rows / 2, columns / 2).
     """
-    half = on.bent(on.convolved("halved", crops))
-    quarter = _residual(on, "quarter", on.bent(on.convolved("quarter", half)))
-    eighth = _residual(on, "eighth", on.bent(on.convolved("eighth", quarter)))
-    quarter = on.bent(on.convolved("joined", on.sum(quarter, on.doubled(on.convolved("back", eighth)))))
-    half = on.bent(on.sum(half, on.doubled(on.convolved("further", quarter))))
-    half = on.bent(on.convolved("fine", half))
-    own = on.convolved("own", half)
+    half = on.convolved("halved", crops)
+    quarter = _residual(on, "quarter", on.convolved("quarter", half))
+    eighth = _residual(on, "eighth", on.convolved("eighth", quarter))
+    back = on.doubled(on.convolved("back", eighth, bent=False))
+    quarter = on.convolved("joined", on.sum(quarter, back, bent=False))
+    further = on.doubled(on.convolved("further", quarter, bent=False))
+    half = on.convolved("fine", on.sum(half, further))
+    own = on.convolved("own", half, bent=False)
     logits = []
     for name, across, along in (("columns", 2, 3), ("rows", 3, 2)):
         fine, coarse = near[across - 2]
@@ -93,11 +93,11 @@ def edgeMaps(on: Calculus[Result], crops: Result, near: Sequence[Sequence[Result
             on.greatest(half, fine, across), on.mean(half, fine, across), shown,
             on.lengthened(on.joined(on.greatest(quarter, coarse, across), on.mean(quarter, coarse, across)), along))
         for number in (1, 2):
-            told = on.bent(on.convolved(f"{name}{number}", told))
-        logits.append(on.convolved(f"{name}3", told))
+            told = on.convolved(f"{name}{number}", told)
+        logits.append(on.convolved(f"{name}3", told, bent=False))
     return logits[0], logits[1], own
 
 
 def _residual(on: Calculus[Result], name: str, given: Result) -> Result:
-    seen = on.convolved(f"{name}2", on.bent(on.convolved(f"{name}1", given)))
-    return on.bent(on.sum(given, seen))
+    seen = on.convolved(f"{name}2", on.convolved(f"{name}1", given), bent=False)
+    return on.sum(given, seen)

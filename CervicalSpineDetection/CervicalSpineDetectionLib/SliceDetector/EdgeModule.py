@@ -52,15 +52,12 @@ class EdgeModule(nn.Module):
         """See ``EdgeLayers.edgeMaps``."""
         return edgeMaps(self, crops, near)
 
-    def convolved(self, name: str, given: torch.Tensor) -> torch.Tensor:
+    def convolved(self, name: str, given: torch.Tensor, bent: bool = True) -> torch.Tensor:
         result: torch.Tensor = self.layers[name](given)
-        return result
+        return functional.relu(result) if bent else result
 
-    def bent(self, given: torch.Tensor) -> torch.Tensor:
-        return functional.relu(given)
-
-    def sum(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        return one + other
+    def sum(self, one: torch.Tensor, other: torch.Tensor, bent: bool = True) -> torch.Tensor:
+        return functional.relu(one + other) if bent else one + other
 
     def plus(self, given: torch.Tensor, number: float) -> torch.Tensor:
         return given + number

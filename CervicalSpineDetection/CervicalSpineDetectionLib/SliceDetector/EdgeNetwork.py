@@ -6,7 +6,6 @@ knows no levels, and says where each edge lies. ``Training.EdgeTraining`` trains
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
@@ -26,12 +25,12 @@ from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import (
 )
 from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import LAYERS, MOST_COLUMNS, MOST_ROWS, STRIDES
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
-from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import PACKAGES, session
+from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import isThere, session
 from CervicalSpineDetectionLib.SliceDetector.SecondLook import AskedBoxes, SharpBoxes
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 BATCH = 16
-# Crops -> the three results of ``EdgeLayers.edgeMaps``.
+# Crops -> the three results of ``EdgeLayers.edgeMaps``, first of all.
 Runner: TypeAlias = Callable[[Crops], list[Array]]
 
 
@@ -39,17 +38,18 @@ class EdgeNetwork:
     """See ``SecondLook.SecondLook``; run by ONNX Runtime where it is installed, else by torch, on the processor.
 
     :param weights: "LAYER.weight" and "LAYER.bias" of ``LAYERS`` -> array.
-    :raises WrongWeights: they are not those of this network.
+    :param ranges: to compute in 8 bits, which takes ONNX Runtime; see ``EdgeIntegerGraph.integerEdgeGraph``.
+    :raises WrongWeights: weights or ranges are not those of this network.
     """
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
+    def __init__(self, weights: Mapping[str, Array], ranges: Mapping[str, Sequence[float]] | None = None) -> None:
         expected = {f"{name}.{part}": shape if part == "weight" else shape[:1]
                     for name, shape in LAYERS.items() for part in ("weight", "bias")}
         wrong = [name for name in {*expected, *weights}
                  if name not in weights or weights[name].shape != expected.get(name)]
         if wrong:
             raise WrongWeights(min(wrong))
-        self._run = _runner({name: weights[name] for name in expected})
+        self._run = _runner({name: weights[name] for name in expected}, ranges)
 
     def sharpened(self, slices: FineSlices, asked: AskedBoxes) -> SharpBoxes:
         """See ``SecondLook.SecondLook``."""
@@ -66,6 +66,10 @@ class EdgeNetwork:
         """See ``SecondLook.SecondLook``."""
         return pixelFor(spacing)
 
+    def mapsOf(self, crops: Crops) -> Sequence[Array]:
+        """See ``EdgeLayers.edgeMaps``."""
+        return self._run(crops)
+
     def _answer(self, slices: FineSlices, asked: AskedBoxes, rows: Array,
                 shape: Array) -> tuple[Array, Array, Array, Array]:
         """Fields of ``SharpBoxes``. :param rows: of the boxes that are asked for. :param shape: of the crops."""
@@ -75,16 +79,22 @@ class EdgeNetwork:
         crops = cropsOf(slices, asked.indices[rows], asked.boxes[rows], [asked.boxes[own] for own in beside],
                         asked.isBody[rows], shape)
         np.clip(crops.pictures, 0, 1, out=crops.pictures)
-        columns, downward, own = self._run(crops)
+        columns, downward, own = self.mapsOf(crops)
         pixels = STRIDES[0] * crops.pixels
         shown = np.zeros((len(rows), MOST_ROWS // STRIDES[0], MOST_COLUMNS // STRIDES[0]), bool)
         shown[:, : own.shape[2], : own.shape[3]] = own[:, 0] > 0
         return edgesFrom(columns, downward, crops), shown, crops.origins + pixels[:, None] / 2, pixels
 
 
-def _runner(weights: Mapping[str, Array]) -> Runner:
-    if all(importlib.util.find_spec(package) for package in PACKAGES):
-        return _byOnnx(weights)
+def _runner(weights: Mapping[str, Array], ranges: Mapping[str, Sequence[float]] | None) -> Runner:
+    if ranges is not None:
+        from CervicalSpineDetectionLib.SliceDetector.EdgeIntegerGraph import integerEdgeGraph
+
+        return onnxRunner(integerEdgeGraph(weights, ranges))
+    if isThere():
+        from CervicalSpineDetectionLib.SliceDetector.EdgeGraph import edgeGraph
+
+        return onnxRunner(edgeGraph(weights))
     import torch
 
     from CervicalSpineDetectionLib.SliceDetector.EdgeModule import EdgeModule
@@ -99,11 +109,12 @@ def _runner(weights: Mapping[str, Array]) -> Runner:
     return byTorch
 
 
-def _byOnnx(weights: Mapping[str, Array]) -> Runner:
-    from CervicalSpineDetectionLib.SliceDetector.EdgeGraph import MASKS, edgeGraph
+def onnxRunner(model: bytes) -> Runner:
+    """:param model: see ``EdgeGraph.serializedMaps``."""
+    from CervicalSpineDetectionLib.SliceDetector.EdgeGraph import MASKS
     from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT
 
-    run = session(edgeGraph(weights), threads=1)
+    run = session(model, threads=1)
 
     def byOnnx(crops: Crops) -> list[Array]:
         near = [mask for masks in nearBoxes(crops) for mask in masks]

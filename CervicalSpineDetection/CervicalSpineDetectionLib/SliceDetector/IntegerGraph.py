@@ -1,7 +1,6 @@
-"""The network in whole numbers of 8 bits, which many processors multiply four times as fast as single precision.
+"""The network in whole numbers of 8 bits, see ``IntegerGrid``.
 
-Weights have a step for each channel, results one step and a whole number that stands for 0. The last convolutions of
-the head, which say what a place shows and where its box ends, stay in single precision.
+The last convolutions of the head, which say what a place shows and where its box ends, stay in single precision.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import PIXELS, Grid, GridGraph
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
 from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import (
     INPUT,
     RUNTIME_OPERATORS,
-    Graph,
     addBody,
     addBoxHead,
     addClassHead,
@@ -29,33 +28,6 @@ LEAST_BEFORE_ACTIVATION = -6.0
 LEAST_OF_SILU = -0.2785
 # A block of pixels that the first layer takes as channels: rows and columns; columns before the picture.
 BLOCK_ROWS, BLOCK_COLUMNS, COLUMNS_BEFORE = 2, 4, 2
-LARGEST, LARGEST_WEIGHT = 255, 127
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Numbers that 0 to 255 stand for: ``step`` * (whole number - ``zero``)."""
-
-    step: float
-    zero: int
-
-    @staticmethod
-    def over(low: float, high: float) -> Grid:
-        """From the lowest to the highest number; 0 is one of them."""
-        low, high = min(low, 0.0), max(high, 0.0)
-        step = float(np.float32((high - low) / LARGEST)) or 1.0
-        return Grid(step, int(np.clip(round(-low / step), 0, LARGEST)))
-
-    @property
-    def low(self) -> float:
-        return -self.zero * self.step
-
-    @property
-    def high(self) -> float:
-        return (LARGEST - self.zero) * self.step
-
-
-PIXELS = Grid(float(np.float32(1 / LARGEST)), 0)
 SHARES = Grid(1 / 256, 0)  # what a sigmoid gives
 
 
@@ -108,22 +80,7 @@ def blocksOf(pictures: Array) -> Array:
     return blocks.view(np.uint8)
 
 
-def oneConvolution(weights: Array, outStep: float) -> bytes:
-    """A serialized ONNX model that does nothing else.
-
-    In and out: uint8, shape (n, channels, rows, columns), in steps of 1 and ``outStep``.
-
-    :param weights: int8, shape (out, channels, kernel, kernel).
-    """
-    graph = IntegerGraph({}, {}, weights.shape[1])
-    whole, out = graph.constantsOf(Grid(1.0, 0)), graph.constantsOf(Grid(outStep, 0))
-    result = graph.node("QLinearConv", INPUT, *whole, graph.constant(weights, np.int8), whole[0],
-                        graph.constant(0, np.int8), *out, **windowOf(weights, 1, None))
-    graph.inputShape = (weights.shape[1], "rows", "columns")
-    return graph.model([], [result])
-
-
-class IntegerGraph(Graph):
+class IntegerGraph(GridGraph):
     """:param ranges: name of a block -> lowest and highest number that comes before its activation.
     :param channels: of the input.
     """
@@ -133,15 +90,10 @@ class IntegerGraph(Graph):
         super().__init__(weights)
         self.inputShape = ("rows", "columns", channels)
         self._ranges = ranges
-        self._grids: dict[str, Grid] = {}
-        self._constants8: dict[Grid, list[str]] = {}
-
-    def gridOf(self, source: str) -> Grid:
-        return self._grids[source]
 
     def given(self, grid: Grid) -> str:
         """What comes in. :param grid: of it."""
-        return self._on(grid, "Transpose", INPUT, perm=[0, 3, 1, 2])
+        return self.onGrid(grid, "Transpose", INPUT, perm=[0, 3, 1, 2])
 
     def channelsLast(self, source: str) -> str:
         return self.node("Transpose", source, perm=[0, 2, 3, 1])
@@ -160,7 +112,7 @@ class IntegerGraph(Graph):
         result = self._activated(self._onIntegers(self.given(PIXELS), name, both, np.tile(bias, 2), kernel_shape=[3, 2],
                                                   strides=[1, 1], pads=[1, 0, 1, 0]))
         places = self.node("Reshape", self.channelsLast(result), self.constant([0, 0, -1, out], np.int64))
-        return self._on(self._grids[result], "Transpose", places, perm=[0, 3, 1, 2])
+        return self.onGrid(self._grids[result], "Transpose", places, perm=[0, 3, 1, 2])
 
     def block(self, source: str, name: str, channels: int, out: int, kernel: int = 1, stride: int = 1,
               padding: int | None = None) -> str:
@@ -169,67 +121,35 @@ class IntegerGraph(Graph):
 
     def convolution(self, source: str, name: str, channels: int, out: int) -> str:
         """In single precision."""
-        known = self.node("DequantizeLinear", source, *self.constantsOf(self._grids[source]))
-        return super().convolution(known, name, channels, out)
+        return super().convolution(self.known(source), name, channels, out)
 
     def sum(self, one: str, other: str) -> str:
         ours, others = self._grids[one], self._grids[other]
-        return self._onOwn(Grid.over(ours.low + others.low, ours.high + others.high), "QLinearAdd", one,
-                           *self.constantsOf(ours), other, *self.constantsOf(others))
+        return self.added(Grid.over(ours.low + others.low, ours.high + others.high), one, other)
 
     def joined(self, *sources: str) -> str:
         grids = [self._grids[source] for source in sources]
         if len({*grids}) == 1:
-            return self._on(grids[0], "Concat", *sources, axis=1)
+            return self.onGrid(grids[0], "Concat", *sources, axis=1)
         grid = Grid.over(min(one.low for one in grids), max(one.high for one in grids))
         parts = [name for source, own in zip(sources, grids, strict=True)
                  for name in (source, *self.constantsOf(own))]
-        return self._on(grid, "QLinearConcat", *self.constantsOf(grid), *parts, axis=1, domain=RUNTIME_OPERATORS)
+        return self.onGrid(grid, "QLinearConcat", *self.constantsOf(grid), *parts, axis=1, domain=RUNTIME_OPERATORS)
 
     def largest(self, source: str, kernel: int) -> str:
-        return self._like(source, super().largest(source, kernel))
-
-    def doubled(self, source: str) -> str:
-        return self._like(source, super().doubled(source))
-
-    def _like(self, source: str, result: str) -> str:
-        self._grids[result] = self._grids[source]
-        return result
-
-    def _on(self, grid: Grid, kind: str, *inputs: str, **attributes: object) -> str:
-        """A node whose results are on a grid."""
-        result = self.node(kind, *inputs, **attributes)
-        self._grids[result] = grid
-        return result
-
-    def _onOwn(self, grid: Grid, kind: str, *inputs: str) -> str:
-        """The same for ONNX Runtime's own operators, which are told the grid last."""
-        return self._on(grid, kind, *inputs, *self.constantsOf(grid), domain=RUNTIME_OPERATORS)
-
-    def constantsOf(self, grid: Grid) -> list[str]:
-        """Step and zero, as operators are told them."""
-        if grid not in self._constants8:
-            self._constants8[grid] = [self.constant(grid.step), self.constant(grid.zero, np.uint8)]
-        return self._constants8[grid]
+        return self.likeIts(source, super().largest(source, kernel))
 
     def _activated(self, source: str) -> str:
         """SiLU."""
         grid = self._grids[source]
         own, shares = self.constantsOf(grid), self.constantsOf(SHARES)
-        sigmoid = self._onOwn(SHARES, "QLinearSigmoid", source, *own)
+        sigmoid = self.onOwnGrid(SHARES, "QLinearSigmoid", source, *own)
         after = Grid.over(LEAST_OF_SILU, grid.high / (1 + float(np.exp(-grid.high))))
-        return self._onOwn(after, "QLinearMul", source, *own, sigmoid, *shares)
+        return self.onOwnGrid(after, "QLinearMul", source, *own, sigmoid, *shares)
 
     def _onIntegers(self, source: str, name: str, weight: Array, bias: Array, **window: object) -> str:
         """A convolution. :param name: of the block whose range its results have."""
         if name not in self._ranges:
             raise WrongWeights(name)
         low, high = self._ranges[name]
-        grid, given = Grid.over(max(low, LEAST_BEFORE_ACTIVATION), high), self._grids[source]
-        steps = np.abs(weight).max(axis=(1, 2, 3)) / LARGEST_WEIGHT
-        steps = np.where(steps > 0, steps, 1).astype(np.float32).astype(float)
-        whole = np.rint(weight / steps[:, None, None, None])
-        return self._on(grid, "QLinearConv", source, *self.constantsOf(given), self.constant(whole, np.int8),
-                        self.constant(steps), self.constant(np.zeros(len(steps)), np.int8),
-                        *self.constantsOf(grid), self.constant(np.rint(bias / (given.step * steps)), np.int32),
-                        **window)
+        return self.convolvedOn(Grid.over(max(low, LEAST_BEFORE_ACTIVATION), high), source, weight, bias, **window)

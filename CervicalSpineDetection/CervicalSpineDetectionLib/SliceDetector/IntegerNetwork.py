@@ -13,6 +13,7 @@ from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
 from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import STRIDES, binsOf, decoded, placesSeen, session
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
+RANGES = "integerRanges"  # field of a card
 # How far the box of a place looks around it, in places: two convolutions of 3 x 3.
 REACH = 2
 
@@ -21,10 +22,14 @@ def canRun(device: str, precision: str, card: Mapping[str, object]) -> bool:
     """Whether a network that is wanted like this can be an ``IntegerNetwork``.
 
     :param device, precision: see ``OnnxNetwork.canRun``.
-    :param card: of weights; has an entry "integerRanges" where they were measured, see ``IntegerGraph``.
+    :param card: of weights; has a field ``RANGES`` where they were measured, see ``IntegerGraph``.
     """
-    return precision == "auto" and OnnxNetwork.canRun(device, precision) and _areRanges(
-        card.get("integerRanges")) and multipliesExactly()
+    return OnnxNetwork.canRun(device, precision) and canCompute(precision, card.get(RANGES))
+
+
+def canCompute(precision: str, ranges: object) -> bool:
+    """The same of any network on the processor. :param ranges: of a card."""
+    return precision == "auto" and _areRanges(ranges) and multipliesExactly()
 
 
 def _areRanges(ranges: object) -> bool:
@@ -37,7 +42,7 @@ def _areRanges(ranges: object) -> bool:
 @lru_cache(maxsize=1)
 def multipliesExactly() -> bool:
     """Whether this processor adds up products of 8 bits in 32 (x86: "VNNI"), not in 16, which they exceed."""
-    from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import LARGEST, LARGEST_WEIGHT, oneConvolution
+    from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import LARGEST, LARGEST_WEIGHT, oneConvolution
 
     channels, expected = 64, 200
     weights = np.full((16, channels, 1, 1), LARGEST_WEIGHT, np.int8)
@@ -63,7 +68,7 @@ class IntegerNetwork:
 
         self._bins, self._input, self._blocksOf = binsOf(architecture, classCount, weights), INPUT, blocksOf
         models = integerModels(architecture, classCount, weights, ranges)
-        self._look, self._boxes = session(models.look), [session(one) for one in models.boxes]
+        self._look, self._boxes = session(models.look, threads=1), [session(one, threads=1) for one in models.boxes]
 
     def predict(self, pictures: Array) -> Array:
         """See ``YoloDetector.Network``."""
@@ -75,6 +80,11 @@ class IntegerNetwork:
     @property
     def threads(self) -> int:
         """See ``YoloDetector.Network``."""
+        return threadCount()
+
+    @property
+    def together(self) -> int:
+        """See ``YoloDetector.Network``; each with one thread, as thin layers leave others idle."""
         return threadCount()
 
     def makeRoom(self) -> None:

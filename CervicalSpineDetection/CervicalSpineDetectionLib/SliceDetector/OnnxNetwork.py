@@ -31,8 +31,13 @@ def canRun(device: str, precision: str) -> bool:
 
     :param device: see ``YoloDetector.loadDetector``; with "auto" no graphics card may be there.
     """
-    return (device == "cpu" or (device == "auto" and not _mayHaveCard())) and precision in ("auto", "single") and all(
-        importlib.util.find_spec(package) for package in PACKAGES)
+    return ((device == "cpu" or (device == "auto" and not _mayHaveCard())) and precision in ("auto", "single")
+            and isThere())
+
+
+def isThere() -> bool:
+    """Whether ONNX Runtime is installed, and what it takes to make graphs for it."""
+    return all(importlib.util.find_spec(package) for package in PACKAGES)
 
 
 def _mayHaveCard() -> bool:
@@ -84,7 +89,7 @@ class OnnxNetwork:
         from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT, yolov5Graph
 
         self._bins, self._input = binsOf(architecture, classCount, weights), INPUT
-        self._session = session(yolov5Graph(architecture, classCount, weights))
+        self._session = session(yolov5Graph(architecture, classCount, weights), threads=1)
 
     def predict(self, pictures: Array) -> Array:
         """See ``YoloDetector.Network``."""
@@ -99,6 +104,11 @@ class OnnxNetwork:
     @property
     def threads(self) -> int:
         """See ``YoloDetector.Network``."""
+        return threadCount()
+
+    @property
+    def together(self) -> int:
+        """See ``YoloDetector.Network``; each with one thread, as thin layers leave others idle."""
         return threadCount()
 
     def makeRoom(self) -> None:

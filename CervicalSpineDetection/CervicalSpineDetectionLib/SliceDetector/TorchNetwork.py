@@ -59,6 +59,11 @@ class TorchNetwork:
         """See ``YoloDetector.Network``."""
         return torch.get_num_threads()
 
+    @property
+    def together(self) -> int:
+        """See ``YoloDetector.Network``; torch keeps its threads busy with one."""
+        return 1
+
     def makeRoom(self) -> None:
         """See ``YoloDetector.Network``."""
         torch.cuda.empty_cache()

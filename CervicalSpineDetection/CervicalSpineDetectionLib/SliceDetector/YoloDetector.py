@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,6 +54,11 @@ class Network(Protocol):
         """That compute, where ``device`` is "cpu"."""
         ...
 
+    @property
+    def together(self) -> int:
+        """Calls of ``predict`` at the same time that keep them busy."""
+        ...
+
     def makeRoom(self) -> None:
         """Give up memory of the device that is held for later."""
         ...
@@ -83,7 +89,7 @@ def loadDetector(weights: str | Path | None = None, device: str = "auto", batchS
     try:
         kind = card["architecture"], len(card["classes"]), arrays
         if IntegerNetwork.canRun(device, precision, card):
-            network: Network = IntegerNetwork.IntegerNetwork(*kind, card["integerRanges"])
+            network: Network = IntegerNetwork.IntegerNetwork(*kind, card[IntegerNetwork.RANGES])
         elif forOneCt and OnnxNetwork.canRun(device, precision):
             network = OnnxNetwork.OnnxNetwork(*kind)
         else:
@@ -91,18 +97,21 @@ def loadDetector(weights: str | Path | None = None, device: str = "auto", batchS
     except WrongWeights:
         raise InputError(f"{path.name} does not fit the network {card['architecture']} its card names; copy both files "
                          "again.") from None
-    return YoloDetector(network, card, batchSize, everySlice, *(_edgeNetwork(path, card, field) for field in EDGES))
+    looks = (_edgeNetwork(path, card, field, precision) for field in EDGES)
+    return YoloDetector(network, card, batchSize, everySlice, *looks)
 
 
-def _edgeNetwork(path: Path, card: dict[str, Any], field: str) -> EdgeNetwork | None:
+def _edgeNetwork(path: Path, card: dict[str, Any], field: str, precision: str) -> EdgeNetwork | None:
     """:param path: of the detector's weights. :param field: of the card.
     :return: None where the card names no weights for this second look.
     """
     if field not in card:
         return None
     name, arrays = loadEdges(path, card, field)
+    ranges = card[field].get(IntegerNetwork.RANGES)
+    canBeWhole = OnnxNetwork.isThere() and IntegerNetwork.canCompute(precision, ranges)
     try:
-        return EdgeNetwork(arrays)
+        return EdgeNetwork(arrays, ranges if canBeWhole else None)
     except WrongWeights:
         raise InputError(f"{name} does not fit this program; copy it again.") from None
 
@@ -186,12 +195,16 @@ class YoloDetector:
                      for index, one in zip(missing, seen, strict=True))
 
     def _look(self, pictures: Array, done: int, total: int, progress: ProgressCallback | None) -> list[SliceDetections]:
-        """Batch by batch. :param done: slices that count as done before. :return: list of SliceDetections."""
+        """Some batches at a time. :param done: slices that count as done before. :return: list of SliceDetections."""
         found: list[SliceDetections] = []
+        together = self.network.together
         while len(found) < len(pictures):
-            batch = pictures[len(found) : len(found) + self.batchSize]
+            left = pictures[len(found) :]
+            size = min(self.batchSize, -(-len(left) // together))
+            batches = [np.ascontiguousarray(left[start : start + size])
+                       for start in range(0, min(len(left), size * together), size)]
             try:
-                found += self._detectBatch(np.ascontiguousarray(batch))
+                found += self._detectBatches(batches)
             except RuntimeError as error:
                 if self.batchSize == 1 or not isGpuMemory(error):
                     raise
@@ -201,6 +214,13 @@ class YoloDetector:
             if progress:
                 progress("Detecting", done + len(found), total)
         return found
+
+    def _detectBatches(self, batches: Sequence[Array]) -> list[SliceDetections]:
+        """Each in a thread of its own; a single one in this one, whose settings torch follows."""
+        if len(batches) == 1:
+            return self._detectBatch(batches[0])
+        with ThreadPoolExecutor(len(batches)) as pool:
+            return [one for found in pool.map(self._detectBatch, batches) for one in found]
 
     def _detectBatch(self, batch: Array) -> list[SliceDetections]:
         predictions = self.network.predict(batch)

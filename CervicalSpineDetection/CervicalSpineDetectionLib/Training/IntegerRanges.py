@@ -1,21 +1,26 @@
-"""How large the numbers in a network become, for its computing in 8 bits (``SliceDetector.IntegerGraph``)."""
+"""How large the numbers in networks become, for their computing in 8 bits (``SliceDetector.IntegerGrid``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import SimpleITK as sitk
 
-from CervicalSpineDetectionLib.Phantom.Phantom import makePhantom
 from CervicalSpineDetectionLib.Pipeline import slicesFor
+from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import Crops
+from CervicalSpineDetectionLib.SliceDetector.EdgeGraph import EdgeGraph, serializedMaps
+from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import LAYERS
+from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork, onnxRunner
 from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT, Graph, addBody, addBoxHead, addClassHead
 from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import session
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, YoloDetector
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
-# Slices of each phantom, spread over this part of it.
+# Slices of each CT, spread over this part of it.
 SLICES, FIRST, LAST = 5, 0.2, 0.8
 DIGITS = 4
+MAPS = 3  # that a second look gives
 
 
 def integerRanges(architecture: str, classCount: int, weights: Mapping[str, Array],
@@ -33,22 +38,41 @@ def integerRanges(architecture: str, classCount: int, weights: Mapping[str, Arra
         addBoxHead(graph, source, sizes, head, scale)
         addClassHead(graph, source, sizes, head, scale, classCount)
     network = session(graph.model([*graph.blocks.values()]))
-    low, high = (np.full(len(graph.blocks), start) for start in (np.inf, -np.inf))
-    for some in pictures:
-        for one in some:
-            found = network.run(None, {INPUT: one[None]})
-            low = np.minimum(low, [numbers.min() for numbers in found])
-            high = np.maximum(high, [numbers.max() for numbers in found])
+    return _rangesOf(graph.blocks, (network.run(None, {INPUT: one[None]}) for some in pictures for one in some))
+
+
+class MeasuredEdges(EdgeNetwork):
+    """A second look that keeps in mind how large its numbers become. See ``EdgeNetwork``."""
+
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        super().__init__(weights)
+        graph = EdgeGraph(weights)
+        self._all = onnxRunner(serializedMaps(graph, list(LAYERS)))
+        self._seen: list[list[Array]] = []
+
+    def mapsOf(self, crops: Crops) -> Sequence[Array]:
+        found = self._all(crops)
+        self._seen.append([np.array([numbers.min(), numbers.max()]) for numbers in found])
+        return found[:MAPS]
+
+    def ranges(self) -> dict[str, list[float]]:
+        """Name of each layer -> lowest and highest number that it gave, before it was bent."""
+        return _rangesOf(LAYERS, (found[MAPS:] for found in self._seen))
+
+
+def _rangesOf(names: Iterable[str], found: Iterable[Sequence[Array]]) -> dict[str, list[float]]:
+    """:param found: yields numbers of each name."""
+    spans = [[(numbers.min(), numbers.max()) for numbers in one] for one in found]
+    low, high = np.min(spans, axis=0)[:, 0], np.max(spans, axis=0)[:, 1]
     return {name: [round(float(number), DIGITS) for number in span]
-            for name, span in zip(graph.blocks, np.stack([low, high], axis=1), strict=True)}
+            for name, span in zip(names, np.stack([low, high], axis=1), strict=True)}
 
 
-def phantomSlices(detector: YoloDetector, seeds: Sequence[int], tell: Callable[[str], None]) -> Iterable[Array]:
-    """A few slices of each phantom, as the detector is shown them. :param tell: gets a line of progress."""
-    for seed in seeds:
-        _, slices, _ = slicesFor(makePhantom(seed).ct, detector)
+def fewSlices(cts: Iterable[sitk.Image], detector: YoloDetector) -> Iterable[Array]:
+    """Of each CT, as the detector is shown them."""
+    for ct in cts:
+        _, slices, _ = slicesFor(ct, detector)
         chosen = slices[np.linspace(FIRST * len(slices), LAST * len(slices), SLICES).astype(int).clip(
             0, len(slices) - 1)]
         rows, columns = chosen.shape[2:]
-        tell(f"Phantom {seed}")
         yield np.pad(chosen, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))

@@ -64,7 +64,7 @@ def test_theTrainedNetworkIsTheSameInOnnxRuntimeAndInTorch(monkeypatch):
     pytest.importorskip("onnxruntime")
     weights, asked = numbersOf(untrained()), someBoxes()
     first = EdgeNetwork(weights).sharpened(noise(), asked)
-    monkeypatch.setattr(EdgeNetworks, "PACKAGES", ("not there",))
+    monkeypatch.setattr(EdgeNetworks, "isThere", lambda: False)
     second = EdgeNetwork(weights).sharpened(noise(), asked)
     assert np.abs(first.boxes - asked.boxes[asked.chosen]).max() > 0.1
     assert first.boxes == pytest.approx(second.boxes, abs=1e-3)
@@ -175,7 +175,7 @@ def test_theShippedNetworkMovesEdgesToTheBone(move):
     voxels = np.full((3, 92, 128), SOFT_HU, np.float32)
     left, top, right, bottom = np.rint(BONE / PIXEL + 0.5).astype(int)
     voxels[:, top:bottom, left:right] = BONE_HU
-    look = loadDetector(device="cpu", forOneCt=True).secondLook
+    look = loadDetector(device="cpu", precision="single", forOneCt=True).secondLook
     box = BONE + move * np.array([-1, -1, 1, 1])
     found = look.sharpened(FineSlices(voxels, 0, np.zeros(2), PIXEL),
                            AskedBoxes(np.array([1]), box[None], np.array([False]), np.array([0])))

@@ -16,8 +16,11 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae, slicesFor
 from CervicalSpineDetectionLib.SliceDetector import IntegerNetwork, OnnxNetwork
-from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import Grid, blocksOf
-from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadArrays, readCard
+from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork
+from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import blocksOf
+from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import Grid
+from CervicalSpineDetectionLib.SliceDetector.IntegerNetwork import RANGES
+from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, findWeights, loadArrays, loadEdges, readCard
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
 
 
@@ -35,9 +38,18 @@ def copied(tmp_path):
     return tmp_path / "mine.safetensors"
 
 
+LOOKS = dict(zip(EDGES, ("secondLook", "coronalLook"), strict=True))
+
+
 def changeCard(path, ranges):
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     path.with_suffix(".json").write_text(json.dumps({**card, "integerRanges": ranges}), encoding="utf-8")
+
+
+def forgetRange(path, field, layer):
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    del card[field][RANGES][layer]
+    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
 
 
 def kindOf(**wanted):
@@ -80,6 +92,37 @@ def test_theVertebraeAreTheSame():
                     for precision in ("auto", "single"))
     assert [(one.level, one.uncertain) for one in found] == [(one.level, one.uncertain) for one in exact]
     assert max(np.linalg.norm(one.centre - other.centre) for one, other in zip(found, exact, strict=True)) < 0.5
+
+
+@needsExactProducts
+@pytest.mark.parametrize("field", EDGES)
+def test_theSecondLookFindsTheSameEdges(field):
+    card = readCard(findWeights())
+    _, weights = loadEdges(findWeights(), card, field)
+    exact, whole = EdgeNetwork(weights), EdgeNetwork(weights, card[field][RANGES])
+    detector, pairs = loadDetector(device="cpu", precision="single"), []
+
+    class Both(EdgeNetwork):
+        def sharpened(self, slices, asked):
+            pairs.append((exact.sharpened(slices, asked), whole.sharpened(slices, asked)))
+            return pairs[-1][0]
+
+    for name in EDGES:
+        setattr(detector, LOOKS[name], Both(weights) if name == field else None)
+    detector.secondLook = detector.secondLook or exact
+    detectVertebrae(readImage(GOLDEN / "straight.nrrd"), detector)
+
+    (one, other), = pairs
+    off = np.abs(one.boxes - other.boxes)
+    assert 0 < np.median(off) < 0.08 and np.quantile(off, 0.95) < 0.25 and off.max() < 1.0  # mm
+    assert (one.own == other.own).mean() > 0.995
+
+
+def test_theSecondLookNeedsRangesOfAllItsLayers(copied):
+    forgetRange(copied, "edges", "fine")
+    assert loadDetector(copied, "cpu", precision="single").secondLook
+    with pytest.raises(InputError, match="cervical-edges"):
+        loadDetector(copied, "cpu")
 
 
 def test_whereNothingIsSeenThereAreNoBoxes(networks):
@@ -129,20 +172,22 @@ def test_calibrateMeasuresTheRanges(copied, monkeypatch, capsys):
     monkeypatch.setattr(Calibrate, "INTEGER_SEEDS", [9500])
     before = copied.read_bytes()
     changeCard(copied, None)
+    forgetRange(copied, "coronalEdges", "own")
 
     assert main(["calibrate", "--weights", str(copied), "--integers"]) == 0
 
     card, shipped = readCard(copied), readCard(findWeights())
     assert copied.read_bytes() == before and card["sha256"] == shipped["sha256"]
-    assert card["integerRanges"].keys() == shipped["integerRanges"].keys()
     # One phantom of the twelve.
-    assert all(low >= lowest and high <= highest for (low, high), (lowest, highest) in zip(
-        card["integerRanges"].values(), shipped["integerRanges"].values(), strict=True))
+    for own, ofAll in ((card, shipped), *((card[field], shipped[field]) for field in EDGES)):
+        assert own[RANGES].keys() == ofAll[RANGES].keys()
+        assert all(low >= lowest and high <= highest for (low, high), (lowest, highest) in zip(
+            own[RANGES].values(), ofAll[RANGES].values(), strict=True))
     assert "Phantom 9500" in capsys.readouterr().out
     assert kindOf(weights=copied) == "int8"
 
 
 def test_calibrateSaysWhichPackageIsMissing(copied, monkeypatch):
-    monkeypatch.setattr(OnnxNetwork, "canRun", lambda *_: False)
+    monkeypatch.setattr(OnnxNetwork, "isThere", lambda: False)
     with pytest.raises(InputError, match="onnx and onnxruntime"):
         Calibrate.run(Calibrate.argparse.Namespace(integers=True, weights=str(copied)))

@@ -52,6 +52,33 @@ def detector(network, batchSize=32):
     return YoloDetector(TorchNetwork(network, torch.device("cpu")), CARD, batchSize, everySlice=True)
 
 
+class BesideNetwork:
+    """Computes batches beside each other; a box of each picture is as far to the right as the picture is bright."""
+
+    device, precision, threads = "cpu", "single", 2
+
+    def __init__(self, together):
+        self.together, self.sizes = together, []
+
+    def predict(self, pictures):
+        self.sizes.append(len(pictures))
+        found = np.zeros((len(pictures), 1, 4 + len(CLASS_NAMES)), np.float32)
+        found[:, 0, :4] = 0, 20, 10, 10
+        found[:, 0, 0] = pictures[:, 0, 0, 0]
+        found[:, 0, 4 + C3] = 0.9
+        return found
+
+
+@pytest.mark.parametrize(("together", "sizes"), [(1, [4, 4, 1]), (2, [1, 4, 4]), (3, [3, 3, 3])])
+def test_batchesBesideEachOtherAreOfLikeSizeAndStayInOrder(together, sizes):
+    network = BesideNetwork(together)
+    slices = np.tile(np.arange(10, 19, dtype=np.uint8)[:, None, None, None], (1, 3, 64, 64))
+    told = []
+    found = YoloDetector(network, CARD, 4, everySlice=True).detect(slices, lambda *step: told.append(step[1]))
+    assert [one.boxes[0, 0] + 5 for one in found] == list(range(10, 19))
+    assert sorted(network.sizes) == sorted(sizes) and told[-1] == 9
+
+
 def test_boxesComeAsCornersWithTheScoresOfAllLevels():
     found = detector(FakeNetwork((50, 40, 20, 10, {C3: 0.7, C4: 0.2}))).detect(np.zeros((1, 3, 64, 64), np.uint8))[0]
     assert found.boxes.tolist() == [[40, 35, 60, 45]]
