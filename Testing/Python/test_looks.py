@@ -12,7 +12,7 @@ from CervicalSpineDetectionLib.Fusion.MirrorPlane import MirrorPlane
 from CervicalSpineDetectionLib.Imaging.HounsfieldUnits import correctHuOffset
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.Resampling import middleOf, turnedImage
-from CervicalSpineDetectionLib.Looks import CLEARLY_SURER, Examination, Look, _glimpses, slicesOf
+from CervicalSpineDetectionLib.Looks import CLEAR_MIRROR, CLEARLY_SURER, Examination, Look, _glimpses, slicesOf
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Spine.Frame import Frame
@@ -121,18 +121,35 @@ def test_aCtStoredTheWrongWayRoundIsToldAndNoNameIsSure(ct, detector, straight, 
 @pytest.mark.parametrize(("more", "isDoubted"), [(0.01, False), (CLEARLY_SURER + 0.1, True)])
 def test_namesAreDoubtedOnlyWhereTheHeadersOwnFrameShowsClearlyMore(ct, detector, monkeypatch, more, isDoubted):
     seen = Examination(correctHuOffset(ct)[0], detector).best()[0]
-    plane = MirrorPlane(np.array([np.cos(0.3), np.sin(0.3), 0]), 0.9, 0.5)
+    fused, told = seenTurned(ct, detector, seen, monkeypatch, 0.9, more)
+
+    assert bool(fused.orientationDoubt) == isDoubted
+    assert ("stands turned by 17 degrees" in (told or "")) != isDoubted
+
+
+@pytest.mark.parametrize(("more", "isTurned"), [
+    (CLEARLY_SURER + 0.1, False), (0.0, False), (-CLEARLY_SURER - 0.1, True),
+])
+def test_aPlaneThatMirrorsTheBodyBadlyIsTakenOnlyWhereItShowsClearlyMore(ct, detector, monkeypatch, more, isTurned):
+    """Half a neck seems to be mirrored in planes that are none; its names rest on the look in the header's frame."""
+    seen = Examination(correctHuOffset(ct)[0], detector).best()[0]
+    fused, told = seenTurned(ct, detector, seen, monkeypatch, CLEAR_MIRROR - 0.01, more)
+
+    assert not fused.orientationDoubt and (told is not None) == isTurned
+
+
+def seenTurned(ct, detector, seen, monkeypatch, quality, more):
+    """What is said where another plane than the header's mirrors the body this well, and in the header's frame so much
+    more is certain."""
+    plane = MirrorPlane(np.array([np.cos(0.3), np.sin(0.3), 0]), quality, 0.3)
     monkeypatch.setattr(Looks, "turnedPlane", lambda volume: plane)
     monkeypatch.setattr(Examination, "_look", lambda self, frame, *slices: Look(frame, seen, slices, None))
     monkeypatch.setattr(Look, "certain", property(lambda self: 5.0 + more * self.frame.isCt))
     examination = Examination(correctHuOffset(ct)[0], detector)
     monkeypatch.setattr(examination, "_upright", lambda look: look)
     monkeypatch.setattr(examination, "_sharpened", lambda look: look)
-
     fused, _, told = examination.best()
-
-    assert bool(fused.orientationDoubt) == isDoubted
-    assert ("stands turned by 17 degrees" in (told or "")) != isDoubted
+    return fused, told
 
 
 @pytest.mark.parametrize(("anchors", "isTaken"), [((), False), (("first ribs",), False), (("C2", "first ribs"), True)])

@@ -10,7 +10,10 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.CommandLine.Main import main
+from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
+from CervicalSpineDetectionLib.Pipeline import detectVertebrae
 from CervicalSpineDetectionLib.Results.ResultJson import fromJson
+from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CASES = {"pycerr_hn": "pycerr_hn/dicom", "slicer_cthead": "slicer_cthead/dicom"}
@@ -86,10 +89,6 @@ def test_theNiftiAndTheDicomOfOneScanGiveTheSameBoxes(sharedData, tmp_path):
 
 def test_aCtMirroredLeftToRightHasTheMirroredCentresAndSides(sharedData):
     """Nothing on the way from voxels to centres prefers a side, by half a voxel or a slice; nor do the weights."""
-    from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-    from CervicalSpineDetectionLib.Pipeline import detectVertebrae
-    from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
-
     image = readImage(sharedData / "openkbp" / "pt_15_ct.nii.gz")
     mirrored = sitk.Flip(image, (True, False, False))
     mirrored.CopyInformation(image)
@@ -101,6 +100,22 @@ def test_aCtMirroredLeftToRightHasTheMirroredCentresAndSides(sharedData):
                                 (lambda vertebra: vertebra.bounds.centre, 0.15, 1.5)):
         shifts = [(placeOf(a)[0] + placeOf(b)[0]) / 2 - middle for a, b in zip(one, other, strict=True)]
         assert abs(np.mean(shifts)) < mean and np.abs(shifts).max() < most
+
+
+def test_halfANeckIsNotTakenForATurnedOne(sharedData):
+    """The left half of one CT: its like lies in a plane 59 degrees off, but is none."""
+    whole = readImage(sharedData / "openkbp" / "pt_4_ct.nii.gz")
+    reference = {vertebra.level: vertebra for vertebra in detectVertebrae(whole, loadDetector(device="cpu")).vertebrae}
+    middle = np.median([vertebra.centre for vertebra in reference.values()], axis=0)
+    columns = np.round(whole.TransformPhysicalPointToContinuousIndex(middle.tolist())[0])
+    half = whole[int(columns) - 1 :, :, :] if whole.GetDirection()[0] > 0 else whole[: int(columns) + 2, :, :]
+
+    result = detectVertebrae(half, loadDetector(device="cpu"))
+
+    assert not any("turned" in warning for warning in result.warnings)
+    named = [vertebra for vertebra in result.vertebrae if not vertebra.uncertain]
+    assert len(named) >= 6
+    assert all(np.linalg.norm(one.centre - reference[one.level].centre) < 8 for one in named)
 
 
 def test_theCommandReadsOneFileOfTheSeriesAsTheWholeSeries(sharedData):

@@ -104,7 +104,8 @@ def _sample(image: sitk.Image, points: Array) -> Array:
     """HU at points in LPS mm, linearly interpolated, ``OUTSIDE_HU`` outside of the CT. Shape that of the points."""
     direction = np.reshape(image.GetDirection(), (3, 3))
     toIndex = np.linalg.inv(direction * image.GetSpacing())
-    index = np.moveaxis((points - image.GetOrigin()) @ toIndex.T, -1, 0)[::-1]
+    # Each axis in one piece, the last one of the voxels' first.
+    index = (toIndex[::-1] @ (points.reshape(-1, 3) - image.GetOrigin()).T).reshape(3, *points.shape[:-1])
     voxels = sitk.GetArrayViewFromImage(image)
     last = np.reshape(voxels.shape, (3, *[1] * (index.ndim - 1))) - 1
     # The outermost voxels reach half a voxel beyond their centres.
@@ -118,7 +119,7 @@ def _sample(image: sitk.Image, points: Array) -> Array:
     around = voxels.reshape(-1).take(np.ravel_multi_index(tuple(lower), voxels.shape) + corners.reshape(8, 1, 1))
     # Not by scipy, whose import takes longer than all of a preview.
     # Differences of whole numbers would leave their range.
-    hu = around.astype(float).reshape(2, 2, 2, *inside.shape)
-    for share in index - lower:
+    hu = around.astype(np.float32).reshape(2, 2, 2, *inside.shape)
+    for share in (index - lower).astype(np.float32):
         hu = hu[0] + (hu[1] - hu[0]) * share
-    return np.where(inside, hu, OUTSIDE_HU).astype(np.float32)
+    return np.where(inside, hu, np.float32(OUTSIDE_HU))

@@ -25,7 +25,7 @@ def headlessScene() -> Iterator[tuple[slicer.vtkMRMLScene, slicer.vtkSlicerAppli
 
     :return: context manager that gives (vtkMRMLScene, vtkSlicerApplicationLogic); both are emptied on exit.
     """
-    scene = slicer.vtkMRMLScene()
+    scene = _sceneWithSelection()
     applicationLogic = slicer.vtkSlicerApplicationLogic()
     applicationLogic.SetMRMLScene(scene)
     applicationLogic.SetSliceLogics(vtkCollection())
@@ -38,12 +38,31 @@ def headlessScene() -> Iterator[tuple[slicer.vtkMRMLScene, slicer.vtkSlicerAppli
         applicationLogic.SetModuleLogic(name, logic)
     # Adds the color nodes.
     applicationLogic.GetColorLogic().SetMRMLScene(scene)
-    selectionNode = slicer.vtkMRMLSelectionNode()
-    selectionNode.SetSingletonTag("Singleton")
-    scene.AddNode(selectionNode)
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     try:
         yield scene, applicationLogic
     finally:
         scene.Clear(True)
         applicationLogic.SetMRMLScene(None)
+
+
+@contextmanager
+def markupsScene() -> Iterator[slicer.vtkMRMLScene]:
+    """The same, for markups alone: it takes a third of the time. Emptied on exit."""
+    scene = _sceneWithSelection()
+    # Its node and storage classes are known to the scene as long as the logic lives.
+    logic = slicer.vtkSlicerMarkupsLogic()
+    logic.SetMRMLScene(scene)
+    try:
+        yield scene
+    finally:
+        scene.Clear(True)
+        logic.SetMRMLScene(None)
+
+
+def _sceneWithSelection() -> slicer.vtkMRMLScene:
+    scene = slicer.vtkMRMLScene()
+    selectionNode = slicer.vtkMRMLSelectionNode()
+    selectionNode.SetSingletonTag("Singleton")
+    scene.AddNode(selectionNode)
+    return scene

@@ -12,7 +12,7 @@ import numpy as np
 import slicer
 
 from CervicalSpineDetectionLib.Imaging.ImageGeometry import imageGeometry
-from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene
+from CervicalSpineDetectionLib.Scene.HeadlessScene import headlessScene, markupsScene
 from CervicalSpineDetectionLib.Scene.NrrdWriter import writeNrrd
 from CervicalSpineDetectionLib.Scene.SceneBundle import CT, DATA, SCENE, packScene
 from CervicalSpineDetectionLib.Scene.VertebraNodes import addVertebrae
@@ -93,7 +93,7 @@ def writeMarkups(path: Path, result: DetectionResult) -> None:
 
     :raises OSError: the file can't be written.
     """
-    with headlessScene() as (scene, _), tempfile.TemporaryDirectory() as folder:
+    with markupsScene() as scene, tempfile.TemporaryDirectory() as folder:
         single = Path(folder) / "node.mrk.json"
         markups = []
         for node in addVertebrae(scene, result):
