@@ -63,6 +63,8 @@ def pixelsShown(detector: YoloDetector, slices: Array) -> int:
     network, shown = detector.network, []
 
     class Counting:
+        together = 1
+
         def predict(self, pictures: Array) -> Array:
             shown.append(pictures[:, 0].size)
             return np.asarray(network.predict(pictures))

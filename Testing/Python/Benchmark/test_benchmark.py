@@ -5,7 +5,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from CervicalSpineDetectionLib.Benchmark import Floor, Measure, NnUNet, Processes, SceneStages
+from goldenResults import GOLDEN
+
+from CervicalSpineDetectionLib.Benchmark import Contenders, Floor, Measure, NnUNet, Processes, SceneStages
 from CervicalSpineDetectionLib.Benchmark.Growth import variants, withMatrix
 from CervicalSpineDetectionLib.Benchmark.Processes import Measured
 from CervicalSpineDetectionLib.Benchmark.Report import deviceFigures, growthCurves, table
@@ -115,6 +117,13 @@ def test_flopsOfTheNetworkGrowWithThePicture():
     small, large = (Floor.networkCost("yolov5n", side, side) for side in (64, 120))  # padded to 64 and 128
     assert large["flops"] == 4 * small["flops"] and small["parameters"] == large["parameters"]
     assert small["parameters"] == pytest.approx(2.5e6, rel=0.1)
+
+
+def test_stagesAreThoseOfADetectionAndTheNetworksWorkIsCounted():
+    found = Contenders.detectionStages(GOLDEN / "straight.nrrd", None, "cpu", 1)
+    assert {"read", *found["result"].timings} == found["stages"].keys() and min(found["stages"].values()) > 0
+    whole = np.prod(found["slices"]) * Contenders.flopsPerPixel(None)
+    assert 0.1 * whole < found["flops"] < 1.2 * whole
 
 
 def test_theMachinesRatesArePositive(monkeypatch):
