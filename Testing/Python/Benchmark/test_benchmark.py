@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-
 from goldenResults import GOLDEN
 
 from CervicalSpineDetectionLib.Benchmark import Contenders, Floor, Measure, NnUNet, Processes, SceneStages
