@@ -1,5 +1,7 @@
 """CTs whose spacing is misstated, or whose stack lacks slices, with the shipped weights."""
 
+import re
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -54,14 +56,17 @@ def test_aMisstatedSpacingIsToldInOneSentence(ct, detector, factors, told):
 
 
 @pytest.mark.shows("Mended", "all lengths doubled, so that nothing is found",
-                   "a note that vertebrae of about twice the size are seen; nothing is shown")
-def test_aNeckOfTwiceTheSizeIsToldInOneSentence(ct, detector, monkeypatch):
+                   "a note that vertebrae of so many times the size are seen; nothing is shown")
+@pytest.mark.parametrize("factor", [2.0, 2.3])
+def test_aNeckOfAboutTwiceTheSizeIsToldInOneSentence(ct, detector, monkeypatch, factor):
     # Slow, and of no help here.
     monkeypatch.setattr(Examination, "_otherWayRound", lambda examination, look: look)
 
-    result = detectVertebrae(stretched(ct, 2), detector)
+    result = detectVertebrae(stretched(ct, factor), detector)
 
-    assert result.vertebrae == [] and result.warnings == [Pipeline.TWICE_THE_SIZE]
+    told, = re.findall(r"vertebrae of about (\d\.\d) times the usual size", " ".join(result.warnings))
+    assert result.vertebrae == [] and len(result.warnings) == 1
+    assert float(told) == pytest.approx(factor, abs=0.25)
 
 
 @pytest.mark.shows("Mended", "all lengths doubled, so that nothing is found")
@@ -70,7 +75,7 @@ def test_aNeckOfTwiceTheSizeIsToldInOneSentence(ct, detector, monkeypatch):
 def test_otherPartsOfTheBodyAreNoNecksOfTwiceTheSize(sharedData, detector, name):
     image = readImage(sharedData / "other_regions" / f"{name}.nii.gz")
 
-    assert not Examination(image, detector).isNeckOfHalfTheSize()
+    assert Examination(image, detector).sizeOfGiant() is None
 
 
 @pytest.mark.shows("Mended", "slices missing in a stacked file")
