@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _measureIntegers(path: Path) -> int:
     """``--integers``. :return: exit status. :raises InputError: the weights can't be used, or a package is missing."""
     from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
-    from CervicalSpineDetectionLib.SliceDetector.IntegerNetwork import RANGES
+    from CervicalSpineDetectionLib.SliceDetector.IntegerNetwork import RANGES, RANGES_OF
     from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, addToCard, loadArrays, loadEdges
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
@@ -78,6 +78,7 @@ def _measureIntegers(path: Path) -> int:
         print(f"Phantom {seed}", flush=True)
     addToCard(path, {
         RANGES: integerRanges(card["architecture"], len(card["classes"]), weights, pictures),
-        **{field: {**card[field], RANGES: look.ranges()} for field, look in looks.items()}})
+        **{field: {**card[field], RANGES: look.ranges(), RANGES_OF: card[field]["sha256"]}
+           for field, look in looks.items()}})
     print(f"Written into {path.with_suffix('.json')}")
     return 0

@@ -14,6 +14,7 @@ from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import STRIDES, binsOf,
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 RANGES = "integerRanges"  # field of a card
+RANGES_OF = "integerRangesOf"  # the SHA-256 of the weights they were measured with, where a card names several
 # How far the box of a place looks around it, in places: two convolutions of 3 x 3.
 REACH = 2
 

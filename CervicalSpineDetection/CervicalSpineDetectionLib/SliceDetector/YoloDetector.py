@@ -108,10 +108,12 @@ def _edgeNetwork(path: Path, card: dict[str, Any], field: str, precision: str) -
     if field not in card:
         return None
     name, arrays = loadEdges(path, card, field)
-    ranges = card[field].get(IntegerNetwork.RANGES)
-    canBeWhole = OnnxNetwork.isThere() and IntegerNetwork.canCompute(precision, ranges)
+    named = card[field]
+    ranges = named.get(IntegerNetwork.RANGES)
+    isWhole = (OnnxNetwork.isThere() and named.get(IntegerNetwork.RANGES_OF) == named["sha256"]
+               and IntegerNetwork.canCompute(precision, ranges))
     try:
-        return EdgeNetwork(arrays, ranges if canBeWhole else None)
+        return EdgeNetwork(arrays, ranges if isWhole else None)
     except WrongWeights:
         raise InputError(f"{name} does not fit this program; copy it again.") from None
 

@@ -16,10 +16,11 @@ from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae, slicesFor
 from CervicalSpineDetectionLib.SliceDetector import IntegerNetwork, OnnxNetwork
+from CervicalSpineDetectionLib.SliceDetector import YoloDetector as YoloDetectors
 from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork
 from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import blocksOf
 from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import Grid
-from CervicalSpineDetectionLib.SliceDetector.IntegerNetwork import RANGES
+from CervicalSpineDetectionLib.SliceDetector.IntegerNetwork import RANGES, RANGES_OF
 from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, findWeights, loadArrays, loadEdges, readCard
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
 
@@ -125,6 +126,20 @@ def test_theSecondLookNeedsRangesOfAllItsLayers(copied):
         loadDetector(copied, "cpu")
 
 
+@pytest.mark.parametrize(("changes", "isWhole"), [
+    ({}, True), ({RANGES_OF: "of other weights"}, False), ({RANGES: None}, False), ({RANGES: {"fine": [2, 1]}}, False)])
+def test_theSecondLookIsInSinglePrecisionWhereItsRangesAreNotOfItsWeights(copied, monkeypatch, changes, isWhole):
+    card = json.loads(copied.with_suffix(".json").read_text(encoding="utf-8"))
+    card["edges"].update(changes)
+    copied.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    given = []
+    monkeypatch.setattr(YoloDetectors, "EdgeNetwork", lambda weights, ranges: given.append(ranges))
+    loadDetector(copied, "cpu")
+    assert [ranges is not None for ranges in given] == [isWhole, True]
+    loadDetector(copied, "cpu", precision="single")
+    assert given[2:] == [None, None]
+
+
 def test_whereNothingIsSeenThereAreNoBoxes(networks):
     assert networks[0].predict(np.zeros((2, 3, 64, 96), np.uint8)).shape == (2, 0, 17)
 
@@ -180,7 +195,7 @@ def test_calibrateMeasuresTheRanges(copied, monkeypatch, capsys):
     assert copied.read_bytes() == before and card["sha256"] == shipped["sha256"]
     # One phantom of the twelve.
     for own, ofAll in ((card, shipped), *((card[field], shipped[field]) for field in EDGES)):
-        assert own[RANGES].keys() == ofAll[RANGES].keys()
+        assert own[RANGES].keys() == ofAll[RANGES].keys() and own.get(RANGES_OF) == ofAll.get(RANGES_OF)
         assert all(low >= lowest and high <= highest for (low, high), (lowest, highest) in zip(
             own[RANGES].values(), ofAll[RANGES].values(), strict=True))
     assert "Phantom 9500" in capsys.readouterr().out
