@@ -41,7 +41,6 @@ from CervicalSpineDetectionLib.SliceDetector.SecondLook import (
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Frame import Frame
 from CervicalSpineDetectionLib.Spine.Levels import CERVICAL_LEVELS, Level
-from CervicalSpineDetectionLib.Spine.Proportions import proportionsOf
 from CervicalSpineDetectionLib.Spine.Vertebra import Vertebra
 
 # Forward, of the line through the bodies: 0 to 25 degrees in the development set. The detector bears 30 more or less.
@@ -148,9 +147,8 @@ class Examination:
             look = replace(inHeader, fused=doubted(inHeader.fused, doubt, self._confirmed))
         return self._inCt(self._sharpened(look)), self._timings, _sentence(look.frame)
 
-    def sizeOfGiant(self) -> float | None:
-        """How many times larger than a usual adult's the neck is that is seen where all lengths are halved; None where
-        none is. To be asked where none is seen as the header has it."""
+    def isNeckOfHalfTheSize(self) -> bool:
+        """Whether a neck is seen where all lengths are halved: to be asked where none is seen as the header has it."""
         half = sitk.Image(self._image)
         half.SetSpacing([length / 2 for length in half.GetSpacing()])
         other = Examination(half, self._detector)
@@ -158,11 +156,8 @@ class Examination:
         try:
             look = other._look(Frame(np.eye(3), middleOf(half)))
         except InputError:  # no CT is that small
-            return None
-        if not look.fused.basis.anchors or len(look.sureNames) < FEWEST_AT_HALF_SIZE:
-            return None
-        proportions = proportionsOf(look.fused.vertebrae)
-        return 2 * (proportions.size if proportions else 1.0)
+            return False
+        return bool(look.fused.basis.anchors) and len(look.sureNames) >= FEWEST_AT_HALF_SIZE
 
     def _look(self, frame: Frame, volume: SagittalVolume | None = None, slices: Array | None = None) -> Look:
         if volume is None or slices is None:

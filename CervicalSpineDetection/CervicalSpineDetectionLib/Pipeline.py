@@ -21,6 +21,8 @@ from CervicalSpineDetectionLib.Spine.Vertebra import MENTIONED_PROBABILITY, Dete
 
 # Where no name is likelier right than wrong, none is shown.
 SHOWN_CONFIDENCE = 0.5
+TOO_LARGE = ("No vertebra of a person's size was found, but larger cervical vertebrae: the voxel spacing seems to be "
+             "too large, perhaps twice what it should be. Correct it, and detect again.")
 
 
 def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: ProgressCallback | None = None,
@@ -46,9 +48,8 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
         names = ", ".join(vertebra.level for vertebra in vertebrae)
         warnings.append(f"What was found could be {names}, but more likely is something else, so nothing is shown.")
         vertebrae = []
-    giant = None if vertebrae else examination.sizeOfGiant()
-    if giant is not None:
-        warnings = [*filter(None, [warning]), giantWarning(giant)]
+    if not vertebrae and examination.isNeckOfHalfTheSize():
+        warnings = [*filter(None, [warning]), TOO_LARGE]
     elif vertebrae or not warning or image is not given:
         # Of values that are no HU, what is not seen says nothing.
         warnings += namingWarnings(fused, vertebrae, confirmed)
@@ -79,13 +80,6 @@ def _gapIn(image: sitk.Image, vertebrae: Sequence[Vertebra]) -> int | None:
     slices = [image.TransformPhysicalPointToContinuousIndex(corner.tolist())[2] for corner in corners]
     beyond = usualDistance(Level.C3.order, Level.C4.order) / image.GetSpacing()[2]
     return gap if min(slices) - beyond < gap + 0.5 < max(slices) + beyond else None
-
-
-def giantWarning(size: float) -> str:
-    """:param size: see ``Examination.sizeOfGiant``."""
-    return (f"No vertebra of a person's size was found, but cervical vertebrae of about {size:.1f} times the usual "
-            f"size: the voxel spacing seems to be about {size:.1f} times what it should be. Correct it, and detect "
-            "again.")
 
 
 def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed: Sequence[Vertebra]) -> list[str]:

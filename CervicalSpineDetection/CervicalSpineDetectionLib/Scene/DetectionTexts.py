@@ -21,8 +21,8 @@ def _(text: str) -> str:
 TEXTS = (
     # Warnings of a result.
     _("This CT shows thoracic or lumbar vertebrae; no cervical vertebra was found."),
-    _("No vertebra of a person's size was found, but cervical vertebrae of about {size} times the usual size: the "
-      "voxel spacing seems to be about {size} times what it should be. Correct it, and detect again."),
+    _("No vertebra of a person's size was found, but larger cervical vertebrae: the voxel spacing seems to be too "
+      "large, perhaps twice what it should be. Correct it, and detect again."),
     _("What was found could be {names}, but more likely is something else, so nothing is shown."),
     _("Neither C1, C2 nor the first ribs can be recognized in this CT: all names may be off by one or more. "
       "The next most probable naming is {names} ({percent} %). Check, and use Shift levels up or down."),
