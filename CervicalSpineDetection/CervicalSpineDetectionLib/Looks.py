@@ -60,7 +60,7 @@ CLEARLY_SURER = 0.5
 # A plane that mirrors the body less is often none: of 444 cuts of 47 CTs (development set and calibration patients) to
 # about half a neck 23 seemed to be mirrored in another plane than the header's, by 0.62 to 0.68, while the look in the
 # header's frame saw more in all of them. In 50 views that were turned the right plane mirrored by 0.68 and more; of the
-# seven with less than 0.74 the header's frame was sure of nothing.
+# seven with 0.74 and less the header's frame was sure of nothing.
 CLEAR_MIRROR = 0.7
 FEWEST_AT_HALF_SIZE = 3  # names that are certain there, and a landmark; other regions show none
 

@@ -105,12 +105,13 @@ def test_aCtMirroredLeftToRightHasTheMirroredCentresAndSides(sharedData):
 def test_halfANeckIsNotTakenForATurnedOne(sharedData):
     """The left half of one CT: its like lies in a plane 59 degrees off, but is none."""
     whole = readImage(sharedData / "openkbp" / "pt_4_ct.nii.gz")
-    reference = {vertebra.level: vertebra for vertebra in detectVertebrae(whole, loadDetector(device="cpu")).vertebrae}
+    detector = loadDetector(device="cpu")
+    reference = {vertebra.level: vertebra for vertebra in detectVertebrae(whole, detector).vertebrae}
     middle = np.median([vertebra.centre for vertebra in reference.values()], axis=0)
     columns = np.round(whole.TransformPhysicalPointToContinuousIndex(middle.tolist())[0])
     half = whole[int(columns) - 1 :, :, :] if whole.GetDirection()[0] > 0 else whole[: int(columns) + 2, :, :]
 
-    result = detectVertebrae(half, loadDetector(device="cpu"))
+    result = detectVertebrae(half, detector)
 
     assert not any("turned" in warning for warning in result.warnings)
     named = [vertebra for vertebra in result.vertebrae if not vertebra.uncertain]

@@ -73,7 +73,7 @@ def _measureIntegers(path: Path) -> int:
     pictures: list[Array] = []
     for seed in INTEGER_SEEDS:
         ct = makePhantom(seed).ct
-        pictures += fewSlices([ct], detector)
+        pictures.append(fewSlices(ct, detector))
         detectVertebrae(ct, detector)
         print(f"Phantom {seed}", flush=True)
     addToCard(path, {

@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from CervicalSpineDetectionLib.ProcessTuning import threadCount
 from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
-from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import STRIDES, binsOf, decoded, placesSeen, session
+from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import (
+    STRIDES,
+    OnProcessor,
+    binsOf,
+    decoded,
+    placesSeen,
+    session,
+)
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 RANGES = "integerRanges"  # field of a card
@@ -52,7 +58,7 @@ def multipliesExactly() -> bool:
     return bool((found == expected).all())
 
 
-class IntegerNetwork:
+class IntegerNetwork(OnProcessor):
     """See ``YoloDetector.Network``.
 
     :param architecture: see ``NetworkLayers``. :param weights: name -> array, as ultralytics names them.
@@ -60,7 +66,7 @@ class IntegerNetwork:
     :raises WrongWeights: weights or ranges are not those of this network.
     """
 
-    device, precision = "cpu", "int8"
+    precision = "int8"
 
     def __init__(self, architecture: str, classCount: int, weights: Mapping[str, Array],
                  ranges: Mapping[str, Sequence[float]]) -> None:
@@ -77,19 +83,6 @@ class IntegerNetwork:
         scales = len(STRIDES)
         return np.concatenate([self._found(*one) for one in zip(
             seen[:scales], seen[scales:], self._boxes, STRIDES, strict=True)], axis=1)
-
-    @property
-    def threads(self) -> int:
-        """See ``YoloDetector.Network``."""
-        return threadCount()
-
-    @property
-    def together(self) -> int:
-        """See ``YoloDetector.Network``; each with one thread, as thin layers leave others idle."""
-        return threadCount()
-
-    def makeRoom(self) -> None:
-        """See ``YoloDetector.Network``."""
 
     def _found(self, features: Array, classes: Array, boxes: Any, stride: int) -> Array:
         """What one scale shows: boxes are computed around the places only where something is seen."""

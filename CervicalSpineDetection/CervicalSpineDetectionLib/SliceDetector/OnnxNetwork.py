@@ -76,14 +76,33 @@ def binsOf(architecture: str, classCount: int, weights: Mapping[str, Array]) -> 
     return np.asarray(bins[0, :, 0], np.float32)
 
 
-class OnnxNetwork:
+class OnProcessor:
+    """What networks that ONNX Runtime runs have in common, see ``YoloDetector.Network``."""
+
+    device = "cpu"
+
+    @property
+    def threads(self) -> int:
+        """See there."""
+        return threadCount()
+
+    @property
+    def together(self) -> int:
+        """See there; each with one thread, as thin layers leave others idle."""
+        return threadCount()
+
+    def makeRoom(self) -> None:
+        """See there."""
+
+
+class OnnxNetwork(OnProcessor):
     """See ``YoloDetector.Network``.
 
     :param architecture: see ``NetworkLayers``. :param weights: name -> array, as ultralytics names them.
     :raises WrongWeights: the weights are not those of this network.
     """
 
-    device, precision = "cpu", "single"
+    precision = "single"
 
     def __init__(self, architecture: str, classCount: int, weights: Mapping[str, Array]) -> None:
         from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT, yolov5Graph
@@ -100,19 +119,6 @@ class OnnxNetwork:
             found.append(decoded(edges[:, :, rows, columns], classes[:, :, rows, columns], rows, columns, stride,
                                  self._bins))
         return np.concatenate(found, axis=1)
-
-    @property
-    def threads(self) -> int:
-        """See ``YoloDetector.Network``."""
-        return threadCount()
-
-    @property
-    def together(self) -> int:
-        """See ``YoloDetector.Network``; each with one thread, as thin layers leave others idle."""
-        return threadCount()
-
-    def makeRoom(self) -> None:
-        """See ``YoloDetector.Network``."""
 
 
 def placesSeen(classes: Array) -> tuple[Array, Array]:

@@ -41,11 +41,6 @@ class Proportions:
     height: float
 
     @property
-    def size(self) -> float:
-        """As a whole."""
-        return float(np.median([self.width, self.depth, self.height]))
-
-    @property
     def doubt(self) -> str:
         """What is to be said of the CT's spacing, empty where people are like that."""
         width, depth, height = (f"{100 * size:.0f} %" for size in (self.width, self.depth, self.height))
@@ -54,11 +49,12 @@ class Proportions:
                 and LEAST_WIDTH_TO_BOTH <= toBoth <= MOST_WIDTH_TO_BOTH):
             return (f"The vertebrae measure {height} of the usual in height, {depth} in depth and {width} in width: "
                     "check the voxel spacing of each axis, unless the patient's vertebrae are deformed.")
-        if SMALLEST <= self.size <= LARGEST:
+        size = float(np.median([self.width, self.depth, self.height]))
+        if SMALLEST <= size <= LARGEST:
             return ""
-        unless = "a child or very small" if self.size < 1 else "very large"
-        return (f"The vertebrae measure {100 * self.size:.0f} % of an adult's usual size: check the voxel spacing, "
-                f"unless the patient is {unless}.")
+        unless = "a child or very small" if size < 1 else "very large"
+        return (f"The vertebrae measure {100 * size:.0f} % of an adult's usual size: check the voxel spacing, unless "
+                f"the patient is {unless}.")
 
 
 def proportionsOf(vertebrae: Sequence[Vertebra]) -> Proportions | None:

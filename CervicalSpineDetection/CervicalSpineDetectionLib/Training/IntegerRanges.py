@@ -46,18 +46,17 @@ class MeasuredEdges(EdgeNetwork):
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
         super().__init__(weights)
-        graph = EdgeGraph(weights)
-        self._all = onnxRunner(serializedMaps(graph, list(LAYERS)))
+        self._all = onnxRunner(serializedMaps(EdgeGraph(weights), list(LAYERS)))
         self._seen: list[list[Array]] = []
 
     def mapsOf(self, crops: Crops) -> Sequence[Array]:
         found = self._all(crops)
-        self._seen.append([np.array([numbers.min(), numbers.max()]) for numbers in found])
+        self._seen.append([np.array([numbers.min(), numbers.max()]) for numbers in found[MAPS:]])
         return found[:MAPS]
 
     def ranges(self) -> dict[str, list[float]]:
         """Name of each layer -> lowest and highest number that it gave, before it was bent."""
-        return _rangesOf(LAYERS, (found[MAPS:] for found in self._seen))
+        return _rangesOf(LAYERS, self._seen)
 
 
 def _rangesOf(names: Iterable[str], found: Iterable[Sequence[Array]]) -> dict[str, list[float]]:
@@ -68,11 +67,9 @@ def _rangesOf(names: Iterable[str], found: Iterable[Sequence[Array]]) -> dict[st
             for name, span in zip(names, np.stack([low, high], axis=1), strict=True)}
 
 
-def fewSlices(cts: Iterable[sitk.Image], detector: YoloDetector) -> Iterable[Array]:
-    """Of each CT, as the detector is shown them."""
-    for ct in cts:
-        _, slices, _ = slicesFor(ct, detector)
-        chosen = slices[np.linspace(FIRST * len(slices), LAST * len(slices), SLICES).astype(int).clip(
-            0, len(slices) - 1)]
-        rows, columns = chosen.shape[2:]
-        yield np.pad(chosen, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
+def fewSlices(ct: sitk.Image, detector: YoloDetector) -> Array:
+    """As the detector is shown them, see ``integerRanges``."""
+    _, slices, _ = slicesFor(ct, detector)
+    chosen = slices[np.linspace(FIRST * len(slices), LAST * len(slices), SLICES).astype(int).clip(0, len(slices) - 1)]
+    rows, columns = chosen.shape[2:]
+    return np.pad(chosen, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))

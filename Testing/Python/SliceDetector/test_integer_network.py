@@ -1,6 +1,7 @@
 """The network in whole numbers of 8 bits: nearly the same boxes, and only where processor and weights allow it."""
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -42,15 +43,23 @@ def copied(tmp_path):
 LOOKS = dict(zip(EDGES, ("secondLook", "coronalLook"), strict=True))
 
 
+@contextmanager
+def changedCard(path):
+    """The card of weights, written back as it was left."""
+    file = path.with_suffix(".json")
+    card = json.loads(file.read_text(encoding="utf-8"))
+    yield card
+    file.write_text(json.dumps(card), encoding="utf-8")
+
+
 def changeCard(path, ranges):
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    path.with_suffix(".json").write_text(json.dumps({**card, "integerRanges": ranges}), encoding="utf-8")
+    with changedCard(path) as card:
+        card[RANGES] = ranges
 
 
 def forgetRange(path, field, layer):
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    del card[field][RANGES][layer]
-    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    with changedCard(path) as card:
+        del card[field][RANGES][layer]
 
 
 def kindOf(**wanted):
@@ -129,9 +138,8 @@ def test_theSecondLookNeedsRangesOfAllItsLayers(copied):
 @pytest.mark.parametrize(("changes", "isWhole"), [
     ({}, True), ({RANGES_OF: "of other weights"}, False), ({RANGES: None}, False), ({RANGES: {"fine": [2, 1]}}, False)])
 def test_theSecondLookIsInSinglePrecisionWhereItsRangesAreNotOfItsWeights(copied, monkeypatch, changes, isWhole):
-    card = json.loads(copied.with_suffix(".json").read_text(encoding="utf-8"))
-    card["edges"].update(changes)
-    copied.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    with changedCard(copied) as card:
+        card["edges"].update(changes)
     given = []
     monkeypatch.setattr(YoloDetectors, "EdgeNetwork", lambda weights, ranges: given.append(ranges))
     loadDetector(copied, "cpu")
