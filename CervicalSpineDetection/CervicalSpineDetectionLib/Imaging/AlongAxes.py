@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
+from CervicalSpineDetectionLib.Imaging.AveragedImage import AveragedImage, AveragedPlanes
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # Direction cosines this near to 0 and 1 move no voxel by a thousandth of a mm.
@@ -71,8 +72,8 @@ class _Step:
 
     def along(self, values: Array, axis: int) -> Array:
         """:return: float32, a new array."""
-        if axis == 0 and values.ndim == 3:
-            return self._bySlices(values)
+        if values.ndim == 3:
+            return self._bySlices(values, axis)
         # What lies across in memory is copied by ``take`` before it is looked at.
         taken = [values[index] if axis == 0 else values.take(index, axis) for index in (self.low, self.high)]
         first, result = (part.astype(np.float32, copy=False) for part in taken)
@@ -81,10 +82,16 @@ class _Step:
         result += first
         return result
 
-    def _bySlices(self, values: Array) -> Array:
-        """The same, one after the other, in the processor's cache."""
+    def _bySlices(self, values: Array, axis: int) -> Array:
+        """The same of a volume, slice by slice, in the processor's cache."""
         values = values.astype(np.float32, copy=False)
-        result = np.empty((len(self.low), *values.shape[1:]), np.float32)
+        shape = list(values.shape)
+        shape[axis] = len(self.low)
+        result = np.empty(shape, np.float32)
+        if axis:
+            for target, own in zip(result, values, strict=True):
+                target[:] = self.along(own, axis - 1)
+            return result
         for target, low, high, share in zip(result, self.low, self.high, self.share, strict=True):
             np.subtract(values[high], values[low], out=target)
             target *= share
@@ -92,32 +99,31 @@ class _Step:
         return result
 
 
-def interpolated(image: sitk.Image, axes: tuple[Array, Array], positions: tuple[Array, Array, Array],
+def interpolated(image: AveragedImage, axes: tuple[Array, Array], positions: tuple[Array, Array, Array],
                  default: float) -> Array:
     """Voxels at all combinations of positions.
 
-    :param image: 3D scalar sitk image.
+    :param image: of which voxels are taken.
     :param axes: see ``axesOf``.
     :param positions: LPS mm along x, y and z, each shape (n,).
     :param default: for what lies outside of the image.
     :return: float32, shape (x, z, y).
     """
-    values = sitk.GetArrayViewFromImage(image)
-    # SimpleITK's arrays have the first axis last.
+    # Arrays of images have the first axis last.
     places = [2 - int(axis) for axis in axes[0]]
     steps = {}
     for axis, place in enumerate(places):
-        index = (positions[axis] - image.GetOrigin()[axis]) * axes[1][axis] / image.GetSpacing()[axes[0][axis]]
-        steps[place] = _Step.to(index, values.shape[place])
-    values = values[steps[0].seen, steps[1].seen, steps[2].seen]
+        index = (positions[axis] - image.origin[axis]) * axes[1][axis] / image.spacing[axes[0][axis]]
+        steps[place] = _Step.to(index, image.size[2 - place])
+    planes = image.planes([steps[place].seen for place in range(3)])
     # Fine slices are thinned out one by one, as they lie in memory; what grows, grows last.
     thinned = sorted((place for place in (1, 2) if steps[place].growth < 1), key=lambda place: steps[place].growth)
     order = [places[axis] for axis in SAGITTAL_ORDER]
     if thinned:
         needed, steps[0] = steps[0].sparse()
-        values = _thinned(values, needed, steps, thinned, order)
+        values = _thinned(planes, needed, steps, thinned, order)
     else:
-        values = np.ascontiguousarray(values.transpose(order))
+        values = np.ascontiguousarray(planes.all().transpose(order))
     left = [axis for axis in range(3) if order[axis] not in thinned]
     for axis in sorted(left, key=lambda axis: (steps[order[axis]].growth, -axis)):
         values = steps[order[axis]].along(values, axis)
@@ -128,18 +134,19 @@ def interpolated(image: sitk.Image, axes: tuple[Array, Array], positions: tuple[
     return values
 
 
-def _thinned(values: Array, needed: Array, steps: dict[int, _Step], places: list[int], order: list[int]) -> Array:
+def _thinned(planes: AveragedPlanes, needed: Array, steps: dict[int, _Step], places: list[int],
+             order: list[int]) -> Array:
     """Some of the slices, interpolated along some of their axes.
 
     :param needed: their indices. :param places: the axes, that to be thinned most first.
     :param order: of the axes of the result.
     """
-    sizes = [len(needed), *(len(steps[place].low) if place in places else values.shape[place] for place in (1, 2))]
+    sizes = [len(needed), *(len(steps[place].low) if place in places else planes.shape[place] for place in (1, 2))]
     result = np.empty([sizes[place] for place in order], np.float32)
     turn = [place - 1 for place in order if place]
     slices = np.moveaxis(result, order.index(0), 0)
     for number, index in enumerate(needed):
-        plane = values[index]
+        plane = planes[index]
         for place in places:
             # Whole rows, or columns that become rows, are fetched faster than parts of each row.
             if place == 1 and not plane.T.flags.c_contiguous:

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.AlongAxes import axesOf, interpolated
+from CervicalSpineDetectionLib.Imaging.AveragedImage import AveragedImage
 from CervicalSpineDetectionLib.Imaging.CoronalSlices import CORONAL
 from CervicalSpineDetectionLib.Imaging.ImageChecks import checkGrid, checkValues
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices, SagittalVolume
@@ -35,13 +36,13 @@ def resampleSagittal(image: sitk.Image, pixelSize: float = 1.0, sliceSpacing: fl
     """
     checkGrid(image)
     checkValues(image)
-    image = _shrink(image, pixelSize)
-    lower, upper = _spineRegion(image)
+    averaged = AveragedImage.towards(image, pixelSize)
+    lower, upper = _spineRegion(averaged)
     spacing = np.array([sliceSpacing, pixelSize, pixelSize])
     steps = np.ceil((upper - lower - ROUNDING_MM) / spacing)
     origin = np.array([lower[0], lower[1], lower[2] + steps[2] * pixelSize])
     # One pass gives voxels and mask: beyond the image they are NaN.
-    voxels = _resampled(image, steps[[0, 2, 1]] + 1, origin, pixelSize, sliceSpacing, np.nan)
+    voxels = _resampled(averaged, steps[[0, 2, 1]] + 1, origin, pixelSize, sliceSpacing, np.nan)
     outside = np.isnan(voxels)
     voxels[outside] = OUTSIDE_HU
     inside = np.logical_not(outside, out=outside)
@@ -63,8 +64,8 @@ def fineSlices(image: sitk.Image, volume: SagittalVolume, indices: Array, boxes:
     columns, rows = np.ceil((boxes[:, 2:].max(axis=0) + margin - corner) / pixelSize).astype(int) + 1
     origin = volume.offsetToLps(np.array([first * volume.sliceSpacing, corner[1], corner[0]]))
     sampled = _coronal if isCoronal else _resampled
-    voxels = sampled(_shrink(image, pixelSize), np.array([last - first + 1, rows, columns]), origin, pixelSize,
-                     volume.sliceSpacing, np.nan)
+    voxels = sampled(AveragedImage.towards(image, pixelSize), np.array([last - first + 1, rows, columns]), origin,
+                     pixelSize, volume.sliceSpacing, np.nan)
     voxels[np.isnan(voxels)] = OUTSIDE_HU
     return FineSlices(voxels, first, corner, pixelSize)
 
@@ -95,32 +96,33 @@ def interpolatedLabels(labels: sitk.Image, volume: SagittalVolume) -> Array:
         low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
         high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, found.shape)
         if (high > low).all():
-            shares = _resampled(sitk.Cast(own, sitk.sitkFloat32), high - low, volume.toLps(low), volume.pixelSize,
-                                volume.sliceSpacing, 0.0)
+            shares = _resampled(AveragedImage(sitk.Cast(own, sitk.sitkFloat32)), high - low, volume.toLps(low),
+                                volume.pixelSize, volume.sliceSpacing, 0.0)
             found[tuple(map(slice, low, high))][shares > 0.5] = code
     return found
 
 
-def _resampled(image: sitk.Image, shape: Array, origin: Array, pixelSize: float, sliceSpacing: float,
+def _resampled(image: AveragedImage, shape: Array, origin: Array, pixelSize: float, sliceSpacing: float,
                default: float) -> Array:
     """HU of an image on the grid of a SagittalVolume, interpolated, float32.
 
     :param shape: (slices, rows, columns).
     """
-    axes = axesOf(image)
+    axes = axesOf(image.image)
     if axes is None:
-        return _onGrid(image, shape, origin, pixelSize, sliceSpacing, default, sitk.sitkLinear, sitk.sitkFloat32)
+        return _onGrid(image.whole, shape, origin, pixelSize, sliceSpacing, default, sitk.sitkLinear, sitk.sitkFloat32)
     slices, rows, columns = (np.arange(int(count)) for count in shape)
     places = (origin[0] + sliceSpacing * slices, origin[1] + pixelSize * columns, origin[2] - pixelSize * rows)
     return interpolated(image, axes, places, default)
 
 
-def _coronal(image: sitk.Image, shape: Array, origin: Array, pixelSize: float, sliceSpacing: float,
+def _coronal(image: AveragedImage, shape: Array, origin: Array, pixelSize: float, sliceSpacing: float,
              default: float) -> Array:
     """The same of a grid in the frame ``CORONAL`` of the image's; without turning it, which would copy all of it."""
-    axes = axesOf(image)
+    axes = axesOf(image.image)
     if axes is None:
-        return _resampled(turnedImage(image, CORONAL), shape, origin, pixelSize, sliceSpacing, default)
+        turned = AveragedImage(turnedImage(image.image, CORONAL), image.factors)
+        return _resampled(turned, shape, origin, pixelSize, sliceSpacing, default)
     slices, rows, columns = (np.arange(int(count)) for count in shape)
     places = (-origin[1] - pixelSize * columns, origin[0] + sliceSpacing * slices, origin[2] - pixelSize * rows)
     return np.ascontiguousarray(interpolated(image, axes, places, default).transpose(2, 1, 0))
@@ -141,23 +143,9 @@ def _onGrid(image: sitk.Image, shape: Array | tuple[int, ...], origin: Array, pi
     return np.ascontiguousarray(sitk.GetArrayViewFromImage(axial).transpose(2, 0, 1))
 
 
-def _shrink(image: sitk.Image, pixelSize: float) -> sitk.Image:
-    """Average whole voxels down towards the target pixel size, so that fine CTs keep no aliased noise.
-
-    In the image's own type: whole HU do, and a copy of the whole CT in floating point would take the longest of all.
-    """
-    factors = [max(1, int(pixelSize / spacing + 1e-3)) for spacing in image.GetSpacing()]
-    factors = [min(factor, size) for factor, size in zip(factors, image.GetSize(), strict=True)]
-    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
-
-
-def _spineRegion(image: sitk.Image) -> tuple[Array, Array]:
+def _spineRegion(image: AveragedImage) -> tuple[Array, Array]:
     """Lower and upper LPS corners (each shape (3,)) of the part of the body that can hold spine."""
-    corners = [
-        image.TransformContinuousIndexToPhysicalPoint([(size - 0.5) if bit else -0.5 for size, bit in zip(
-            image.GetSize(), bits, strict=True)])
-        for bits in np.ndindex(2, 2, 2)
-    ]
+    corners = image.corners
     # Half a coarse voxel inwards: sample points lie at voxel centres.
     lower, upper = np.min(corners, axis=0), np.max(corners, axis=0)
     size = np.maximum(np.floor((upper - lower + ROUNDING_MM) / COARSE_SPACING_MM), 1)

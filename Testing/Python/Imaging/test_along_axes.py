@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from CervicalSpineDetectionLib.Imaging.AlongAxes import axesOf, interpolated
+from CervicalSpineDetectionLib.Imaging.AveragedImage import AveragedImage
 
 SIZE = (11, 8, 9)
 
@@ -41,7 +42,8 @@ def test_voxelsAreThoseOfSimpleItkInsideAndOutside(direction, spacing):
     x, y, z = (np.arange(low, high, 0.83) for low, high in zip(lower, upper, strict=True))
     positions = (x, y, z[::-1])
 
-    found, expected = interpolated(image, axesOf(image), positions, np.nan), bySimpleItk(image, positions)
+    found = interpolated(AveragedImage(image), axesOf(image), positions, np.nan)
+    expected = bySimpleItk(image, positions)
 
     assert found.dtype == np.float32
     assert np.isnan(expected).any() and not np.isnan(expected).all()
@@ -52,14 +54,15 @@ def test_onePositionAndOneSliceWillDo():
     image = noise(np.eye(3), (2.0, 2.0, 2.0))[:, :, 3:4]
     place = [np.array([one]) for one in image.TransformIndexToPhysicalPoint((4, 5, 0))]
 
-    assert interpolated(image, axesOf(image), place, np.nan).item() == image[4, 5, 0]
+    assert interpolated(AveragedImage(image), axesOf(image), place, np.nan).item() == image[4, 5, 0]
 
 
 def test_nothingButTheDefaultWhereTheImageIsNot():
     image = noise(np.eye(3), (2.0, 2.0, 2.0))
 
-    assert (interpolated(image, axesOf(image), (np.arange(500.0, 504), np.arange(3.0), np.arange(5.0)), -1024.0)
-            == np.full((4, 5, 3), -1024.0)).all()
+    places = np.arange(500.0, 504), np.arange(3.0), np.arange(5.0)
+
+    assert (interpolated(AveragedImage(image), axesOf(image), places, -1024.0) == np.full((4, 5, 3), -1024.0)).all()
 
 
 def test_turnedAxesAreNone():
