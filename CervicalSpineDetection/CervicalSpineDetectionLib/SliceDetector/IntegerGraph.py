@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import PIXELS, Grid, GridGraph
-from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights, hasRelu
 from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import (
     INPUT,
     RUNTIME_OPERATORS,
@@ -49,13 +49,14 @@ def integerModels(architecture: str, classCount: int, weights: Mapping[str, Arra
     """:param weights: name -> array, as ultralytics names them. :param ranges: see ``IntegerGraph``.
     :raises WrongWeights: weights or ranges are not those of this network.
     """
-    look = IntegerGraph(weights, ranges)
+    relu = hasRelu(architecture)
+    look = IntegerGraph(weights, ranges, relu)
     maps, head = addBody(look, architecture, classCount)
     sizes = [channels for _, channels in maps]
     classes = [addClassHead(look, source, sizes, head, scale, classCount) for scale, (source, _) in enumerate(maps)]
     used, boxes = look.used, []
     for scale, (source, channels) in enumerate(maps):
-        box = IntegerGraph(weights, ranges, channels)
+        box = IntegerGraph(weights, ranges, relu, channels)
         given = box.given(look.gridOf(source))
         boxes.append(box.model([addBoxHead(box, given, sizes, head, scale)]))
         used |= box.used
@@ -82,12 +83,12 @@ def blocksOf(pictures: Array) -> Array:
 
 class IntegerGraph(GridGraph):
     """:param ranges: name of a block -> lowest and highest number that comes before its activation.
-    :param channels: of the input.
+    :param relu: see ``NetworkLayers.hasRelu``. :param channels: of the input.
     """
 
-    def __init__(self, weights: Mapping[str, Array], ranges: Mapping[str, Sequence[float]],
+    def __init__(self, weights: Mapping[str, Array], ranges: Mapping[str, Sequence[float]], relu: bool = False,
                  channels: int = 3 * BLOCK_ROWS * BLOCK_COLUMNS) -> None:
-        super().__init__(weights)
+        super().__init__(weights, relu)
         self.inputShape = ("rows", "columns", channels)
         self._ranges = ranges
 
@@ -140,7 +141,9 @@ class IntegerGraph(GridGraph):
         return self.likeIts(source, super().largest(source, kernel))
 
     def _activated(self, source: str) -> str:
-        """SiLU."""
+        """By SiLU; by ReLU it is already, for what is below 0 is cut off where convolutions are brought to 8 bits."""
+        if self._relu:
+            return source
         grid = self._grids[source]
         own, shares = self.constantsOf(grid), self.constantsOf(SHARES)
         sigmoid = self.onOwnGrid(SHARES, "QLinearSigmoid", source, *own)
@@ -152,4 +155,5 @@ class IntegerGraph(GridGraph):
         if name not in self._ranges:
             raise WrongWeights(name)
         low, high = self._ranges[name]
-        return self.convolvedOn(Grid.over(max(low, LEAST_BEFORE_ACTIVATION), high), source, weight, bias, **window)
+        least = 0.0 if self._relu else max(low, LEAST_BEFORE_ACTIVATION)
+        return self.convolvedOn(Grid.over(least, high), source, weight, bias, **window)

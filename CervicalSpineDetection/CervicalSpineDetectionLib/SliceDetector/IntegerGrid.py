@@ -46,8 +46,8 @@ PIXELS = Grid(float(np.float32(1 / LARGEST)), 0)
 class GridGraph(Graph):
     """Results are in single precision or whole numbers on a grid."""
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
-        super().__init__(weights)
+    def __init__(self, weights: Mapping[str, Array], relu: bool = False) -> None:
+        super().__init__(weights, relu)
         self._grids: dict[str, Grid] = {}
         self._constants8: dict[Grid, list[str]] = {}
 

@@ -14,9 +14,24 @@ SCALES = {
     "x": (1.33, 1.25, 1024),
 }
 
+# What stands behind the size of a network whose activations are ReLU, not SiLU: 8 bits have it for nothing. A program
+# that doesn't know the name refuses the weights, where it would compute nonsense without a word.
+RELU = "-relu"
+ARCHITECTURES = tuple(f"yolov5{size}{activation}" for activation in ("", RELU) for size in SCALES)
+
 
 class WrongWeights(ValueError):
     """Weights of another network."""
+
+
+def sizeOf(architecture: str) -> str:
+    """Key of ``SCALES``."""
+    return architecture.removeprefix("yolov5").removesuffix(RELU)
+
+
+def hasRelu(architecture: str) -> bool:
+    """Whether its activations are ReLU; else they are SiLU."""
+    return architecture.endswith(RELU)
 
 
 def yolov5Layers(architecture: str, classCount: int) -> dict[str, Any]:
@@ -24,11 +39,12 @@ def yolov5Layers(architecture: str, classCount: int) -> dict[str, Any]:
 
     Each layer is [which layers it looks at (-1: the one before), how often, kind, arguments].
 
-    :param architecture: "yolov5" and a key of ``SCALES``.
+    :param architecture: of ``ARCHITECTURES``; the activations are not stated, for ultralytics would use those that are
+        in all networks from then on, see ``hasRelu``.
     :param classCount: number of classes.
     :return: a new dict; ultralytics changes it.
     """
-    size = architecture.removeprefix("yolov5")
+    size = sizeOf(architecture)
     return {
         "nc": classCount,
         "scales": {size: list(SCALES[size])},

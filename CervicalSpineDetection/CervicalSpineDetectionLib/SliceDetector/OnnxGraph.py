@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights, yolov5Layers
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights, hasRelu, yolov5Layers
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 INPUT = "pictures"
@@ -34,7 +34,7 @@ def yolov5Graph(architecture: str, classCount: int, weights: Mapping[str, Array]
     :param weights: name -> array, as ultralytics names them.
     :raises WrongWeights: they are not those of this network.
     """
-    graph = Graph(weights)
+    graph = Graph(weights, hasRelu(architecture))
     maps, head = addBody(graph, architecture, classCount)
     sizes = [channels for _, channels in maps]
     outputs = []
@@ -83,10 +83,13 @@ def _rounded(channels: float) -> int:
 
 
 class Graph:
-    """Nodes and constants as they come. What its methods give is the name of a result."""
+    """Nodes and constants as they come. What its methods give is the name of a result.
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
-        self._weights = weights
+    :param weights: name -> array. :param relu: see ``NetworkLayers.hasRelu``.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], relu: bool = False) -> None:
+        self._weights, self._relu = weights, relu
         self.used: set[str] = set()
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
@@ -120,11 +123,11 @@ class Graph:
 
     def block(self, source: str, name: str, channels: int, out: int, kernel: int = 1, stride: int = 1,
               padding: int | None = None) -> str:
-        """Convolution, normalisation and SiLU: ultralytics' "Conv"."""
+        """Convolution, normalisation and activation: ultralytics' "Conv"."""
         weight, bias = self._normalized(name, channels, out, kernel)
         result = self._convolution(source, weight, bias, stride, padding)
         self.blocks[name] = result
-        return self.node("Mul", result, self.node("Sigmoid", result))
+        return self.node("Relu", result) if self._relu else self.node("Mul", result, self.node("Sigmoid", result))
 
     def convolution(self, source: str, name: str, channels: int, out: int) -> str:
         """Of single pixels, with a bias."""

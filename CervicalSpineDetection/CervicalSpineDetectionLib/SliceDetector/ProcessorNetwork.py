@@ -8,12 +8,14 @@ every other place, is faster on twelve channels of a quarter of the pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from CervicalSpineDetectionLib.SliceDetector.BoxSelection import LEAST_LOGIT
+from CervicalSpineDetectionLib.SliceDetector.Ultralytics import replaceActivations
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 # How far the box of a place looks around it, in places: two convolutions of 3 x 3.
@@ -40,10 +42,9 @@ def tuneForProcessor(network: Any) -> Any:
 
     head.forward = forward
     network.model[0].conv = _onBlocks(network.model[0].conv)
-    for module in network.modules():
-        # Each its own: ultralytics' networks share one, and training needs what it would overwrite.
-        if isinstance(getattr(module, "act", None), torch.nn.SiLU):
-            module.act = torch.nn.SiLU(inplace=True)
+    # Training needs what these overwrite.
+    for kind in (torch.nn.SiLU, torch.nn.ReLU):
+        replaceActivations(network, kind, partial(kind, inplace=True))
     return network
 
 

@@ -2,11 +2,11 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import yolov5Layers
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import hasRelu, yolov5Layers
 
 # Read by ultralytics when it is imported.
 CONFIG_VARIABLE = "YOLO_CONFIG_DIR"
@@ -57,14 +57,28 @@ def _settingsFolder() -> Iterator[None]:
 def detectionModel(architecture: str, classCount: int) -> Any:
     """An untrained detection network.
 
-    :param architecture: "yolov5n", "yolov5s" ..., see ``NetworkLayers``.
+    :param architecture: see ``NetworkLayers``.
     :param classCount: number of classes.
     :return: torch module.
     """
     importUltralytics()
+    from torch import nn
     from ultralytics.nn.tasks import DetectionModel
 
-    return DetectionModel(yolov5Layers(architecture, classCount), ch=3, nc=classCount, verbose=False)
+    model = DetectionModel(yolov5Layers(architecture, classCount), ch=3, nc=classCount, verbose=False)
+    if hasRelu(architecture):
+        replaceActivations(model, nn.SiLU, nn.ReLU)
+    return model
+
+
+def replaceActivations(model: Any, old: Any, new: Callable[[], Any]) -> None:
+    """Give each layer an activation of its own; ultralytics' layers share one.
+
+    :param model: torch module, changed in place. :param old: the kind that is replaced. :param new: makes one.
+    """
+    for module in model.modules():
+        if isinstance(getattr(module, "act", None), old):
+            module.act = new()
 
 
 def decodeInSinglePrecision(network: Any) -> Any:

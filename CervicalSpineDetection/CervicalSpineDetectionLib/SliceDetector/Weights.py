@@ -14,6 +14,7 @@ import numpy as np
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import ARCHITECTURES
 from CervicalSpineDetectionLib.SliceDetector.TensorFile import checkTensorFile
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
@@ -22,11 +23,10 @@ DEFAULT_WEIGHTS = "cervical-yolov5n"
 EDGES_FOLDER = "edges"
 # Fields of a card that name them: those for sagittal and for coronal slices.
 EDGES = ("edges", "coronalEdges")
-# Networks that ultralytics ships. A name is no path: its yaml file says which code is run.
-ARCHITECTURES = ("yolov5n", "yolov5s", "yolov5m", "yolov5l", "yolov5x")
 # Field of a model card -> whether its value can be used. Millimetres; the window in HU.
 CARD_FIELDS = {
     "name": lambda value: isinstance(value, str),
+    # No path: a yaml file of ultralytics says which code is run.
     "architecture": lambda value: value in ARCHITECTURES,
     "classes": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
     "plane": lambda value: isinstance(value, str),

@@ -12,6 +12,7 @@ from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import Crops
 from CervicalSpineDetectionLib.SliceDetector.EdgeGraph import EdgeGraph, serializedMaps
 from CervicalSpineDetectionLib.SliceDetector.EdgeLayers import LAYERS
 from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork, onnxRunner
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import hasRelu
 from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT, Graph, addBody, addBoxHead, addClassHead
 from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import session
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, YoloDetector
@@ -31,7 +32,7 @@ def integerRanges(architecture: str, classCount: int, weights: Mapping[str, Arra
     :param pictures: each uint8, shape (n, 3, rows, columns), rows and columns multiples of ``STRIDE``.
     :raises WrongWeights: the weights are not those of this network.
     """
-    graph = Graph(weights)
+    graph = Graph(weights, hasRelu(architecture))
     maps, head = addBody(graph, architecture, classCount)
     sizes = [channels for _, channels in maps]
     for scale, (source, _) in enumerate(maps):

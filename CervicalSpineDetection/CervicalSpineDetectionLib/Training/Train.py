@@ -15,6 +15,7 @@ import torch
 from CervicalSpineDetectionLib import Terminal
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, CLASS_NAMES, ProgressCallback, classIndices
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import sizeOf
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Curves import writeCurves
@@ -36,7 +37,7 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
 
     :param datasets: folders that ``cervical-spine dataset`` wrote, of one slice geometry.
     :param output: run folder; its ``last.pt`` is ultralytics' own checkpoint, read only to go on with this run.
-    :param architecture: "yolov5n" or "yolov5s"; that of ``initial`` where it is given.
+    :param architecture: see ``NetworkLayers``; that of ``initial`` where it is given.
     :param initial: safetensors file to start from, or None for random weights.
     :param patience: stop after so many epochs without a better average precision on the held-out pictures, and give the
         weights of the best epoch; 0: go through all epochs and give those of the last.
@@ -99,8 +100,8 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
         writeCurves(output / "curves.png", trainer.csv, heldOut)
 
     arguments = {
-        "model": f"{architecture}.yaml", "data": str(output / "data.yaml"), "imgsz": geometry["pictureSize"],
-        "epochs": epochs, "batch": batch, "device": device, "workers": 1, "optimizer": "AdamW", "lr0": learningRate,
+        "model": f"yolov5{sizeOf(architecture)}.yaml", "data": str(output / "data.yaml"),
+        "imgsz": geometry["pictureSize"], "epochs": epochs, "batch": batch, "device": device, "workers": 1, "optimizer": "AdamW", "lr0": learningRate,
         "cos_lr": True, "warmup_epochs": 0.5, "project": str(output.parent), "name": output.name, "exist_ok": True,
         "plots": False, "val": patience > 0, "patience": patience, "cache": "ram", "amp": device != "cpu",
         "pretrained": False, **AUGMENTATION,

@@ -62,7 +62,9 @@ def test_whereNothingIsSeenThereAreNoBoxes(model, pictures):
     assert TorchNetwork(blind, torch.device("cpu"), "single").predict(pictures).shape[1] == 0
 
 
-def test_theNetworksOfTrainingKeepTheirActivations(model):
-    TorchNetwork(copy.deepcopy(model), torch.device("cpu"), "single")
+@pytest.mark.parametrize(("architecture", "kind"), [("yolov5n", torch.nn.SiLU), ("yolov5n-relu", torch.nn.ReLU)])
+def test_theNetworksOfTrainingKeepTheirActivations(architecture, kind):
+    TorchNetwork(detectionModel(architecture, 13), torch.device("cpu"), "single")
 
-    assert not any(part.inplace for part in detectionModel("yolov5n", 13).modules() if isinstance(part, torch.nn.SiLU))
+    activations = [part.act for part in detectionModel(architecture, 13).modules() if hasattr(part, "act")]
+    assert activations and all(type(one) is kind and not one.inplace for one in activations)
