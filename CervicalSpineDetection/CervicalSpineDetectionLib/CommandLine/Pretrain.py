@@ -11,12 +11,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, device, positive
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, TRAINED_ARCHITECTURES, device, positive
 from CervicalSpineDetectionLib.Errors import InputError
 
 EXAMPLES = """
 cervical-spine pretrain --teach cts/*.nii.gz --slices taught
 cervical-spine pretrain --slices taught --minutes 7 --initial cervical-yolov5n -o runs/new.safetensors
+cervical-spine pretrain --slices taught --minutes 60 --batch 32 --architecture yolov5n-relu --initial cervical-yolov5n \
+    --teacher cervical-yolov5n -o runs/fast.safetensors
 """
 
 
@@ -30,7 +32,10 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
                         help="weights to write, .safetensors; without it no training")
     parser.add_argument("--minutes", type=float, default=7.0, metavar="M", help="of training (default 7)")
     parser.add_argument("--initial", "--init", dest="initial", metavar="FILE_OR_NAME", help="weights to start from")
-    parser.add_argument("--architecture", default="yolov5n", choices=("yolov5n", "yolov5s"))
+    parser.add_argument("--teacher", metavar="FILE_OR_NAME",
+                        help="learn what these weights say of each view, instead of boxes; the network may have other "
+                             "activations, as --architecture yolov5n-relu")
+    parser.add_argument("--architecture", default="yolov5n", choices=TRAINED_ARCHITECTURES)
     parser.add_argument("--learning-rate", type=float, default=0.002)
     parser.add_argument("--batch", type=positive, default=512, metavar="N", help="pictures at a time (default 512)")
     parser.add_argument("--capacity", type=positive, default=100_000, metavar="N",
@@ -63,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace, initial: Path | None) -> None:
     from CervicalSpineDetectionLib.SliceDetector.TorchNetwork import chooseDevice
+    from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights
+    from CervicalSpineDetectionLib.Training.Distillation import Teacher
     from CervicalSpineDetectionLib.Training.PoolTraining import PoolPlan, poolOf, trainOnPool
     from CervicalSpineDetectionLib.Training.Sources import PhantomSource, SurfaceSource, VolumeSource
     from CervicalSpineDetectionLib.Training.VolumeMakers import SliceLesson, VolumeMakers
@@ -71,13 +78,16 @@ def _train(arguments: argparse.Namespace, initial: Path | None) -> None:
     if arguments.surfaces:
         sources[-1] = SurfaceSource(arguments.surfaces)
     target = Path(arguments.output)
+    chosen = chooseDevice(arguments.device)
+    teacher = Teacher(findWeights(arguments.teacher), chosen) if arguments.teacher else None
     plan = PoolPlan(60 * arguments.minutes, arguments.batch, learningRate=arguments.learning_rate,
                     architecture=arguments.architecture)
     with tempfile.TemporaryDirectory(prefix="made-cts-") as folder:
         makers = VolumeMakers(SliceLesson(), sources, Path(folder), arguments.workers, arguments.first_seed)
         try:
-            pool = poolOf(arguments.slices, makers, arguments.capacity, chooseDevice(arguments.device))
-            trainOnPool(pool, plan, target, target.stem, [source.description for source in sources], initial, makers)
+            pool = poolOf(arguments.slices, makers, arguments.capacity, chosen)
+            trainOnPool(pool, plan, target, target.stem, [source.description for source in sources], initial, makers,
+                        teacher)
         finally:
             makers.stop()
     print(f"Weights and card: {target}, {target.with_suffix('.json').name}")

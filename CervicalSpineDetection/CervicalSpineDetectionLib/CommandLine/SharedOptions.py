@@ -11,6 +11,7 @@ CUT_FOR_HELP = ("weights that training will begin with: slices are cut as they l
 # Of phantoms, as Phantom.Phantom.makePhantom takes them.
 REGIONS = ("neck", "cervicothoracic", "chest", "abdomen", "pelvis", "whole")
 STRATA = ("clinical", "routine", "coarse")  # of their resolution
+TRAINED_ARCHITECTURES = ("yolov5n", "yolov5s", "yolov5n-relu", "yolov5s-relu")
 
 
 def detectorOptions() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, device, positive
+from CervicalSpineDetectionLib.CommandLine.SharedOptions import DEVICE_HELP, TRAINED_ARCHITECTURES, device, positive
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 
@@ -26,7 +26,7 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", "--from", dest="dataset", required=True, nargs="+", metavar="DIR",
                         help="what `cervical-spine dataset`, `import` or `corrections` made")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run")
-    parser.add_argument("--architecture", default="yolov5n", choices=("yolov5n", "yolov5s"))
+    parser.add_argument("--architecture", default="yolov5n", choices=TRAINED_ARCHITECTURES)
     parser.add_argument("--epochs", type=positive, default=12, metavar="N", help="default 12")
     parser.add_argument("--initial", "--init", dest="initial", metavar="FILE_OR_NAME", help="weights to start from")
     parser.add_argument("--learning-rate", type=float,

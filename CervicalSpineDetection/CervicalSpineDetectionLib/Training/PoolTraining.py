@@ -22,12 +22,14 @@ from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
 from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
-from CervicalSpineDetectionLib.Training.Schedule import follow, setRate
+from CervicalSpineDetectionLib.Training.Distillation import Teacher, beginGoingOver, goOver
+from CervicalSpineDetectionLib.Training.Schedule import follow, mixedPrecision, setRate
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices, SlicePool
 from CervicalSpineDetectionLib.Training.Train import modelCard, withAllClasses
 from CervicalSpineDetectionLib.Training.VolumeMakers import VolumeMakers, readSlices, sliceFiles
 
 LOSS_WEIGHTS = {"box": 10.0, "cls": 0.5, "dfl": 2.0}  # ultralytics: 7.5, 0.5, 1.5
+PARTS = "box, class and distribution"
 WARM_UP_STEPS = 150
 WEIGHT_DECAY = 5e-4
 MOST_GRADIENT = 10.0
@@ -39,6 +41,7 @@ FIRST_MADE, FIRST_MADE_SECONDS = 45, 75.0  # CTs that training begins with, and 
 GEOMETRY = SliceGeometry()  # that the weights are used with
 
 
+# Of what a network says of some views: the views are among the targets, as "img".
 Loss: TypeAlias = Callable[[Any, dict[str, torch.Tensor]], tuple[torch.Tensor, dict[str, torch.Tensor]]]
 
 
@@ -82,7 +85,8 @@ def poolOf(folder: str | Path | None, makers: VolumeMakers[LabelledSlices], capa
 
 
 def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, trainingData: Iterable[Mapping[str, str]],
-                initial: str | Path | None = None, makers: VolumeMakers[LabelledSlices] | None = None) -> Path:
+                initial: str | Path | None = None, makers: VolumeMakers[LabelledSlices] | None = None,
+                teacher: Teacher | None = None) -> Path:
     """Train for a time.
 
     :param pool: with some slices in it.
@@ -91,10 +95,13 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
     :param trainingData: the model card's: "name", "licence" and "source" of each source.
     :param initial: weights to start from, or None for random ones.
     :param makers: ``VolumeMakers`` that go on filling the pool, or None.
+    :param teacher: whose word is learned; None: the boxes are.
     :return: ``target``.
     """
     network, average = _networks(plan, initial, pool.device)
-    loss = _lossOf(network)
+    loss = teacher or _lossOf(network)
+    if teacher:
+        beginGoingOver(network, plan.architecture)
     optimizer = _optimizer(network, plan.learningRate)
     torch.backends.cudnn.benchmark = True  # few sizes, many steps
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +114,7 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
     started = saved = filled = time.monotonic()
     step, room, losses = 0, makers is not None, torch.zeros(3, device=pool.device)
     while (now := time.monotonic()) - started < plan.seconds and step < plan.steps:
+        goOver(network, (now - started) / plan.seconds)
         if room and now - filled > FILL_SECONDS:
             room, filled = all([pool.add(slices) for slices in makers.finished()]), now
         setRate(optimizer, plan.learningRate, step, (now - started) / plan.seconds, WARM_UP_STEPS)
@@ -116,8 +124,8 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
         follow(average, network, AVERAGE_DECAY * (1 - math.exp(-step / AVERAGE_STEPS)))
         if step % TELL_STEPS == 0:
             means = [round(value / TELL_STEPS, 3) for value in losses.tolist()]
-            print(f"{now - started:.0f} s, step {step}, {pool.ctCount} CTs, {pool.count} slices, box, class and "
-                  f"distribution loss {means}", flush=True)
+            print(f"{now - started:.0f} s, step {step}, {pool.ctCount} CTs, {pool.count} slices, "
+                  f"{teacher.PARTS if teacher else PARTS} loss {means}", flush=True)
             losses.zero_()
         if now - saved > SAVE_SECONDS:
             save(step, now - started)
@@ -155,10 +163,10 @@ def _optimizer(network: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
 def _step(network: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, pictures: torch.Tensor,
           targets: dict[str, torch.Tensor]) -> torch.Tensor:
     pictures = pictures.to(memory_format=torch.channels_last)
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=pictures.is_cuda):
+    with mixedPrecision(pictures.device):
         predictions = network(pictures)
     predictions = {name: part.float() if torch.is_tensor(part) else part for name, part in predictions.items()}
-    total, parts = loss(predictions, targets)
+    total, parts = loss(predictions, {**targets, "img": pictures})
     optimizer.zero_grad(set_to_none=True)
     (total.sum() / len(pictures)).backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)

@@ -6,6 +6,8 @@ import math
 
 import torch
 
+from CervicalSpineDetectionLib.SliceDetector.Precision import fastestPrecision
+
 FINAL_RATE = 0.01  # of the learning rate
 
 
@@ -17,6 +19,11 @@ def setRate(optimizer: torch.optim.Optimizer, rate: float, step: int, part: floa
     falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * min(part, 1.0))) / 2
     for group in optimizer.param_groups:
         group["lr"] = rate * falling * min(1.0, (step + 1) / warmUpSteps)
+
+
+def mixedPrecision(device: torch.device) -> torch.autocast:
+    """To compute in bfloat16 where that is faster, with the weights in single precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=fastestPrecision(device) != "single")
 
 
 @torch.no_grad()

@@ -101,10 +101,10 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
 
     arguments = {
         "model": f"yolov5{sizeOf(architecture)}.yaml", "data": str(output / "data.yaml"),
-        "imgsz": geometry["pictureSize"], "epochs": epochs, "batch": batch, "device": device, "workers": 1, "optimizer": "AdamW", "lr0": learningRate,
-        "cos_lr": True, "warmup_epochs": 0.5, "project": str(output.parent), "name": output.name, "exist_ok": True,
-        "plots": False, "val": patience > 0, "patience": patience, "cache": "ram", "amp": device != "cpu",
-        "pretrained": False, **AUGMENTATION,
+        "imgsz": geometry["pictureSize"], "epochs": epochs, "batch": batch, "device": device, "workers": 1,
+        "optimizer": "AdamW", "lr0": learningRate, "cos_lr": True, "warmup_epochs": 0.5,
+        "project": str(output.parent), "name": output.name, "exist_ok": True, "plots": False, "val": patience > 0,
+        "patience": patience, "cache": "ram", "amp": device != "cpu", "pretrained": False, **AUGMENTATION,
     }
     if checkpoint.is_file():
         arguments["resume"] = str(checkpoint)

@@ -46,7 +46,8 @@ def _untrained(architecture, classes):
     return model, {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
 
 
-@pytest.mark.parametrize(("architecture", "classes"), [("yolov5n", 13), ("yolov5n", 12), ("yolov5m", 13), ("yolov5n-relu", 13)])
+@pytest.mark.parametrize(("architecture", "classes"), [
+    ("yolov5n", 13), ("yolov5n", 12), ("yolov5m", 13), ("yolov5n-relu", 13)])
 def test_itsBoxesAreThoseOfTorch(architecture, classes):
     model, weights = untrained(architecture, classes)
     pictures = np.random.default_rng(3).integers(0, 256, (2, 3, 96, 64), np.uint8)
