@@ -148,7 +148,8 @@ def _axisInView(bounds: Bounds, volume: SagittalVolume, axis: int) -> Array:
         slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
         slab[axis] = slice(start, end)
         voxels, inside = volume.voxels[tuple(slab)], volume.inside[tuple(slab)]
-        inView[side] = np.mean(~inside | (voxels <= VOID_HU)) <= Settings.VOID_SHARE
+        void = np.count_nonzero(~inside | (voxels <= VOID_HU))
+        inView[side] = 0 < voxels.size and void <= Settings.VOID_SHARE * voxels.size
     return inView
 
 

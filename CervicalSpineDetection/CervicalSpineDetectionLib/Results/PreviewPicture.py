@@ -56,8 +56,10 @@ def previewPicture(image: sitk.Image, result: DetectionResult) -> np.ndarray:
     sides = (("A", "P"), ("R", "L"))
     for index, cut in enumerate(curvedCuts(image, result.vertebrae, shown, VIEW_SIZE, pixel)):
         left = index * (VIEW_SIZE[0] + GAP)
+        grey = Image.fromarray(cut.grey).resize(VIEW_SIZE, Image.Resampling.BICUBIC)
+        # Averaged in the end, each of its pixels is itself again.
         size = (VIEW_SIZE[0] * FINER, VIEW_SIZE[1] * FINER)
-        canvas.paste(Image.fromarray(cut.grey).resize(size, Image.Resampling.BICUBIC), (left * FINER, 0))
+        canvas.paste(grey.resize(size, Image.Resampling.NEAREST), (left * FINER, 0))
         for vertebra in result.vertebrae:
             _drawVertebra(pen, cut, vertebra, left, named=index == 0)
         _drawLegend(pen, cut.title, sides[index], left)
