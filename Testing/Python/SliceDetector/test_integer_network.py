@@ -10,6 +10,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from goldenResults import GOLDEN
+from test_onnx_network import untrained
 
 from CervicalSpineDetectionLib.CommandLine import Calibrate
 from CervicalSpineDetectionLib.CommandLine.Main import main
@@ -24,6 +25,7 @@ from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import Grid
 from CervicalSpineDetectionLib.SliceDetector.IntegerNetwork import RANGES, RANGES_OF
 from CervicalSpineDetectionLib.SliceDetector.Weights import EDGES, findWeights, loadArrays, loadEdges, readCard
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, loadDetector
+from CervicalSpineDetectionLib.Training.IntegerRanges import integerRanges
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,23 @@ def test_itSeesWhatTheOtherSees(networks):
         nearest = np.linalg.norm(own[:, None, :2] - clear[:, :2], axis=2).argmin(axis=0)
         assert np.median(np.abs(own[nearest, :4] - clear[:, :4])) < 0.6  # pixels
         assert np.median(np.abs(own[nearest, 4:] - clear[:, 4:])) < 0.02
+
+
+@needsExactProducts
+@pytest.mark.parametrize("architecture", ["yolov5n", "yolov5n-relu"])
+def test_itComputesTheActivationsOfItsArchitecture(architecture):
+    _, weights = untrained(architecture)
+    pictures = np.random.default_rng(1).integers(0, 256, (3, 3, 96, 128)).astype(np.uint8)
+    ranges = integerRanges(architecture, 13, weights, [pictures])
+
+    found, expected = (network.predict(pictures) for network in (
+        IntegerNetwork.IntegerNetwork(architecture, 13, weights, ranges),
+        OnnxNetwork.OnnxNetwork(architecture, 13, weights)))
+
+    # What differs from place to place; with the other activation it is off by a twentieth.
+    own, other = (scores - scores.mean(axis=1, keepdims=True) for scores in (found[..., 4:], expected[..., 4:]))
+    assert np.abs(own - other).mean() < 0.005 * np.abs(other).mean()
+    assert np.abs(found[..., :4] - expected[..., :4]).max() < 0.5  # pixels
 
 
 @needsExactProducts
