@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from CervicalSpineDetectionLib.ProcessTuning import useOneThread
 
 # Holds this package alone, or is the folder that all packages are installed in.
 SAFE_FOLDER = Path(__file__).resolve().parents[1]
@@ -49,6 +52,28 @@ def startModule(module: str, *arguments: str, **pipes: Any) -> subprocess.Popen[
 def safeEnvironment() -> dict[str, str]:
     """The variables of this process, for a child."""
     return {**os.environ, VARIABLE: "1"}
+
+
+def endWithStarter() -> None:
+    """To be called in a child of multiprocessing: it ends when the process that started it does, however that ends. One
+    that is killed stops no child.
+    """
+    threading.Thread(target=_waitForEnd, daemon=True).start()
+
+
+def beginAsOneOfMany() -> None:
+    """The same in a child beside others, which computes with one thread."""
+    endWithStarter()
+    useOneThread()
+
+
+def _waitForEnd() -> None:
+    from multiprocessing import connection, parent_process
+
+    starter = parent_process()
+    if starter is not None:
+        connection.wait([starter.sentinel])
+        os._exit(1)
 
 
 @contextmanager

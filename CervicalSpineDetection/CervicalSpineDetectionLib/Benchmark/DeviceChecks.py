@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from CervicalSpineDetectionLib.Benchmark.Processes import inFreshProcess
 from CervicalSpineDetectionLib.Benchmark.SameResult import BOX_MM, CENTRE_MM, CONFIDENCE, apart
 from CervicalSpineDetectionLib.Benchmark.SampleCts import writeSampleCt
-from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.SafeChildren import endWithStarter, startingSafely
 from CervicalSpineDetectionLib.Spine.Vertebra import DetectionResult
 
 # Phantom seed -> grid: the benchmark's, and a coarse one.
@@ -72,7 +72,8 @@ def check(device: str, weights: str | Path | None, folder: Path,
 def makeCts(folder: Path) -> list[Path]:
     """Phantoms, made side by side. :return: list of Path."""
     paths = [folder / f"phantom{seed}.nii" for seed in CTS]
-    with concurrent.futures.ProcessPoolExecutor(len(CTS), multiprocessing.get_context("spawn")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(len(CTS), multiprocessing.get_context("spawn"),
+                                                initializer=endWithStarter) as pool:
         with startingSafely():
             list(pool.map(writeSampleCt, paths, *zip(*CTS.values(), strict=True), CTS))
     return paths

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
-from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.SafeChildren import endWithStarter, startingSafely
 
 STATUS = Path("/proc/self/status")
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ def inFreshProcess(function: Callable[..., Result], *arguments: Any) -> Measured
     """
     # A forked process would inherit the memory and the threads of this one.
     context = multiprocessing.get_context("spawn")
-    with startingSafely(), concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+    with startingSafely(), concurrent.futures.ProcessPoolExecutor(1, context, endWithStarter) as pool:
         return pool.submit(_measured, function, arguments).result()
 
 

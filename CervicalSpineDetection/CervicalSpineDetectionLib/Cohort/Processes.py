@@ -11,7 +11,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
 from CervicalSpineDetectionLib.ProcessTuning import coreCount
-from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.SafeChildren import endWithStarter, startingSafely
 
 Item = TypeVar("Item")  # a scan, as a rule
 # A scan that ends its process (memory, a crash in a library) is tried once more.
@@ -178,7 +177,7 @@ def _work(connection: Connection, task: Callable[[Item], object], prepare: Calla
     """A process from its first scan to its last."""
     # Ctrl+C reaches all processes of a terminal; the parent decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_endWithParent, daemon=True).start()
+    endWithStarter()
     failure = _failureOf(prepare) if prepare else None
     connection.send(STARTED)
     while True:
@@ -202,9 +201,3 @@ def _failureOf(prepare: Callable[[], object]) -> Exception | None:
     else:
         return None
     return InputError("The memory is too small for the network; use fewer --workers, or close other programs.")
-
-
-def _endWithParent() -> None:
-    """However the parent ends."""
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)

@@ -28,8 +28,7 @@ from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
-from CervicalSpineDetectionLib.ProcessTuning import useOneThread
-from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.SafeChildren import beginAsOneOfMany, startingSafely
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS
@@ -162,7 +161,7 @@ def phantomCases(count: int, firstSeed: int, workers: int = 1, region: str = "ne
     """
     # A forked process would inherit torch's and ITK's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=useOneThread) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=beginAsOneOfMany) as pool:
         seeds = iter(range(firstSeed, firstSeed + count))
         # Few ahead: a fine phantom takes 500 MB.
         waiting = deque(_submit(pool, phantomCase, seed, region, stratum) for seed in islice(seeds, workers + 1))

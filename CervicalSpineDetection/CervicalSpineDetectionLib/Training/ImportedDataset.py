@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, atomicFolder, ensureWritable
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImageWithWarnings
-from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.SafeChildren import endWithStarter, startingSafely
 from CervicalSpineDetectionLib.Spine.Levels import SPINE_LEVELS
 from CervicalSpineDetectionLib.Terminal import ProgressDisplay
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, writeDescription, writeSlices
@@ -85,7 +85,7 @@ def importDataset(source: Source, cases: Sequence[DataSetCase], output: Path, ge
     cases = list({fileName(case): case for case in reversed(cases)}.values())[::-1]
     jobs = [partial(_import, source, case, splits[case.patient], output, geometry, slices)
             for case in cases if fileName(case) not in done]
-    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, initializer=endWithStarter) as pool:
         with startingSafely():
             outcomes = pool.map(_call, jobs) if workers > 1 else map(_call, jobs)
         progress = ProgressDisplay("CTs", lines=19)

@@ -12,8 +12,7 @@ import numpy as np
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.ProcessTuning import useOneThread
-from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.SafeChildren import beginAsOneOfMany, startingSafely
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Training.Dataset import (
     SliceGeometry,
@@ -63,7 +62,7 @@ def writeMadeDataset(output: Path, geometry: SliceGeometry, sources: Sequence[di
             ensureWritable(output / kind / split)
     writeDescription(output, geometry, {"sources": sources})
     outcomes: Counter[str] = Counter()
-    with concurrent.futures.ProcessPoolExecutor(workers, initializer=useOneThread) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, initializer=beginAsOneOfMany) as pool:
         with startingSafely():
             ended = pool.map(_call, jobs, chunksize=CHUNK)
         for outcome in ended:

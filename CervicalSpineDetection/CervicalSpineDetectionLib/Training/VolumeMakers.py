@@ -11,8 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
-from CervicalSpineDetectionLib.ProcessTuning import useOneThread
-from CervicalSpineDetectionLib.SafeChildren import startingSafely
+from CervicalSpineDetectionLib.SafeChildren import beginAsOneOfMany, startingSafely
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, labelledSlices
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
 from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY, VolumeSource
@@ -125,7 +124,7 @@ class SliceLesson:
 
 def _makeForEver(lesson: Lesson[Made], sources: Sequence[VolumeSource], folder: Path, firstSeed: int, index: int,
                  step: int) -> None:
-    useOneThread()
+    beginAsOneOfMany()
     if hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)
     anatomy = firstSeed // VOLUMES_PER_ANATOMY + index
