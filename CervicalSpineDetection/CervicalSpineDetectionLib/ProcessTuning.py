@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from CervicalSpineDetectionLib.SafeChildren import endWithStarter
+
 # glibc's names of what mallopt sets (malloc.h).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 2**29
@@ -52,3 +54,9 @@ def useOneThread() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+def beginAsOneOfMany() -> None:
+    """The same in a child of multiprocessing, which ends with the process that started it."""
+    endWithStarter()
+    useOneThread()

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from CervicalSpineDetectionLib.ProcessTuning import useOneThread
-
 # Holds this package alone, or is the folder that all packages are installed in.
 SAFE_FOLDER = Path(__file__).resolve().parents[1]
 VARIABLE = "PYTHONSAFEPATH"  # Python 3.11 and later; see python --help-env
@@ -59,12 +57,6 @@ def endWithStarter() -> None:
     that is killed stops no child.
     """
     threading.Thread(target=_waitForEnd, daemon=True).start()
-
-
-def beginAsOneOfMany() -> None:
-    """The same in a child beside others, which computes with one thread."""
-    endWithStarter()
-    useOneThread()
 
 
 def _waitForEnd() -> None:

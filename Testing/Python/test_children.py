@@ -22,7 +22,7 @@ if __name__ == "__main__":
 POOL = """
 import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor
-from CervicalSpineDetectionLib.SafeChildren import beginAsOneOfMany
+from CervicalSpineDetectionLib.ProcessTuning import beginAsOneOfMany
 if __name__ == "__main__":
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), beginAsOneOfMany) as pool:
         print(pool.submit(os.getpid).result(), flush=True)

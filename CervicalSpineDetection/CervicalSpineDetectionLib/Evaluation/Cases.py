@@ -28,7 +28,8 @@ from CervicalSpineDetectionLib.Evaluation.Metrics import Reference
 from CervicalSpineDetectionLib.Imaging.ImageFile import IMAGE_SUFFIXES
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import VOID_HU
-from CervicalSpineDetectionLib.SafeChildren import beginAsOneOfMany, startingSafely
+from CervicalSpineDetectionLib.ProcessTuning import beginAsOneOfMany
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 from CervicalSpineDetectionLib.Spine.Boxes import Bounds
 from CervicalSpineDetectionLib.Spine.Levels import LEVELS

@@ -12,7 +12,8 @@ import numpy as np
 
 from CervicalSpineDetectionLib.AtomicFiles import ensureWritable
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.SafeChildren import beginAsOneOfMany, startingSafely
+from CervicalSpineDetectionLib.ProcessTuning import beginAsOneOfMany
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 from CervicalSpineDetectionLib.Training.Dataset import (
     SliceGeometry,

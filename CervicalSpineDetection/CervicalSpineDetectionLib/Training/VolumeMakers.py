@@ -11,7 +11,8 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile
-from CervicalSpineDetectionLib.SafeChildren import beginAsOneOfMany, startingSafely
+from CervicalSpineDetectionLib.ProcessTuning import beginAsOneOfMany
+from CervicalSpineDetectionLib.SafeChildren import startingSafely
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry, labelledSlices
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices
 from CervicalSpineDetectionLib.Training.Sources import VOLUMES_PER_ANATOMY, VolumeSource
