@@ -16,7 +16,7 @@ import torch
 from CervicalSpineDetectionLib import Pipeline
 from CervicalSpineDetectionLib.Benchmark.Floor import networkCost
 from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
-from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import sizeOf
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import fileOf
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights, readCard
 from CervicalSpineDetectionLib.SliceDetector.YoloDetector import STRIDE, YoloDetector, loadDetector
@@ -112,7 +112,7 @@ def plainModel(weights: str | Path | None) -> YOLO:
     ultralytics = importUltralytics()
     # With its folder: of a bare name ultralytics takes the file in the current folder, if there is one.
     models = Path(ultralytics.__file__).parent / "cfg" / "models" / "v5"
-    model = ultralytics.YOLO(models / f"yolov5{sizeOf(card['architecture'])}.yaml", task="detect")
+    model = ultralytics.YOLO(models / fileOf(card["architecture"]), task="detect")
     model.model = detectionModel(card["architecture"], len(card["classes"]))
     model.model.load_state_dict(state)
     model.model.names = dict(enumerate(card["classes"]))

@@ -29,6 +29,11 @@ def sizeOf(architecture: str) -> str:
     return architecture.removeprefix("yolov5").removesuffix(RELU)
 
 
+def fileOf(architecture: str) -> str:
+    """Name of ultralytics' own description, which states no activation."""
+    return f"yolov5{sizeOf(architecture)}.yaml"
+
+
 def hasRelu(architecture: str) -> bool:
     """Whether its activations are ReLU; else they are SiLU."""
     return architecture.endswith(RELU)

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
-from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import hasRelu
 from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import BINS
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, replaceActivations
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights
@@ -58,8 +57,8 @@ class Teacher:
                    - functional.binary_cross_entropy(scores, scores, reduction="sum")) / count
         own, others = (one["boxes"].float().unflatten(1, (4, BINS)).log_softmax(2) for one in (predictions, known))
         boxes = ((others.exp() * (others - own)).sum(2).mean(1) * clear).sum() / count
-        maps = list(zip(predictions["feats"], known["feats"], strict=True))
-        features = sum((_distance(one.float(), other.float()) for one, other in maps), torch.zeros(())) / len(maps)
+        features = torch.stack([_distance(one.float(), other.float()) for one, other in zip(
+            predictions["feats"], known["feats"], strict=True)]).mean()
         parts = dict(zip(("class", "box", "features"), (classes, boxes, features), strict=True))
         return (classes + boxes + FEATURES_WEIGHT * features) * len(views), parts
 
@@ -71,24 +70,24 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 class GoingOver(torch.nn.Module):
-    """SiLU that becomes ReLU."""
+    """SiLU that becomes ReLU: one for all layers, as ultralytics' layers share one."""
 
-    part = 0.0
+    def __init__(self) -> None:
+        super().__init__()
+        self._part = 0.0
+
+    @classmethod
+    def begin(cls, network: torch.nn.Module) -> GoingOver:
+        """:param network: in whose place of ReLU it stands from now on; one that keeps SiLU has none."""
+        activation = cls()
+        replaceActivations(network, torch.nn.ReLU, lambda: activation)
+        return activation
+
+    def goOn(self, part: float) -> None:
+        """:param part: of the training that is over, 0 to 1."""
+        self._part = min(part / GOING_OVER_PART, 1.0)
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         """:param given: any shape."""
         bent = functional.relu(given)
-        return bent if self.part >= 1 else torch.lerp(functional.silu(given), bent, self.part)
-
-
-def beginGoingOver(network: torch.nn.Module, architecture: str) -> None:
-    """:param network: changed in place, unless it is one that keeps SiLU."""
-    if hasRelu(architecture):
-        replaceActivations(network, torch.nn.ReLU, GoingOver)
-
-
-def goOver(network: torch.nn.Module, part: float) -> None:
-    """:param part: of the training that is over, 0 to 1."""
-    for module in network.modules():
-        if isinstance(module, GoingOver):
-            module.part = min(part / GOING_OVER_PART, 1.0)
+        return bent if self._part >= 1 else torch.lerp(functional.silu(given), bent, self._part)

@@ -22,7 +22,7 @@ from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Dataset import SliceGeometry
 from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
-from CervicalSpineDetectionLib.Training.Distillation import Teacher, beginGoingOver, goOver
+from CervicalSpineDetectionLib.Training.Distillation import GoingOver, Teacher
 from CervicalSpineDetectionLib.Training.Schedule import follow, mixedPrecision, setRate
 from CervicalSpineDetectionLib.Training.SlicePool import LabelledSlices, SlicePool
 from CervicalSpineDetectionLib.Training.Train import modelCard, withAllClasses
@@ -100,8 +100,7 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
     """
     network, average = _networks(plan, initial, pool.device)
     loss = teacher or _lossOf(network)
-    if teacher:
-        beginGoingOver(network, plan.architecture)
+    goingOver = GoingOver.begin(network) if teacher else None
     optimizer = _optimizer(network, plan.learningRate)
     torch.backends.cudnn.benchmark = True  # few sizes, many steps
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +113,8 @@ def trainOnPool(pool: SlicePool, plan: PoolPlan, target: Path, name: str, traini
     started = saved = filled = time.monotonic()
     step, room, losses = 0, makers is not None, torch.zeros(3, device=pool.device)
     while (now := time.monotonic()) - started < plan.seconds and step < plan.steps:
-        goOver(network, (now - started) / plan.seconds)
+        if goingOver:
+            goingOver.goOn((now - started) / plan.seconds)
         if room and now - filled > FILL_SECONDS:
             room, filled = all([pool.add(slices) for slices in makers.finished()]), now
         setRate(optimizer, plan.learningRate, step, (now - started) / plan.seconds, WARM_UP_STEPS)

@@ -15,7 +15,7 @@ import torch
 from CervicalSpineDetectionLib import Terminal
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Detector import BELOW_CLASS, CLASS_NAMES, ProgressCallback, classIndices
-from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import sizeOf
+from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import fileOf
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel, importUltralytics
 from CervicalSpineDetectionLib.SliceDetector.Weights import loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training.Curves import writeCurves
@@ -100,7 +100,7 @@ def train(datasets: Iterable[str | Path], output: str | Path, architecture: str 
         writeCurves(output / "curves.png", trainer.csv, heldOut)
 
     arguments = {
-        "model": f"yolov5{sizeOf(architecture)}.yaml", "data": str(output / "data.yaml"),
+        "model": fileOf(architecture), "data": str(output / "data.yaml"),
         "imgsz": geometry["pictureSize"], "epochs": epochs, "batch": batch, "device": device, "workers": 1,
         "optimizer": "AdamW", "lr0": learningRate, "cos_lr": True, "warmup_epochs": 0.5,
         "project": str(output.parent), "name": output.name, "exist_ok": True, "plots": False, "val": patience > 0,

@@ -12,13 +12,7 @@ from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
 from CervicalSpineDetectionLib.SliceDetector.Weights import findWeights, loadWeights, saveWeights
 from CervicalSpineDetectionLib.Training import PoolTraining, Schedule
 from CervicalSpineDetectionLib.Training.DeviceViews import randomViews
-from CervicalSpineDetectionLib.Training.Distillation import (
-    GOING_OVER_PART,
-    GoingOver,
-    Teacher,
-    beginGoingOver,
-    goOver,
-)
+from CervicalSpineDetectionLib.Training.Distillation import GOING_OVER_PART, GoingOver, Teacher
 from CervicalSpineDetectionLib.Training.SlicePool import SlicePool
 
 
@@ -77,24 +71,24 @@ def test_activationsGoOverFromSiluToRelu():
     given = torch.linspace(-5, 5, 11)
     activation = GoingOver()
     assert torch.equal(activation(given), torch.nn.functional.silu(given))
-    activation.part = 1.0
+    activation.goOn(1.0)
     assert torch.equal(activation(given), torch.relu(given))
 
 
 def test_theyHaveGoneOverWhenTheirPartOfTheTrainingIsOver(views):
     student, silu, relu = network("yolov5n-relu"), network(), network("yolov5n-relu")
-    beginGoingOver(student, "yolov5n-relu")
+    activation = GoingOver.begin(student)
     with torch.no_grad():
         assert torch.equal(student(views)["scores"], silu(views)["scores"])
-        goOver(student, 0.5 * GOING_OVER_PART)
+        activation.goOn(0.5 * GOING_OVER_PART)
         assert not torch.equal(student(views)["scores"], relu(views)["scores"])
-        goOver(student, GOING_OVER_PART)
+        activation.goOn(GOING_OVER_PART)
         assert torch.equal(student(views)["scores"], relu(views)["scores"])
 
 
 def test_aNetworkThatKeepsItsActivationsDoesNotGoOver():
     student = detectionModel("yolov5n", len(CLASS_NAMES))
-    beginGoingOver(student, "yolov5n")
+    GoingOver.begin(student)
     assert not any(isinstance(module, GoingOver) for module in student.modules())
 
 
