@@ -35,7 +35,8 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", metavar="FILE_OR_NAME",
                         help="learn what these weights say of each view, instead of boxes; the network may have other "
                              "activations, as --architecture yolov5n-relu")
-    parser.add_argument("--architecture", default="yolov5n", choices=TRAINED_ARCHITECTURES)
+    parser.add_argument("--architecture", choices=TRAINED_ARCHITECTURES,
+                        help="default: that of --initial, without it yolov5n")
     parser.add_argument("--learning-rate", type=float, default=0.002)
     parser.add_argument("--batch", type=positive, default=512, metavar="N", help="pictures at a time (default 512)")
     parser.add_argument("--capacity", type=positive, default=100_000, metavar="N",
@@ -81,7 +82,7 @@ def _train(arguments: argparse.Namespace, initial: Path | None) -> None:
     chosen = chooseDevice(arguments.device)
     teacher = Teacher(findWeights(arguments.teacher), chosen) if arguments.teacher else None
     plan = PoolPlan(60 * arguments.minutes, arguments.batch, learningRate=arguments.learning_rate,
-                    architecture=arguments.architecture)
+                    architecture=arguments.architecture or architectureOf(initial))
     with tempfile.TemporaryDirectory(prefix="made-cts-") as folder:
         makers = VolumeMakers(SliceLesson(), sources, Path(folder), arguments.workers, arguments.first_seed)
         try:
@@ -91,3 +92,10 @@ def _train(arguments: argparse.Namespace, initial: Path | None) -> None:
         finally:
             makers.stop()
     print(f"Weights and card: {target}, {target.with_suffix('.json').name}")
+
+
+def architectureOf(initial: Path | None) -> str:
+    """That of weights: another activation would take them too, and compute something else."""
+    from CervicalSpineDetectionLib.SliceDetector.Weights import readCard
+
+    return str(readCard(initial)["architecture"]) if initial else "yolov5n"

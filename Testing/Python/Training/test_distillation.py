@@ -6,6 +6,7 @@ import pytest
 import torch
 from test_pool_training import CPU, ladder
 
+from CervicalSpineDetectionLib.CommandLine import Pretrain
 from CervicalSpineDetectionLib.Errors import InputError
 from CervicalSpineDetectionLib.SliceDetector.Detector import CLASS_NAMES
 from CervicalSpineDetectionLib.SliceDetector.Ultralytics import detectionModel
@@ -111,3 +112,12 @@ def test_weightsOfOtherClassesDoNotTeach(tmp_path):
     saveWeights(path, detectionModel("yolov5n", 3).state_dict(), {**card, "classes": ["C1", "C2", "body"]})
     with pytest.raises(InputError, match="other classes"):
         Teacher(path, CPU)
+
+
+def test_trainingGoesOnWithTheActivationsOfItsFirstWeights(tmp_path):
+    path = tmp_path / "fast.safetensors"
+    card, _ = loadWeights(findWeights())
+    saveWeights(path, network("yolov5n-relu").state_dict(), {**card, "architecture": "yolov5n-relu"})
+
+    assert Pretrain.architectureOf(path) == "yolov5n-relu"
+    assert Pretrain.architectureOf(findWeights()) == Pretrain.architectureOf(None) == "yolov5n"
