@@ -1,4 +1,5 @@
-"""Python processes that take no module from the current folder, which may be a CD of somebody else.
+"""Python processes that take no module from the current folder, which may be a CD of somebody else, and that end with
+the one that started them.
 
 ``python -c``, ``python -m`` and multiprocessing's children (which begin with ``python -c``) look for modules in the
 current folder first: a folder ``vtkmodules`` beside the slices of a CT would run.
