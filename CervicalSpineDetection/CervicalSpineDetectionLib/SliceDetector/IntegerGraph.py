@@ -13,6 +13,7 @@ import numpy as np
 from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import PIXELS, Grid, GridGraph
 from CervicalSpineDetectionLib.SliceDetector.NetworkLayers import WrongWeights, hasRelu
 from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import (
+    BINS,
     INPUT,
     RUNTIME_OPERATORS,
     addBody,
@@ -29,6 +30,7 @@ LEAST_OF_SILU = -0.2785
 # A block of pixels that the first layer takes as channels: rows and columns; columns before the picture.
 BLOCK_ROWS, BLOCK_COLUMNS, COLUMNS_BEFORE = 2, 4, 2
 SHARES = Grid(1 / 256, 0)  # what a sigmoid gives
+CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class IntegerModels:
     """Serialized ONNX models.
 
     :param look: in: uint8 ``blocksOf`` pictures. Out, for strides 8, 16 and 32: maps of uint8, shape (n, rows, columns,
-        channels), and then, for the same, maps of classes, shape (n, classes, rows, columns).
-    :param boxes: for each of the strides. In: part of a map. Out: box edges, shape (n, 4 * BINS, rows, columns).
+        channels), and then, for the same, what each place shows, shape (n * rows * columns, classes).
+    :param boxes: for each of the strides. In: part of a map; ``CHOSEN``, int64, shape (m, 3), pictures, rows and
+        columns of places in it. Out: how far from the middles of these places their boxes reach to the left, top, right
+        and bottom, in strides, shape (m, 4).
     """
 
     look: bytes
@@ -56,11 +60,11 @@ def integerModels(architecture: str, classCount: int, weights: Mapping[str, Arra
     classes = [addClassHead(look, source, sizes, head, scale, classCount) for scale, (source, _) in enumerate(maps)]
     used, boxes = look.used, []
     for scale, (source, channels) in enumerate(maps):
-        box = IntegerGraph(weights, ranges, relu, channels)
-        given = box.given(look.gridOf(source))
-        boxes.append(box.model([addBoxHead(box, given, sizes, head, scale)]))
+        box = BoxGraph(weights, ranges, relu, channels)
+        edges = addBoxHead(box, box.given(look.gridOf(source)), sizes, head, scale)
+        boxes.append(box.model([box.distances(edges, f"{head}.dfl.conv.weight")], places=[CHOSEN]))
         used |= box.used
-    checkAllUsed(weights, used, f"{head}.dfl.conv.weight")
+    checkAllUsed(weights, used)
     return IntegerModels(look.model(classes, [look.channelsLast(source) for source, _ in maps]), boxes)
 
 
@@ -96,9 +100,6 @@ class IntegerGraph(GridGraph):
         """What comes in. :param grid: of it."""
         return self.onGrid(grid, "Transpose", INPUT, perm=[0, 3, 1, 2])
 
-    def channelsLast(self, source: str) -> str:
-        return self.node("Transpose", source, perm=[0, 2, 3, 1])
-
     def first(self, name: str, channels: int, out: int, kernel: int, stride: int, padding: int) -> str:
         """Of blocks of 2 x 4 pixels, whose results are those of two places beside each other: of the 3 channels, of
         which most of its time would go into fetching them, 24."""
@@ -112,8 +113,7 @@ class IntegerGraph(GridGraph):
         both = both.transpose(0, 1, 3, 5, 2, 4).reshape(2 * out, -1, kernel // BLOCK_ROWS, 2)
         result = self._activated(self._onIntegers(self.given(PIXELS), name, both, np.tile(bias, 2), kernel_shape=[3, 2],
                                                   strides=[1, 1], pads=[1, 0, 1, 0]))
-        places = self.node("Reshape", self.channelsLast(result), self.constant([0, 0, -1, out], np.int64))
-        return self.onGrid(self._grids[result], "Transpose", places, perm=[0, 3, 1, 2])
+        return self.channelsSecond(self.regrouped(self.channelsLast(result), out))
 
     def block(self, source: str, name: str, channels: int, out: int, kernel: int = 1, stride: int = 1,
               padding: int | None = None) -> str:
@@ -121,8 +121,9 @@ class IntegerGraph(GridGraph):
         return self._activated(self._onIntegers(source, name, weight, bias, **windowOf(weight, stride, padding)))
 
     def convolution(self, source: str, name: str, channels: int, out: int) -> str:
-        """In single precision."""
-        return super().convolution(self.known(source), name, channels, out)
+        """In single precision, one place after the other, shape (places, out)."""
+        places = self.node("Reshape", self.channelsLast(source), self.constant([-1, channels], np.int64))
+        return self._multiplied(self.likeIts(source, places), name, channels, out)
 
     def sum(self, one: str, other: str) -> str:
         ours, others = self._grids[one], self._grids[other]
@@ -145,10 +146,9 @@ class IntegerGraph(GridGraph):
         if self._relu:
             return source
         grid = self._grids[source]
-        own, shares = self.constantsOf(grid), self.constantsOf(SHARES)
-        sigmoid = self.onOwnGrid(SHARES, "QLinearSigmoid", source, *own)
+        sigmoid = self.onOwnGrid(SHARES, "QLinearSigmoid", source, *self.constantsOf(grid))
         after = Grid.over(LEAST_OF_SILU, grid.high / (1 + float(np.exp(-grid.high))))
-        return self.onOwnGrid(after, "QLinearMul", source, *own, sigmoid, *shares)
+        return self.multiplied(after, source, sigmoid)
 
     def _onIntegers(self, source: str, name: str, weight: Array, bias: Array, **window: object) -> str:
         """A convolution. :param name: of the block whose range its results have."""
@@ -157,3 +157,23 @@ class IntegerGraph(GridGraph):
         low, high = self._ranges[name]
         least = 0.0 if self._relu else max(low, LEAST_BEFORE_ACTIVATION)
         return self.convolvedOn(Grid.over(least, high), source, weight, bias, **window)
+
+    def _multiplied(self, places: str, name: str, channels: int, out: int) -> str:
+        """A convolution of single pixels. :param places: shape (places, channels)."""
+        weight, bias = self._take(f"{name}.weight", out, channels, 1, 1), self._take(f"{name}.bias", out)
+        return self.node("Gemm", self.known(places), self.constant(weight[:, :, 0, 0].T), self.constant(bias))
+
+
+class BoxGraph(IntegerGraph):
+    """The head's part that tells of boxes, at chosen places."""
+
+    def convolution(self, source: str, name: str, channels: int, out: int) -> str:
+        """Of chosen places alone."""
+        chosen = self.node("GatherND", self.channelsLast(source), CHOSEN)
+        return self._multiplied(self.likeIts(source, chosen), name, channels, out)
+
+    def distances(self, edges: str, name: str) -> str:
+        """:param edges: shape (places, 4 * BINS). :param name: of the weights that hold the distances of the bins."""
+        shares = self.node("Softmax", self.node("Reshape", edges, self.constant([-1, 4, BINS], np.int64)), axis=2)
+        bins = self.constant(self._take(name, 1, BINS, 1, 1).reshape(BINS, 1))
+        return self.node("Reshape", self.node("MatMul", shares, bins), self.constant([-1, 4], np.int64))

@@ -81,11 +81,39 @@ class GridGraph(Graph):
 
     def added(self, grid: Grid, one: str, other: str) -> str:
         """Two results; what is beyond the grid is cut off."""
-        return self.onOwnGrid(grid, "QLinearAdd", one, *self.constantsOf(self._grids[one]), other,
+        return self._ofTwo("QLinearAdd", grid, one, other)
+
+    def multiplied(self, grid: Grid, one: str, other: str) -> str:
+        """The same of their products."""
+        return self._ofTwo("QLinearMul", grid, one, other)
+
+    def _ofTwo(self, kind: str, grid: Grid, one: str, other: str) -> str:
+        return self.onOwnGrid(grid, kind, one, *self.constantsOf(self._grids[one]), other,
                               *self.constantsOf(self._grids[other]))
 
+    def channelsLast(self, source: str) -> str:
+        """As ONNX Runtime computes with them; what stands the other way it turns where it has to."""
+        return self.likeIts(source, self.node("Transpose", source, perm=[0, 2, 3, 1]))
+
+    def channelsSecond(self, source: str) -> str:
+        """As convolutions are given them."""
+        result = self.node("Transpose", source, perm=[0, 3, 1, 2])
+        return self.likeIts(source, result) if self.isOnGrid(source) else result
+
+    def regrouped(self, source: str, channels: int) -> str:
+        """With so many channels, which are last, and as many more or fewer columns."""
+        return self.likeIts(source, self.node("Reshape", source, self.constant([0, 0, -1, channels], np.int64)))
+
     def doubled(self, source: str) -> str:
-        return self.likeIts(source, super().doubled(source))
+        """By copies, channels last; ONNX Runtime's own operator fetches number by number."""
+        given = self.channelsLast(source)
+        channels = self.node("Shape", given, start=3)
+        wide = self.node("Reshape", self.node("Concat", given, given, axis=3),
+                         self.node("Concat", self.constant([0, 0, -1], np.int64), channels, axis=0))
+        high = self.node("Reshape", self.node("Concat", wide, wide, axis=2),
+                         self.node("Concat", self.constant([0, -1], np.int64),
+                                   self.node("Shape", wide, start=2), axis=0))
+        return self.channelsSecond(self.likeIts(source, high))
 
     def known(self, source: str) -> str:
         """In single precision."""

@@ -9,14 +9,8 @@ from typing import Any
 import numpy as np
 
 from CervicalSpineDetectionLib.SliceDetector import OnnxNetwork
-from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import (
-    STRIDES,
-    OnProcessor,
-    binsOf,
-    decoded,
-    placesSeen,
-    session,
-)
+from CervicalSpineDetectionLib.SliceDetector.BoxSelection import LEAST_LOGIT
+from CervicalSpineDetectionLib.SliceDetector.OnnxNetwork import STRIDES, OnProcessor, boxesOf, session
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
 RANGES = "integerRanges"  # field of a card
@@ -70,10 +64,10 @@ class IntegerNetwork(OnProcessor):
 
     def __init__(self, architecture: str, classCount: int, weights: Mapping[str, Array],
                  ranges: Mapping[str, Sequence[float]]) -> None:
-        from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import blocksOf, integerModels
+        from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import CHOSEN, blocksOf, integerModels
         from CervicalSpineDetectionLib.SliceDetector.OnnxGraph import INPUT
 
-        self._bins, self._input, self._blocksOf = binsOf(architecture, classCount, weights), INPUT, blocksOf
+        self._input, self._chosen, self._blocksOf = INPUT, CHOSEN, blocksOf
         models = integerModels(architecture, classCount, weights, ranges)
         self._look, self._boxes = session(models.look, threads=1), [session(one, threads=1) for one in models.boxes]
 
@@ -85,13 +79,16 @@ class IntegerNetwork(OnProcessor):
             seen[:scales], seen[scales:], self._boxes, STRIDES, strict=True)], axis=1)
 
     def _found(self, features: Array, classes: Array, boxes: Any, stride: int) -> Array:
-        """What one scale shows: boxes are computed around the places only where something is seen."""
-        rows, columns = placesSeen(classes)
-        if not len(rows):
-            return np.zeros((len(classes), 0, 4 + classes.shape[1]), np.float32)
-        top, left = (max(int(one.min()) - REACH, 0) for one in (rows, columns))
-        bottom, right = (int(one.max()) + REACH + 1 for one in (rows, columns))
-        part = np.ascontiguousarray(features[:, top:bottom, left:right])
-        edges = boxes.run(None, {self._input: part})[0]
-        return decoded(edges[:, :, rows - top, columns - left], classes[:, :, rows, columns], rows, columns, stride,
-                       self._bins)
+        """What one scale shows: boxes are computed where something is seen only."""
+        classes = classes.reshape(*features.shape[:3], -1)
+        isSeen = np.asarray((classes > LEAST_LOGIT).any(axis=3))
+        rows, columns = np.nonzero(isSeen.any(axis=0))
+        distances = np.zeros((len(classes), len(rows), 4), np.float32)
+        if len(rows):
+            pictures, places = np.nonzero(isSeen[:, rows, columns])
+            top, left = (max(int(one.min()) - REACH, 0) for one in (rows, columns))
+            bottom, right = (int(one.max()) + REACH + 1 for one in (rows, columns))
+            part = np.ascontiguousarray(features[:, top:bottom, left:right])
+            chosen = np.stack([pictures, rows[places] - top, columns[places] - left], axis=1)
+            distances[pictures, places] = boxes.run(None, {self._input: part, self._chosen: chosen})[0]
+        return boxesOf(distances, classes[:, rows, columns], rows, columns, stride)

@@ -97,16 +97,18 @@ class Graph:
         # What comes before the activation of each block, name -> result.
         self.blocks: dict[str, str] = {}
 
-    def model(self, outputs: Sequence[str], integers: Sequence[str] = ()) -> bytes:
+    def model(self, outputs: Sequence[str], integers: Sequence[str] = (), places: Sequence[str] = ()) -> bytes:
         """Serialized.
 
         :param outputs: results in single precision. :param integers: results in 8 bits, that come before them.
+        :param places: names of inputs beside the pictures: whole numbers of 64 bits, shape (m, 3).
         """
         shown = [helper.make_tensor_value_info(result, kind, None)
                  for results, kind in ((integers, TensorProto.UINT8), (outputs, TensorProto.FLOAT))
                  for result in results]
-        given = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", *self.inputShape])
-        return self.serialized("yolov5", [given], shown)
+        given = [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", *self.inputShape]),
+                 *(helper.make_tensor_value_info(name, TensorProto.INT64, ["m", 3]) for name in places)]
+        return self.serialized("yolov5", given, shown)
 
     def serialized(self, name: str, given: Sequence[Any], shown: Sequence[Any]) -> bytes:
         """:param given, shown: descriptions of what comes in and out, as ``onnx.helper`` makes them."""

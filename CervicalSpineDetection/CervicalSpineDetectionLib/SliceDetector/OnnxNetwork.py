@@ -137,9 +137,15 @@ def decoded(edges: Array, logits: Array, rows: Array, columns: Array, stride: in
     """
     shares = edges.reshape(len(edges), 4, len(bins), -1)
     shares = np.exp(shares - shares.max(axis=2, keepdims=True))
-    # To the left, top, right and bottom, in strides, from the middle of each place.
     distances = (shares * bins).sum(axis=2) / shares.sum(axis=2)
-    middle = np.stack([columns, rows]).astype(np.float32) + np.float32(0.5)
-    first, last = middle - distances[:, :2], middle + distances[:, 2:]
+    return boxesOf(distances.transpose(0, 2, 1), logits.transpose(0, 2, 1), rows, columns, stride)
+
+
+def boxesOf(distances: Array, logits: Array, rows: Array, columns: Array, stride: int) -> Array:
+    """The same. :param distances: to the left, top, right and bottom, in strides, from the middle of each place, shape
+    (n, places, 4). :param logits: of classes, shape (n, places, classes).
+    """
+    middle = np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
+    first, last = middle - distances[..., :2], middle + distances[..., 2:]
     scores = 1 / (1 + np.exp(-logits.clip(-LARGEST_EXPONENT)))
-    return np.concatenate([(first + last) / 2 * stride, (last - first) * stride, scores], axis=1).transpose(0, 2, 1)
+    return np.concatenate([(first + last) / 2 * stride, (last - first) * stride, scores], axis=2)

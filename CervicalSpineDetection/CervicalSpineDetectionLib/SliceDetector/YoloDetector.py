@@ -44,7 +44,8 @@ class Network(Protocol):
     def predict(self, pictures: Array) -> Array:
         """:param pictures: uint8, shape (n, 3, rows, columns), rows and columns multiples of ``STRIDE``.
         :return: float32, shape (n, boxes, 4 + classes): middle and size in pixels, scores of the weights' classes; of
-            all boxes, or of those places at least where a score of any picture is above ``BoxSelection``'s threshold.
+            all boxes, or of those places at least where a score of any picture is above ``BoxSelection``'s threshold; a
+            box whose own scores are below it may be one without size.
         :raises RuntimeError: see ``Errors.isGpuMemory``.
         """
         ...
