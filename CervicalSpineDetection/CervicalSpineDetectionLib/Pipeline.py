@@ -73,13 +73,12 @@ def detectVertebrae(image: sitk.Image, detector: SliceDetector, progress: Progre
 
 def _gapIn(image: sitk.Image, vertebrae: Sequence[Vertebra]) -> int | None:
     """Index of the slice behind which slices seem to be missing, where this is among the vertebrae; else None."""
-    gap = abruptChange(image) if vertebrae else None
-    if gap is None:
+    if not vertebrae:
         return None
     corners = [corner for vertebra in vertebrae for corner in (vertebra.bounds.minimum, vertebra.bounds.maximum)]
     slices = [image.TransformPhysicalPointToContinuousIndex(corner.tolist())[2] for corner in corners]
     beyond = usualDistance(Level.C3.order, Level.C4.order) / image.GetSpacing()[2]
-    return gap if min(slices) - beyond < gap + 0.5 < max(slices) + beyond else None
+    return abruptChange(image, min(slices) - beyond, max(slices) + beyond)
 
 
 def namingWarnings(fused: FusionResult, vertebrae: Sequence[Vertebra], confirmed: Sequence[Vertebra]) -> list[str]:

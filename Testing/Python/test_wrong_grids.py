@@ -92,7 +92,7 @@ def test_whereSlicesAreMissingNoNameIsCertain(ct, detector):
 
 @pytest.mark.parametrize(("gap", "isTold"), [(0, False), (35, True), (60, True)])
 def test_onlyAmongTheVertebraeAreMissingSlicesSpokenOf(ct, detector, monkeypatch, gap, isTold):
-    monkeypatch.setattr(Pipeline, "abruptChange", lambda image: gap)
+    monkeypatch.setattr(Pipeline, "abruptChange", lambda image, low, high: gap if low < gap + 0.5 < high else None)
 
     result = detectVertebrae(ct, detector)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
@@ -96,7 +97,8 @@ def withNeighbours(pictures: Array) -> Array:
     """2.5D: each slice with its two neighbours as channels, so that a 2D network sees depth.
 
     :param pictures: shape (slices, rows, columns).
-    :return: shape (slices, 3, rows, columns): previous, own, next slice; the outermost slices repeat themselves.
+    :return: shape (slices, 3, rows, columns): previous, own, next slice; the outermost slices repeat themselves. A view
+        that can't be written to, as it holds each slice once in memory.
     """
     padded = np.concatenate([pictures[:1], pictures, pictures[-1:]])
-    return np.stack([padded[:-2], padded[1:-1], padded[2:]], axis=1)
+    return np.moveaxis(sliding_window_view(padded, 3, axis=0), 3, 1)

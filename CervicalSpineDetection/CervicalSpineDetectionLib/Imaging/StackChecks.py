@@ -21,16 +21,21 @@ ABRUPT = 1.55
 THICKEST_MM = 4.0
 
 
-def abruptChange(image: sitk.Image) -> int | None:
+def abruptChange(image: sitk.Image, low: float = -np.inf, high: float = np.inf) -> int | None:
     """Where the body changes as it does where slices are missing.
 
     :param image: sitk image in HU, whose third axis is that of its slices.
+    :param low, high: continuous indices of slices between which it is looked for.
     :return: index of the slice before the change, None where there is none, or the slices are too thick to tell.
     """
     if image.GetSpacing()[2] > THICKEST_MM:
         return None
-    changes = _changes(sitk.GetArrayViewFromImage(image))
-    found = [(change / max(before + after), k) for k, change in enumerate(changes) if np.isfinite(change)
+    voxels = sitk.GetArrayViewFromImage(image)
+    # And those that the changes there are compared with.
+    first, last = (int(np.clip(end, 0, len(voxels))) for end in (low - REACH, high + REACH + 2))
+    changes = _changes(voxels[first:last])
+    found = [(change / max(before + after), first + k) for k, change in enumerate(changes)
+             if np.isfinite(change) and low < first + k + 0.5 < high
              for before, after in [(_known(changes[max(k - REACH, 0) : k]), _known(changes[k + 1 : k + 1 + REACH]))]
              if min(len(before), len(after)) >= FEWEST_BESIDE and max(before + after) > 0]
     ratio, k = max(found, default=(0.0, 0))

@@ -190,9 +190,11 @@ class YoloDetector:
         :param slices: of the whole scan. :param part: rows and columns, starting at multiples of ``STRIDE``.
         """
         missing = [index for index in indices if index not in found]
-        pictures = slices[(missing, slice(None), *part)]
-        rows, columns = pictures.shape[2:]
-        padded = np.pad(pictures, ((0, 0), (0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
+        shown = slices[(slice(None), slice(None), *part)]
+        channels, rows, columns = shown.shape[1:]
+        padded = np.zeros((len(missing), channels, rows + -rows % STRIDE, columns + -columns % STRIDE), np.uint8)
+        for picture, index in zip(padded, missing, strict=True):
+            picture[:, :rows, :columns] = shown[index]
         seen = self._look(padded, len(found), len(slices), progress)
         found.update((index, _moved(one, part[1].start or 0, part[0].start or 0))
                      for index, one in zip(missing, seen, strict=True))

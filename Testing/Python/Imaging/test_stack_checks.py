@@ -18,8 +18,8 @@ def body(slices=40, side=48):
     return voxels.astype(np.int16)
 
 
-def changeIn(voxels):
-    return abruptChange(sitk.GetImageFromArray(voxels))
+def changeIn(voxels, *ends):
+    return abruptChange(sitk.GetImageFromArray(voxels), *ends)
 
 
 @pytest.mark.shows("Mended", "slices missing in a stacked file",
@@ -28,6 +28,14 @@ def changeIn(voxels):
 @pytest.mark.parametrize("first", [12, 20])
 def test_whereSlicesAreMissingIsTold(first, count):
     assert changeIn(np.delete(body(), np.arange(first, first + count), axis=0)) == first - 1
+
+
+def test_aGapIsFoundThoughTheBodyChangesMoreElsewhere():
+    voxels = np.delete(body(60), np.arange(15, 19), axis=0)
+    voxels[40:] = np.roll(voxels[40:], 12, axis=1)
+    assert changeIn(voxels) == 39
+    assert changeIn(voxels, 8.0, 30.0) == changeIn(voxels, 14.4, 14.6) == 14
+    assert changeIn(voxels, 20.0, 30.0) is None
 
 
 def test_aWholeStackIsEven():
