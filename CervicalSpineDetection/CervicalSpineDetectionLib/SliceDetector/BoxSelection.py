@@ -55,16 +55,17 @@ def suppress(corners: Array, sameObjectIou: float) -> Array:
     :param corners: shape (n, 4), best box first.
     :return: their indices, rising.
     """
-    area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
-    left, kept = np.arange(len(corners)), []
-    while len(left):
-        best, others = left[0], left[1:]
-        kept.append(best)
-        shared = np.maximum(np.minimum(corners[best, 2:], corners[others, 2:])
-                            - np.maximum(corners[best, :2], corners[others, :2]), 0)
-        overlap = shared[:, 0] * shared[:, 1]
-        # Beside an empty box 0 / 0 is no overlap.
-        with np.errstate(invalid="ignore"):
-            iou = (overlap / (area[best] + area[others] - overlap)).astype(float)
-        left = others[~(iou > sameObjectIou)]
+    left, top, right, bottom = corners.T
+    area = (right - left) * (bottom - top)
+    width, height = (np.maximum(np.minimum.outer(last, last) - np.maximum.outer(first, first), 0)
+                     for first, last in ((left, right), (top, bottom)))
+    overlap = width * height
+    # Beside an empty box 0 / 0 is no overlap.
+    with np.errstate(invalid="ignore"):
+        isSame = (overlap / (np.add.outer(area, area) - overlap)).astype(float) > sameObjectIou
+    isOpen, kept = np.ones(len(corners), bool), []
+    for best in range(len(corners)):
+        if isOpen[best]:
+            kept.append(best)
+            isOpen &= ~isSame[best]
     return np.array(kept, int)
