@@ -94,7 +94,7 @@ class IntegerGraph(GridGraph):
                  channels: int = 3 * BLOCK_ROWS * BLOCK_COLUMNS) -> None:
         super().__init__(weights, relu)
         self.inputShape = ("rows", "columns", channels)
-        self._ranges = ranges
+        self._ranges, self._isFirst = ranges, True
 
     def given(self, grid: Grid) -> str:
         """What comes in. :param grid: of it."""
@@ -122,8 +122,7 @@ class IntegerGraph(GridGraph):
 
     def convolution(self, source: str, name: str, channels: int, out: int) -> str:
         """In single precision, one place after the other, shape (places, out)."""
-        places = self.node("Reshape", self.channelsLast(source), self.constant([-1, channels], np.int64))
-        return self._multiplied(self.likeIts(source, places), name, channels, out)
+        return self._multiplied(self._placesOf(source, channels), name, channels, out)
 
     def sum(self, one: str, other: str) -> str:
         ours, others = self._grids[one], self._grids[other]
@@ -158,6 +157,11 @@ class IntegerGraph(GridGraph):
         least = 0.0 if self._relu else max(low, LEAST_BEFORE_ACTIVATION)
         return self.convolvedOn(Grid.over(least, high), source, weight, bias, **window)
 
+    def _placesOf(self, source: str, channels: int) -> str:
+        """One after the other, shape (places, channels)."""
+        places = self.node("Reshape", self.channelsLast(source), self.constant([-1, channels], np.int64))
+        return self.likeIts(source, places)
+
     def _multiplied(self, places: str, name: str, channels: int, out: int) -> str:
         """A convolution of single pixels. :param places: shape (places, channels)."""
         weight, bias = self._take(f"{name}.weight", out, channels, 1, 1), self._take(f"{name}.bias", out)
@@ -165,12 +169,33 @@ class IntegerGraph(GridGraph):
 
 
 class BoxGraph(IntegerGraph):
-    """The head's part that tells of boxes, at chosen places."""
+    """The head's part that tells of boxes, at chosen places; only its first block is computed everywhere."""
+
+    def block(self, source: str, name: str, channels: int, out: int, kernel: int = 1, stride: int = 1,
+              padding: int | None = None) -> str:
+        """The first one. Of the second, shape (places, out)."""
+        if not self._isFirst:
+            return self._atChosen(source, name, channels, out, kernel)
+        self._isFirst = False
+        return super().block(source, name, channels, out, kernel, stride, padding)
+
+    def _atChosen(self, source: str, name: str, channels: int, out: int, kernel: int) -> str:
+        """A convolution as one of single pixels, whose channels are those of a place and its neighbours."""
+        weight, bias = self._normalized(name, channels, out, kernel)
+        around = self.constant([[0, row, column] for row, column in np.ndindex(kernel, kernel)], np.int64)
+        places = self.node("Add", self.node("Unsqueeze", CHOSEN, self.constant([1], np.int64)), around)
+        border = kernel // 2
+        padded = self.node("Pad", self.channelsLast(source), self.constant(2 * [0, border, border, 0], np.int64),
+                           self.constantsOf(self.gridOf(source))[1])
+        size = channels * kernel**2
+        seen = self.node("Reshape", self.node("GatherND", padded, places), self.constant([1, -1, 1, size], np.int64))
+        single = weight.transpose(0, 2, 3, 1).reshape(out, size, 1, 1)
+        found = self._onIntegers(self.channelsSecond(self.likeIts(source, seen)), name, single, bias,
+                                 **windowOf(single, 1, None))
+        return self._activated(self._placesOf(found, out))
 
     def convolution(self, source: str, name: str, channels: int, out: int) -> str:
-        """Of chosen places alone."""
-        chosen = self.node("GatherND", self.channelsLast(source), CHOSEN)
-        return self._multiplied(self.likeIts(source, chosen), name, channels, out)
+        return self._multiplied(source, name, channels, out)
 
     def distances(self, edges: str, name: str) -> str:
         """:param edges: shape (places, 4 * BINS). :param name: of the weights that hold the distances of the bins."""
