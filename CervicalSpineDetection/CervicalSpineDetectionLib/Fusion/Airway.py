@@ -18,8 +18,9 @@ def airwayDoubt(volume: SagittalVolume, centres: Array) -> str:
     centres = np.array([one for one in centres if _seenInFront(volume, one) > Settings.AIR_IN_FRONT_MM])
     if len(centres) < Settings.AIRWAY_BODIES:
         return ""
-    front, back = (min(_nearestAir(volume, centre, direction) for centre in centres) for direction in (-1, 1))
-    isBehind = front > Settings.AIR_IN_FRONT_MM and back < Settings.AIR_BEHIND_MM
+    if any(_nearestAir(volume, centre, -1) <= Settings.AIR_IN_FRONT_MM for centre in centres):
+        return ""
+    isBehind = any(_nearestAir(volume, centre, 1) < Settings.AIR_BEHIND_MM for centre in centres)
     return "the airway is behind the spine" if isBehind else ""
 
 

@@ -153,17 +153,17 @@ def _spineRegion(image: AveragedImage) -> tuple[Array, Array]:
     top = start + [0, 0, (size[2] - 1) * COARSE_SPACING_MM]
     # Rows run down.
     coarse = _resampled(image, size[[0, 2, 1]], top, COARSE_SPACING_MM, COARSE_SPACING_MM, OUTSIDE_HU)
-    coarse = coarse.transpose(0, 2, 1)[..., ::-1]
     # RelabelComponent sorts by size: 1 is the largest, which is the body.
     components = sitk.RelabelComponent(sitk.ConnectedComponent(
         sitk.GetImageFromArray((coarse > BODY_HU).astype(np.uint8))))
     body = sitk.GetArrayFromImage(components) == 1
     if not body.any():
         raise InputError("The image shows no body (nothing above -300 HU); load a CT of the neck.")
+    bone = np.repeat(np.arange(len(body)), (body & (coarse > BONE_HU)).sum(axis=(1, 2)))
+    body = body.transpose(0, 2, 1)[..., ::-1]
     extents = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
     first = np.maximum(start + [(e[0] - 1) * COARSE_SPACING_MM for e in extents], lower + ROUNDING_MM)
     last = np.minimum(start + [(e[-1] + 1) * COARSE_SPACING_MM for e in extents], upper - ROUNDING_MM)
-    bone = np.nonzero(body & (coarse > BONE_HU))[0]
     if len(bone):
         middle = start[0] + np.median(bone) * COARSE_SPACING_MM
         first[0] = max(first[0], middle - SPINE_HALF_WIDTH_MM)
