@@ -266,3 +266,5 @@ def test_theOwnSliceIsTheMiddleChannel():
     pictures = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
     channels = withNeighbours(pictures)[:, :, 0, 0]
     assert channels.tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
+    with pytest.raises(ValueError, match="read-only"):
+        withNeighbours(pictures)[:] = 0

@@ -19,6 +19,7 @@ from CervicalSpineDetectionLib.Imaging.ReadImage import readImage
 from CervicalSpineDetectionLib.Pipeline import detectVertebrae, slicesFor
 from CervicalSpineDetectionLib.SliceDetector import IntegerNetwork, OnnxNetwork
 from CervicalSpineDetectionLib.SliceDetector import YoloDetector as YoloDetectors
+from CervicalSpineDetectionLib.SliceDetector.BoxSelection import SCORE_THRESHOLD
 from CervicalSpineDetectionLib.SliceDetector.EdgeNetwork import EdgeNetwork
 from CervicalSpineDetectionLib.SliceDetector.IntegerGraph import blocksOf
 from CervicalSpineDetectionLib.SliceDetector.IntegerGrid import Grid
@@ -165,6 +166,21 @@ def test_theSecondLookIsInSinglePrecisionWhereItsRangesAreNotOfItsWeights(copied
     assert [ranges is not None for ranges in given] == [isWhole, True]
     loadDetector(copied, "cpu", precision="single")
     assert given[2:] == [None, None]
+
+
+@needsExactProducts
+def test_aPictureIsSeenTheSameBesideOthers(networks):
+    slices = slicesFor(readImage(GOLDEN / "straight.nrrd"), loadDetector(device="cpu", precision="single"))[1]
+    rows, columns = (size // STRIDE * STRIDE for size in slices.shape[2:])
+    pictures = np.ascontiguousarray(slices[::4, :, :rows, :columns])
+
+    together = networks[0].predict(pictures)
+
+    for picture, beside in zip(pictures, together, strict=True):
+        alone, seen = (one[one[:, 4:].max(axis=1) > SCORE_THRESHOLD] for one in (
+            networks[0].predict(picture[None])[0], beside))
+        assert np.array_equal(alone, seen) and (len(seen) == 0 or (seen[:, 2:4] > 1).all())
+    assert sum((one[:, 4:].max(axis=1) > SCORE_THRESHOLD).any() for one in together) > 5
 
 
 def test_whereNothingIsSeenThereAreNoBoxes(networks):
