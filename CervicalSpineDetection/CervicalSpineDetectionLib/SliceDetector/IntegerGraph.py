@@ -30,7 +30,7 @@ LEAST_OF_SILU = -0.2785
 # A block of pixels that the first layer takes as channels: rows and columns; columns before the picture.
 BLOCK_ROWS, BLOCK_COLUMNS, COLUMNS_BEFORE = 2, 4, 2
 SHARES = Grid(1 / 256, 0)  # what a sigmoid gives
-CHOSEN = "chosen"
+CHOSEN = "chosen"  # input of ``IntegerModels.boxes``
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class IntegerGraph(GridGraph):
                  channels: int = 3 * BLOCK_ROWS * BLOCK_COLUMNS) -> None:
         super().__init__(weights, relu)
         self.inputShape = ("rows", "columns", channels)
-        self._ranges, self._isFirst = ranges, True
+        self._ranges = ranges
 
     def given(self, grid: Grid) -> str:
         """What comes in. :param grid: of it."""
@@ -173,14 +173,13 @@ class BoxGraph(IntegerGraph):
 
     def block(self, source: str, name: str, channels: int, out: int, kernel: int = 1, stride: int = 1,
               padding: int | None = None) -> str:
-        """The first one. Of the second, shape (places, out)."""
-        if not self._isFirst:
-            return self._atChosen(source, name, channels, out, kernel)
-        self._isFirst = False
-        return super().block(source, name, channels, out, kernel, stride, padding)
+        """Of the second one, shape (places, out)."""
+        if not self.used:  # no weights yet
+            return super().block(source, name, channels, out, kernel, stride, padding)
+        return self._atChosen(source, name, channels, out, kernel)
 
     def _atChosen(self, source: str, name: str, channels: int, out: int, kernel: int) -> str:
-        """A convolution as one of single pixels, whose channels are those of a place and its neighbours."""
+        """A block as one of single pixels, whose channels are those of a place and its neighbours."""
         weight, bias = self._normalized(name, channels, out, kernel)
         around = self.constant([[0, row, column] for row, column in np.ndindex(kernel, kernel)], np.int64)
         places = self.node("Add", self.node("Unsqueeze", CHOSEN, self.constant([1], np.int64)), around)
