@@ -45,6 +45,10 @@ def serializedMaps(graph: EdgeGraph, others: Sequence[str] = ()) -> bytes:
 class EdgeGraph(Graph):
     """See ``EdgeLayers.Calculus``."""
 
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        super().__init__(weights)
+        self._products: dict[tuple[str, str], str] = {}
+
     def convolved(self, name: str, given: str, bent: bool = True) -> str:
         weight, bias = self.takeLayer(name)
         result = self.node("Conv", given, self.constant(weight), self.constant(bias), **self.windowOfLayer(name))
@@ -75,9 +79,15 @@ class EdgeGraph(Graph):
                          coordinate_transformation_mode="half_pixel")
 
     def greatest(self, given: str, near: str, axis: int) -> str:
-        return self.node("ReduceMax", self.node("Mul", given, near), axes=[axis], keepdims=1)
+        return self.node("ReduceMax", self._masked(given, near), axes=[axis], keepdims=1)
 
     def mean(self, given: str, near: str, axis: int) -> str:
         sums = [self.node("ReduceSum", one, self.constant([axis], np.int64), keepdims=1)
-                for one in (self.node("Mul", given, near), near)]
+                for one in (self._masked(given, near), near)]
         return self.node("Div", *sums)
+
+    def _masked(self, given: str, near: str) -> str:
+        """What is near, 0 elsewhere, computed once."""
+        if (given, near) not in self._products:
+            self._products[given, near] = self.node("Mul", given, near)
+        return self._products[given, near]

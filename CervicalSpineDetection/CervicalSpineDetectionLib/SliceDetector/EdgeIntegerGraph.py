@@ -42,7 +42,7 @@ class IntegerEdgeGraph(EdgeGraph, GridGraph):
         super().__init__(weights)
         self._ranges = {name: USED_PART * np.array(span) for name, span in ranges.items()}
         self._singles: dict[str, str] = {}
-        self._nears: dict[tuple[str, str], tuple[str, str]] = {}
+        self._masks: dict[tuple[str, str], str] = {}
 
     def convolved(self, name: str, given: str, bent: bool = True) -> str:
         if name == OWN:
@@ -63,25 +63,21 @@ class IntegerEdgeGraph(EdgeGraph, GridGraph):
     def greatest(self, given: str, near: str, axis: int) -> str:
         if not self.isOnGrid(given):
             return super().greatest(given, near, axis)
-        seen, _ = self._seen(given, near, axis)
-        return self.channelsSecond(self.node("ReduceMax", seen, axes=[axis - 1], keepdims=1))
+        return self.channelsSecond(super().greatest(self._numbers(given), self._mask(given, near, axis), axis - 1))
 
     def mean(self, given: str, near: str, axis: int) -> str:
-        sums = [self.node("ReduceSum", one, self.constant([axis - 1], np.int64), keepdims=1)
-                for one in self._seen(given, near, axis)]
-        return self.channelsSecond(self.node("Div", *sums))
+        return self.channelsSecond(super().mean(self._numbers(given), self._mask(given, near, axis), axis - 1))
 
-    def _seen(self, given: str, near: str, axis: int) -> tuple[str, str]:
-        """What is near, 0 elsewhere, and where that is; in single precision, channels last, computed once."""
-        if (given, near) not in self._nears:
-            numbers = self._numbers(given)
-            mask = self.node("Transpose", near, perm=[0, 2, 3, 1])
-            # One number for 16 channels of a place takes six times as long as one for each.
+    def _mask(self, given: str, near: str, axis: int) -> str:
+        """What is near, channels last, computed once. One number for 16 channels of a place takes six times as long as
+        one for each."""
+        if (given, near) not in self._masks:
+            mask = self.channelsLast(near)
             if axis == COLUMNS:
-                sizes = self.constant([1] * 3, np.int64), self.node("Shape", numbers, start=3)
+                sizes = self.constant([1] * 3, np.int64), self.node("Shape", self._numbers(given), start=3)
                 mask = self.node("Expand", mask, self.node("Concat", *sizes, axis=0))
-            self._nears[given, near] = self.node("Mul", numbers, mask), mask
-        return self._nears[given, near]
+            self._masks[given, near] = mask
+        return self._masks[given, near]
 
     def _first(self, grid: Grid, weight: Array, bias: Array) -> str:
         """The first layer, of blocks of columns, whose results are those of two places beside each other: few channels

@@ -6,7 +6,7 @@ Weights have a step for each channel, results one step and a whole number that s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,11 +93,14 @@ class GridGraph(Graph):
 
     def channelsLast(self, source: str) -> str:
         """As ONNX Runtime computes with them; what stands the other way it turns where it has to."""
-        return self.likeIts(source, self.node("Transpose", source, perm=[0, 2, 3, 1]))
+        return self._turned(source, [0, 2, 3, 1])
 
     def channelsSecond(self, source: str) -> str:
         """As convolutions are given them."""
-        result = self.node("Transpose", source, perm=[0, 3, 1, 2])
+        return self._turned(source, [0, 3, 1, 2])
+
+    def _turned(self, source: str, axes: Sequence[int]) -> str:
+        result = self.node("Transpose", source, perm=axes)
         return self.likeIts(source, result) if self.isOnGrid(source) else result
 
     def regrouped(self, source: str, channels: int) -> str:
