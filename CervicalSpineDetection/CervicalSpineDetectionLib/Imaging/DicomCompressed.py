@@ -11,19 +11,18 @@ import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pydicom.uid
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging import DicomUids
 from CervicalSpineDetectionLib.Imaging.Decoders import PROCESSES, Decoders
 from CervicalSpineDetectionLib.Imaging.DicomElements import MAGIC, PREAMBLE_BYTES, UNDEFINED_LENGTH
 from CervicalSpineDetectionLib.Imaging.DicomHeader import DicomHeader, damagedDicom
 from CervicalSpineDetectionLib.Imaging.OpenFile import fileSize, openPlain
 from CervicalSpineDetectionLib.Spine.Arrays import Array
 
-RLE = pydicom.uid.RLELossless
-JPEG_2000 = (pydicom.uid.JPEG2000Lossless, pydicom.uid.JPEG2000)
-JPEG = (pydicom.uid.JPEGBaseline8Bit, pydicom.uid.JPEGExtended12Bit, pydicom.uid.JPEGLossless,
-        pydicom.uid.JPEGLosslessSV1, pydicom.uid.JPEGLSLossless, pydicom.uid.JPEGLSNearLossless)
+JPEG_2000 = (DicomUids.JPEG2000_LOSSLESS, DicomUids.JPEG2000)
+JPEG = (DicomUids.JPEG_BASELINE_8_BIT, DicomUids.JPEG_EXTENDED_12_BIT, DicomUids.JPEG_LOSSLESS,
+        DicomUids.JPEG_LOSSLESS_SV1, DicomUids.JPEGLS_LOSSLESS, DicomUids.JPEGLS_NEAR_LOSSLESS)
 ITEM, DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 MAXIMUM_FRAGMENTS, MAXIMUM_BYTES = 10_000, 1 << 28
 # Of both kinds of JPEG (ITU T.81 B.1.1.3, T.800 A.4.4); at most some bytes of padding follow.
@@ -43,7 +42,7 @@ def decodedPixels(header: DicomHeader, decoders: Decoders) -> Array:
     """
     unreadable = InputError(f"A slice of the DICOM series in {header.path.parent} is damaged or incomplete, or "
                             "compressed in a way that can't be read; export it again, uncompressed.")
-    if header.syntax not in (RLE, *JPEG, *JPEG_2000) or header.pixelBytes != UNDEFINED_LENGTH:
+    if header.syntax not in (DicomUids.RLE_LOSSLESS, *JPEG, *JPEG_2000) or header.pixelBytes != UNDEFINED_LENGTH:
         raise unreadable
 
     def decode(data: bytes) -> Array:
@@ -98,7 +97,7 @@ def _gathered(header: DicomHeader, table: bytes, *pieces: bytes) -> list[bytes]:
 def _isWhole(header: DicomHeader, data: bytes) -> bool:
     """Whether compressed data come to an end and are of the size that the header states."""
     size = header.rows, header.columns
-    if header.syntax == RLE:
+    if header.syntax == DicomUids.RLE_LOSSLESS:
         return _isRleWhole(header, data)
     if END_OF_IMAGE not in data[-PADDING:]:
         return False
@@ -136,7 +135,7 @@ def _isRleWhole(header: DicomHeader, data: bytes) -> bool:
 
 def _bareFile(header: DicomHeader, data: bytes) -> bytes:
     """A DICOM file of these pixels and nothing else."""
-    uid = pydicom.uid.CTImageStorage.encode()
+    uid = DicomUids.CT_IMAGE_STORAGE.encode()
     meta = _element(0x0002, 0x0002, b"UI", uid) + _element(0x0002, 0x0003, b"UI", b"1.2.3") + _element(
         0x0002, 0x0010, b"UI", header.syntax.encode())
     numbers = [(0x0002, 1), (0x0010, header.rows), (0x0011, header.columns), (0x0100, header.bitsAllocated),

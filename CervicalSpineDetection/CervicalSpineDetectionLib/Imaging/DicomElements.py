@@ -10,6 +10,8 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from CervicalSpineDetectionLib.Imaging.DicomUids import EXPLICIT_VR_BIG_ENDIAN
+
 PREAMBLE_BYTES = 132
 MAGIC = b"DICM"
 # With two reserved bytes and four of length, where others have two.
@@ -20,8 +22,6 @@ REPRESENTATIONS = LONG_REPRESENTATIONS | frozenset(
 UNDEFINED_LENGTH = 0xFFFFFFFF
 META_GROUP = 0x0002
 TRANSFER_SYNTAX = 0x00020010
-BIG_ENDIAN_SYNTAX = b"1.2.840.10008.1.2.2"
-DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
 # Pixel data of whole numbers, and of floating-point ones.
 PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
 ITEM, END_OF_ITEM, END_OF_SEQUENCE = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -122,7 +122,7 @@ def readElements(content: bytes, wanted: Collection[int]) -> Elements:
     """
     values, end = metaInformation(content)
     cursor = _Cursor(content, end)
-    if values.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ") == BIG_ENDIAN_SYNTAX:
+    if values.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ") == EXPLICIT_VR_BIG_ENDIAN.encode():
         cursor.order = ">"
     cursor.guess()
     try:

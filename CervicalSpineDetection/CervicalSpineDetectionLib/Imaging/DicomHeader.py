@@ -14,14 +14,11 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
-
-import pydicom
-import pydicom.uid
+from typing import TYPE_CHECKING, TypeAlias
 
 from CervicalSpineDetectionLib.Errors import InputError
+from CervicalSpineDetectionLib.Imaging import DicomUids
 from CervicalSpineDetectionLib.Imaging.DicomElements import (
-    DEFLATED_SYNTAX,
     MAGIC,
     PREAMBLE_BYTES,
     TRANSFER_SYNTAX,
@@ -32,6 +29,9 @@ from CervicalSpineDetectionLib.Imaging.DicomElements import (
 )
 from CervicalSpineDetectionLib.Imaging.OpenFile import openPlain
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 # A slice's header is a few kB to some 100 kB; with private data some MB; with those of all frames of one file more.
 FIRST_BYTES, MAXIMUM_SLICE_BYTES, MAXIMUM_FRAMES_BYTES = 1 << 16, 1 << 22, 1 << 24
 # How a file without a preamble may begin: file meta information, or the first elements of group 8, little-endian.
@@ -39,11 +39,10 @@ FIRST_TAGS = {b"\x02\x00" + element for element in (b"\x00\x00", b"\x01\x00", b"
     b"\x08\x00" + element for element in (b"\x00\x00", b"\x01\x00", b"\x05\x00", b"\x08\x00", b"\x12\x00", b"\x16\x00")}
 # Longest first element of such a file, bytes.
 MAXIMUM_FIRST_VALUE = 256
-PLAIN_SYNTAXES = (pydicom.uid.ImplicitVRLittleEndian, pydicom.uid.ExplicitVRLittleEndian,
-                  pydicom.uid.DeflatedExplicitVRLittleEndian, pydicom.uid.ExplicitVRBigEndian)
-STANDARD_ROOT = "1.2.840.10008."
-INDEX_CLASS = pydicom.uid.MediaStorageDirectoryStorage
-CT_CLASSES = (pydicom.uid.CTImageStorage, pydicom.uid.EnhancedCTImageStorage)
+PLAIN_SYNTAXES = (DicomUids.IMPLICIT_VR_LITTLE_ENDIAN, DicomUids.EXPLICIT_VR_LITTLE_ENDIAN,
+                  DicomUids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, DicomUids.EXPLICIT_VR_BIG_ENDIAN)
+DEFLATED_SYNTAX = DicomUids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.encode()
+CT_CLASSES = (DicomUids.CT_IMAGE_STORAGE, DicomUids.ENHANCED_CT_IMAGE_STORAGE)
 # Of PS3.3 C.7.3.1.1.1, those that lie beside CTs. What else stands there may be anything, a name too.
 MODALITIES = frozenset("AU CR CT DOC DX ECG FID IO KO MG MR NM OT PLAN PR PT PX REG RF RTDOSE RTIMAGE RTPLAN RTRECORD "
                        "RTSTRUCT RWV SC SEG SMR SR US XA XC".split())
@@ -126,7 +125,7 @@ class DicomHeader:
     @property
     def isDeflated(self) -> bool:
         """Whether all of the file behind its file meta information is."""
-        return self.syntax == pydicom.uid.DeflatedExplicitVRLittleEndian
+        return self.syntax == DicomUids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
 
     @property
     def statesGeometry(self) -> bool:
@@ -177,9 +176,11 @@ def _holdsNoImage(sopClass: str) -> bool:
     """Whether a kind of object is known to be none, or a maker's own, which no CT is."""
     if not re.fullmatch(r"[0-9.]{1,64}", sopClass):
         return False
-    name = pydicom.uid.UID(sopClass).name
+    from pydicom.uid import UID
+
+    name = UID(sopClass).name
     # Where the standard has none, the name is the UID.
-    isUnknown = name == sopClass and sopClass.startswith(STANDARD_ROOT)
+    isUnknown = name == sopClass and sopClass.startswith(DicomUids.STANDARD_ROOT)
     return not isUnknown and "Image Storage" not in name
 
 
@@ -212,23 +213,26 @@ def plainContent(path: Path, content: bytes, count: int) -> bytes:
         raise damagedDicom(path) from None
 
 
-def readDataset(path: Path, tags: Sequence[str] | None = None) -> pydicom.Dataset:
+def readDataset(path: Path, tags: Sequence[str] | None = None) -> Dataset:
     """Header of a DICOM file with all its sequences, without pixels.
 
     :param tags: all that are wanted; None: everything.
     :raises InputError: damaged.
     """
+    # Not for all: its import takes longer than reading the headers of a series.
+    from pydicom import dcmread
+
     with openPlain(path) as file:
         content = plainContent(path, file.read(MAXIMUM_FRAMES_BYTES), MAXIMUM_FRAMES_BYTES)
     # Of the same length, so that the file meta information stays right.
-    plain = pydicom.uid.ExplicitVRLittleEndian.encode().ljust(len(DEFLATED_SYNTAX), b"\0")
+    plain = DicomUids.EXPLICIT_VR_LITTLE_ENDIAN.encode().ljust(len(DEFLATED_SYNTAX), b"\0")
     content = content[:METAINFORMATION_BYTES].replace(DEFLATED_SYNTAX, plain) + content[METAINFORMATION_BYTES:]
     try:
         # pydicom's warnings quote header values, which may be a patient's.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True,
-                                   specific_tags=None if tags is None else list(tags))
+            return dcmread(io.BytesIO(content), stop_before_pixels=True, force=True,
+                           specific_tags=None if tags is None else list(tags))
     # pydicom raises whatever a damaged file makes happen.
     except Exception:
         raise damagedDicom(path) from None
@@ -255,7 +259,7 @@ def _header(path: Path, elements: Elements) -> DicomHeader:
         highBit=numbers["highBit"] or 0, isSigned=numbers["pixelRepresentation"] == 1, syntax=_one(texts["syntax"]),
         order=elements.order, pixelOffset=elements.pixelOffset, pixelBytes=elements.pixelBytes,
         # A DICOMDIR may have any name.
-        isIndex=sopClass == INDEX_CLASS or DIRECTORY_RECORDS in elements.values,
+        isIndex=sopClass == DicomUids.MEDIA_STORAGE_DIRECTORY_STORAGE or DIRECTORY_RECORDS in elements.values,
     )
 
 

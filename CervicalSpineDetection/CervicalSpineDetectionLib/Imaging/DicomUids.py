@@ -1,0 +1,28 @@
+"""UIDs of the DICOM standard (PS3.6 annex A) that reading a CT asks for, under their keywords in snake case.
+
+pydicom has all of them, but its import takes longer than reading the headers of a series.
+"""
+
+from __future__ import annotations
+
+STANDARD_ROOT = "1.2.840.10008."
+
+# Transfer syntaxes.
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+JPEG_BASELINE_8_BIT = "1.2.840.10008.1.2.4.50"
+JPEG_EXTENDED_12_BIT = "1.2.840.10008.1.2.4.51"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
+JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.70"
+JPEGLS_LOSSLESS = "1.2.840.10008.1.2.4.80"
+JPEGLS_NEAR_LOSSLESS = "1.2.840.10008.1.2.4.81"
+JPEG2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
+JPEG2000 = "1.2.840.10008.1.2.4.91"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+
+# Classes of objects.
+MEDIA_STORAGE_DIRECTORY_STORAGE = "1.2.840.10008.1.3.10"
+CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2.1"
