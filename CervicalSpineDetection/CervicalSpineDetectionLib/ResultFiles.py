@@ -19,7 +19,8 @@ RESULT_FILES = ("preview.png", "scene.mrb", "vertebrae.mrk.json", "vertebrae.csv
 
 
 def writeFiles(folder: Path, result: DetectionResult, image: sitk.Image, name: str, oriented: bool = True,
-               scene: bool = True, preview: bool = True, process: SceneProcess | None = None) -> list[str]:
+               scene: bool = True, preview: bool = True, process: SceneProcess | None = None,
+               thumbnail: str = "") -> list[str]:
     """Write the result files into a folder. What can't be made here must not cost the numbers.
 
     :param folder: existing folder, an absolute Path.
@@ -28,6 +29,7 @@ def writeFiles(folder: Path, result: DetectionResult, image: sitk.Image, name: s
     :param scene: write scene.mrb.
     :param preview: write preview.png.
     :param process: makes Slicer's files beside this process; None: they are made here.
+    :param thumbnail: name of a small copy of preview.png; empty for none.
     :return: notes for the user.
     :raises OSError: a file can't be written.
     """
@@ -40,7 +42,7 @@ def writeFiles(folder: Path, result: DetectionResult, image: sitk.Image, name: s
         if preview:
             from CervicalSpineDetectionLib.Results.PreviewPicture import writePreview
 
-            writePreview(folder / "preview.png", image, result)
+            writePreview(folder / "preview.png", image, result, folder / thumbnail if thumbnail else None)
         if process and process.finish(bundle if scene else None):
             return []
         try:

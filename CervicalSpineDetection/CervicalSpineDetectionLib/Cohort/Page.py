@@ -17,7 +17,6 @@ from CervicalSpineDetectionLib.Cohort.Doubt import doubtOf, isDoubtful, lowestCo
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, LEFT_OUT, Outcome
 
 THUMBNAIL_FILE = "thumbnail.jpg"
-THUMBNAIL_SIZE = (600, 360)
 # A file of the result -> what its link is called.
 LINKS = {"scene.mrb": "open in Slicer", "vertebrae.mrk.json": "markups", "vertebrae.json": "numbers"}
 PICTURE = "preview.png"
@@ -48,17 +47,6 @@ def writePage(path: str | Path, outcomes: Sequence[Outcome], scans: Path) -> Non
     text = template.render(seen=cards, tables=tables, script=SCRIPT, scriptDigest=digest)
     with atomicFile(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-
-
-def writeThumbnail(folder: Path) -> None:
-    """A small picture for the page beside ``preview.png``, where that is."""
-    from PIL import Image
-
-    if (folder / PICTURE).is_file():
-        picture = Image.open(folder / PICTURE)
-        # Averaged by whole numbers as far as that goes: a third of the time.
-        picture.thumbnail(THUMBNAIL_SIZE, reducing_gap=1.0)
-        picture.save(folder / THUMBNAIL_FILE, quality=82)
 
 
 def _titles(names: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from CervicalSpineDetectionLib.AtomicFiles import atomicFile, removeUnfinished
 from CervicalSpineDetectionLib.Cohort.Doubt import isDoubtful
-from CervicalSpineDetectionLib.Cohort.Page import writePage, writeThumbnail
+from CervicalSpineDetectionLib.Cohort.Page import THUMBNAIL_FILE, writePage
 from CervicalSpineDetectionLib.Cohort.ResultFolders import FAILED, RESULT_FILE, outcomeOf, process, writeFailure
 from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.Cohort.Schedule import SECONDS_EACH, outcomes
@@ -103,8 +103,8 @@ def analyseScan(scan: Scan, folder: Path, weights: str, device: str, scenes: str
         result = dataclasses.replace(result, warnings=list(dict.fromkeys(read.warnings + result.warnings)),
                                      timings={"read": seconds, **result.timings})
         wanted = {"all": True, "doubtful": isDoubtful(result), "none": False}
-        writeFiles(folder, result, read.image, scan.name, scene=wanted[scenes], preview=wanted[previews])
-        writeThumbnail(folder)
+        writeFiles(folder, result, read.image, scan.name, scene=wanted[scenes], preview=wanted[previews],
+                   thumbnail=THUMBNAIL_FILE)
 
 
 def prepareProcess(weights: str, device: str) -> None:

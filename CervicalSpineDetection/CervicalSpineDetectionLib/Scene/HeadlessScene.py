@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ MODULE_LOGICS = {
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
     "Volumes": "vtkSlicerVolumesLogic",
 }
+
+_own = threading.local()
 
 
 @contextmanager
@@ -48,16 +51,16 @@ def headlessScene() -> Iterator[tuple[slicer.vtkMRMLScene, slicer.vtkSlicerAppli
 
 @contextmanager
 def markupsScene() -> Iterator[slicer.vtkMRMLScene]:
-    """The same, for markups alone: it takes a third of the time. Emptied on exit."""
-    scene = _sceneWithSelection()
-    # Its node and storage classes are known to the scene as long as the logic lives.
-    logic = slicer.vtkSlicerMarkupsLogic()
-    logic.SetMRMLScene(scene)
+    """The same, for markups alone, emptied on exit: one for each thread, as making it takes longer than using it."""
+    if not hasattr(_own, "scene"):
+        _own.scene = _sceneWithSelection()
+        # Its node and storage classes are known to the scene as long as the logic lives.
+        _own.logic = slicer.vtkSlicerMarkupsLogic()
+        _own.logic.SetMRMLScene(_own.scene)
     try:
-        yield scene
+        yield _own.scene
     finally:
-        scene.Clear(True)
-        logic.SetMRMLScene(None)
+        _own.scene.Clear(False)
 
 
 def _sceneWithSelection() -> slicer.vtkMRMLScene:

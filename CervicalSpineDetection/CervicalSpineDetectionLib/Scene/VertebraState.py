@@ -271,7 +271,7 @@ def movedAlong(point: Point, before: OrientedBox, after: OrientedBox) -> Array:
 
 
 def _near(points: Array, others: Array) -> bool:
-    return np.allclose(points, others, rtol=0, atol=TOLERANCE_MM)
+    return bool((np.abs(points - others) <= TOLERANCE_MM).all())
 
 
 def _text(flag: bool) -> str:

@@ -45,7 +45,7 @@ def test_scenesAndPreviewsAreWrittenByDemand(command, tmp_path, monkeypatch, whi
                         lambda image, detector: made[image.GetSize()[0]])
     monkeypatch.setattr(
         "CervicalSpineDetectionLib.Cohort.Run.writeFiles",
-        lambda folder, result, image, name, scene, preview: (
+        lambda folder, result, image, name, scene, preview, thumbnail: (
             asked.__setitem__(name.split("-")[0], (scene, preview)), writeJson(folder / "vertebrae.json", result)))
     writeCt(tmp_path / "in" / "sure.nrrd")
     writeCt(tmp_path / "in" / "doubtful.nrrd", 12)

@@ -10,7 +10,7 @@ import pytest
 from cohortFixtures import madeResult, madeVertebra
 from PIL import Image
 
-from CervicalSpineDetectionLib.Cohort.Page import SCRIPT, THUMBNAIL_FILE, writePage, writeThumbnail
+from CervicalSpineDetectionLib.Cohort.Page import SCRIPT, THUMBNAIL_FILE, writePage
 from CervicalSpineDetectionLib.Cohort.ResultFolders import DONE, FAILED, LEFT_OUT, NOTHING_FOUND, Outcome
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -50,7 +50,7 @@ def page(tmp_path):
         folder = tmp_path / "scans" / outcome.name
         folder.mkdir(parents=True)
         Image.new("RGB", (1500, 900), colour).save(folder / "preview.png")
-        writeThumbnail(folder)
+        Image.new("RGB", (600, 360), colour).save(folder / THUMBNAIL_FILE)
         for name in ("scene.mrb", "vertebrae.json"):
             (folder / name).touch()
     writePage(tmp_path / "index.html", outcomes, tmp_path / "scans")
@@ -132,12 +132,6 @@ def test_aBrowserSortsFiltersAndRemembersWhatWasReviewed(page, browser):
 
     assert title.split("|") == ["c-empty b-doubtful a-sure", "1 of 3 reviewed", "c-empty a-sure",
                                 "a-sure b-doubtful c-empty", "b-doubtful"]
-
-
-def test_thumbnailsAreSmall(page):
-    thumbnail = page.parent / "scans" / "a-sure" / THUMBNAIL_FILE
-
-    assert Image.open(thumbnail).size == (600, 360) and thumbnail.stat().st_size < 100_000
 
 
 def test_aPageOfNothingIsAPage(tmp_path):

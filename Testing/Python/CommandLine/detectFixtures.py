@@ -67,7 +67,7 @@ class StandIns:
     def writeMarkups(self, path, result):
         self._write(path)
 
-    def writePreview(self, path, image, result):
+    def writePreview(self, path, image, result, thumbnail=None):
         self._write(path, image=image)
 
     def _write(self, path, **arguments):

@@ -130,6 +130,15 @@ def test_emptyResultStillShowsTheCt(tmp_path):
         assert hasColour(picture[50:760, view], (255, 255, 255), 3).sum() > 5000
 
 
+def test_theThumbnailIsTheSamePictureInSmall(tmp_path):
+    writePreview(tmp_path / "preview.png", madeImage(), madeResult(("C4",)), tmp_path / "thumbnail.jpg")
+
+    whole, thumbnail = Image.open(tmp_path / "preview.png"), Image.open(tmp_path / "thumbnail.jpg")
+    assert thumbnail.size == (600, 360) and (tmp_path / "thumbnail.jpg").stat().st_size < 100_000
+    apart = np.asarray(whole.resize(thumbnail.size), float) - np.asarray(thumbnail, float)
+    assert np.sqrt((apart**2).mean()) < 5
+
+
 def test_uncertainLevelHasABrokenOutlineAndItsReason():
     sure = previewPicture(madeImage(), madeResult(("C4",)))
     doubtful = previewPicture(madeImage(), madeResult(("C4",), doubt="level uncertain"))
