@@ -84,13 +84,14 @@ def curvedCuts(image: sitk.Image, vertebrae: Sequence[Vertebra], shown: Array, v
     for title, axis, depths in (("Sagittal, through the bodies", 1, (0.0,)),
                                 ("Coronal, through the bodies", 0, CORONAL_DEPTHS_MM)):
         start = middle[axis] - viewSize[0] * pixel / 2
-        points = np.empty((rows, columns, 3))
-        points[..., axis] = start + (np.arange(columns) + 0.5) * step
-        points[..., 2] = heights[:, None]
+        across = np.zeros((columns, 3))
+        across[:, axis] = start + (np.arange(columns) + 0.5) * step
+        along = np.zeros((rows, 3))
+        along[:, 2] = heights
         slabs = []
         for depth in depths:
-            points[..., 1 - axis] = curve[1 - axis][:, None] + depth
-            slabs.append(_sample(image, points))
+            along[:, 1 - axis] = curve[1 - axis] + depth
+            slabs.append(_sample(image, along, across))
         cuts.append(Cut(_grey(np.max(slabs, axis=0)), title, axis, (float(start), float(top)), pixel))
     return cuts
 
@@ -100,26 +101,31 @@ def _grey(hu: Array) -> Array:
     return np.asarray(np.clip((hu - lower) * (255 / (upper - lower)), 0, 255).astype(np.uint8))
 
 
-def _sample(image: sitk.Image, points: Array) -> Array:
-    """HU at points in LPS mm, linearly interpolated, ``OUTSIDE_HU`` outside of the CT. Shape that of the points."""
-    direction = np.reshape(image.GetDirection(), (3, 3))
-    toIndex = np.linalg.inv(direction * image.GetSpacing())
-    # Each axis in one piece, the last one of the voxels' first.
-    index = (toIndex[::-1] @ (points.reshape(-1, 3) - image.GetOrigin()).T).reshape(3, *points.shape[:-1])
+def _sample(image: sitk.Image, along: Array, across: Array) -> Array:
+    """HU, linearly interpolated, ``OUTSIDE_HU`` outside of the CT; float32, shape (n, m).
+
+    :param along, across: shapes (n, 3) and (m, 3), whose sums are the points, LPS mm.
+    """
+    toIndex = np.linalg.inv(np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing())
+    # The last axis of the voxels first. To 0.0001 of a voxel, in half the time of double precision.
+    rows, columns = (toIndex[::-1] @ part.T for part in (along - image.GetOrigin(), across))
+    index = rows.astype(np.float32)[..., None] + columns.astype(np.float32)[:, None]
     voxels = sitk.GetArrayViewFromImage(image)
-    last = np.reshape(voxels.shape, (3, *[1] * (index.ndim - 1))) - 1
+    last = np.reshape(voxels.shape, (3, 1, 1)).astype(np.float32) - 1
     # The outermost voxels reach half a voxel beyond their centres.
-    inside = ((index > -0.5) & (index < last + 0.5)).all(axis=0)
-    index = np.clip(index, 0, last)
-    lower = np.minimum(index.astype(int), np.maximum(last - 1, 0))
+    inside = ((index > -0.5) & (index < last + np.float32(0.5))).all(axis=0)
+    np.clip(index, 0, last, out=index)
+    lower = np.minimum(index, np.maximum(last - 1, 0)).astype(np.int32)
+    shares = np.subtract(index, lower, dtype=np.float32)
     # The eight voxels around each point, counted through the whole CT: fetched faster than by three indices. Along an
     # axis of a single voxel there is no next one.
-    steps = np.array([voxels[0].size, voxels.shape[2], 1]) * (np.array(voxels.shape) > 1)
-    corners = np.array(list(np.ndindex(2, 2, 2))) @ steps
-    around = voxels.reshape(-1).take(np.ravel_multi_index(tuple(lower), voxels.shape) + corners.reshape(8, 1, 1))
+    steps = np.array([voxels[0].size, voxels.shape[2], 1])
+    place = lower[0] * steps[0] + lower[1] * steps[1] + lower[2]
+    corners = np.array(list(np.ndindex(2, 2, 2))) @ (steps * (np.array(voxels.shape) > 1))
     # Not by scipy, whose import takes longer than all of a preview.
     # Differences of whole numbers would leave their range.
-    hu = around.astype(np.float32).reshape(2, 2, 2, *inside.shape)
-    for share in (index - lower).astype(np.float32):
-        hu = hu[0] + (hu[1] - hu[0]) * share
-    return np.where(inside, hu, np.float32(OUTSIDE_HU))
+    hu = [voxels.reshape(-1).take(place + corner).astype(np.float32) for corner in corners]
+    for share in shares:
+        half = len(hu) // 2
+        hu = [low + (high - low) * share for low, high in zip(hu[:half], hu[half:], strict=True)]
+    return np.where(inside, hu[0], np.float32(OUTSIDE_HU))
