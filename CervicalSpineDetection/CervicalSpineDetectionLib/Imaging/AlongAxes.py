@@ -70,17 +70,16 @@ class _Step:
         low, high = np.searchsorted(needed, self.low), np.searchsorted(needed, self.high)
         return needed, replace(self, seen=slice(0, len(needed)), low=low, high=high)
 
-    def along(self, values: Array, axis: int) -> Array:
-        """:return: float32, a new array."""
+    def along(self, values: Array, axis: int, out: Array | None = None) -> Array:
+        """:param out: for the result of a slice; None for a new array. :return: float32."""
         if values.ndim == 3:
             return self._bySlices(values, axis)
         # What lies across in memory is copied by ``take`` before it is looked at.
-        taken = [values[index] if axis == 0 else values.take(index, axis) for index in (self.low, self.high)]
-        first, result = (part.astype(np.float32, copy=False) for part in taken)
-        result -= first
+        first, beyond = (values[index] if axis == 0 else values.take(index, axis) for index in (self.low, self.high))
+        result = np.subtract(beyond, first, out=out, dtype=np.float32)
         result *= self.share.reshape([-1 if other == axis else 1 for other in range(values.ndim)])
         result += first
-        return result
+        return np.asarray(result)
 
     def _bySlices(self, values: Array, axis: int) -> Array:
         """The same of a volume, slice by slice, in the processor's cache."""
@@ -90,7 +89,11 @@ class _Step:
         result = np.empty(shape, np.float32)
         if axis:
             for target, own in zip(result, values, strict=True):
-                target[:] = self.along(own, axis - 1)
+                if axis == 2 and self.growth > 1:
+                    # A few columns, turned into rows, are fetched in half the time.
+                    target[:] = self.along(np.ascontiguousarray(own.T), 0).T
+                else:
+                    self.along(own, axis - 1, out=target)
             return result
         for target, low, high, share in zip(result, self.low, self.high, self.share, strict=True):
             np.subtract(values[high], values[low], out=target)
