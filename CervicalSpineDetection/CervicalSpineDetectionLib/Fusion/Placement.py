@@ -147,9 +147,8 @@ def _axisInView(bounds: Bounds, volume: SagittalVolume, axis: int) -> Array:
             continue
         slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
         slab[axis] = slice(start, end)
-        voxels, inside = volume.voxels[tuple(slab)], volume.inside[tuple(slab)]
-        void = np.count_nonzero(~inside | (voxels <= VOID_HU))
-        inView[side] = 0 < voxels.size and void <= Settings.VOID_SHARE * voxels.size
+        seen = volume.inside[tuple(slab)] & (volume.voxels[tuple(slab)] > VOID_HU)
+        inView[side] = 0 < seen.size and seen.size - np.count_nonzero(seen) <= Settings.VOID_SHARE * seen.size
     return inView
 
 

@@ -66,13 +66,12 @@ def _meanSection(volume: SagittalVolume, centres: Array) -> tuple[Array, float]:
     radii = Settings.SECTION_RADII_MM[:, None]
     # About the canal's front, about which a vertebra turns.
     across, back = radii * np.sin(angles), radii * np.cos(angles) + Settings.BODY_HALF_DEPTH_MM
-    total, inside = np.zeros(across.shape), 0.0
+    x, y = line.T[..., None, None]
+    points = np.stack(np.broadcast_arrays(x + across, y + back, heights[:, None, None]), axis=-1)
+    indices = np.rint(volume.fromLps(points)).astype(int)
     last = np.array(volume.voxels.shape) - 1
-    for height, (x, y) in zip(heights, line, strict=True):
-        points = np.stack([x + across, y + back, np.full(across.shape, height)], axis=-1)
-        indices = np.rint(volume.fromLps(points)).astype(int)
-        within = ((indices >= 0) & (indices <= last)).all(axis=-1)
-        places = tuple(np.moveaxis(np.clip(indices, 0, last), -1, 0))
-        total += np.clip(volume.voxels[places], *Settings.SIDES_HU)
-        inside += float((within & volume.inside[places] & (volume.voxels[places] > VOID_HU)).mean())
-    return np.asarray(total / len(heights)), inside / len(heights)
+    within = ((indices >= 0) & (indices <= last)).all(axis=-1)
+    places = tuple(np.moveaxis(np.clip(indices, 0, last), -1, 0))
+    values = volume.voxels[places]
+    inside = within & volume.inside[places] & (values > VOID_HU)
+    return np.clip(values, *Settings.SIDES_HU).mean(axis=0, dtype=float), float(inside.mean())

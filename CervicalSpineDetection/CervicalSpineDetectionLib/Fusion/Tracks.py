@@ -198,10 +198,10 @@ def runningMedian(values: Array, reach: int = 1) -> Array:
     :param values: shape (n, columns).
     :param reach: rows to each side.
     """
-    reach = min(reach, len(values) - 1)
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="reflect") if reach else values
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-    return np.asarray(np.sort(windows, axis=-1)[..., reach])
+    last = len(values) - 1
+    reach = min(reach, last)
+    rows = np.abs(np.arange(last + 1)[:, None] + np.arange(-reach, reach + 1))
+    return np.asarray(np.sort(values[last - np.abs(last - rows)], axis=1)[:, reach])
 
 
 def _similarities(slices: Array, boxes: Array, scores: Array, sliceSpacing: float) -> Array:

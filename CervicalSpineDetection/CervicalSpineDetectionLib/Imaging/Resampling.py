@@ -153,12 +153,12 @@ def _spineRegion(image: AveragedImage) -> tuple[Array, Array]:
     top = start + [0, 0, (size[2] - 1) * COARSE_SPACING_MM]
     # Rows run down.
     coarse = _resampled(image, size[[0, 2, 1]], top, COARSE_SPACING_MM, COARSE_SPACING_MM, OUTSIDE_HU)
-    # RelabelComponent sorts by size: 1 is the largest, which is the body.
-    components = sitk.RelabelComponent(sitk.ConnectedComponent(
+    components = sitk.GetArrayFromImage(sitk.ConnectedComponent(
         sitk.GetImageFromArray((coarse > BODY_HU).astype(np.uint8))))
-    body = sitk.GetArrayFromImage(components) == 1
-    if not body.any():
+    sizes = np.bincount(components.ravel())[1:]
+    if not len(sizes):
         raise InputError("The image shows no body (nothing above -300 HU); load a CT of the neck.")
+    body = components == 1 + sizes.argmax()
     bone = np.repeat(np.arange(len(body)), (body & (coarse > BONE_HU)).sum(axis=(1, 2)))
     body = body.transpose(0, 2, 1)[..., ::-1]
     extents = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
