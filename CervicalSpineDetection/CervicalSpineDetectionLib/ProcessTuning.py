@@ -9,7 +9,7 @@ from pathlib import Path
 from CervicalSpineDetectionLib.SafeChildren import endWithStarter
 
 # glibc's names of what mallopt sets (malloc.h).
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 KEPT_BYTES = 2**29
 MAPPED_BYTES = 2**25  # the most that mallopt takes
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -23,11 +23,24 @@ def tuneProcess() -> None:
     # another program keeps one of the cores busy.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     # By default glibc gives the layers' memory back after each picture, and the system clears it again for the next.
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt:
-            mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
-            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    _glibc("mallopt", M_MMAP_THRESHOLD, MAPPED_BYTES)
+    _glibc("mallopt", M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def keepVolumes() -> None:
+    """Make freed memory of whole volumes stay at hand too, for a process that sees CT after CT; see ``giveBack``."""
+    _glibc("mallopt", M_MMAP_MAX, 0)
+
+
+def giveBack() -> None:
+    """Give the system what is free of this process's memory."""
+    _glibc("malloc_trim", 0)
+
+
+def _glibc(function: str, *numbers: int) -> None:
+    """Call a function of the C library, where it is glibc."""
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), function):
+        getattr(ctypes.CDLL(None), function)(*numbers)
 
 
 def threadCount() -> int:

@@ -57,25 +57,45 @@ def test_whatTheUserSetStays(loaded, monkeypatch):
 PAGE_FAULTS = """
 import resource, sys
 import numpy as np
-from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
-if sys.argv[1] == "tuned":
+from CervicalSpineDetectionLib.ProcessTuning import giveBack, keepVolumes, tuneProcess
+if "tuned" in sys.argv:
     tuneProcess()
+if "volumes" in sys.argv:
+    keepVolumes()
 for step in range(6):
     if step == 2:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    layers = [np.ones(2**21) for _ in range(8)]  # 16 MB each
-    del layers
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    pieces = [np.ones(2**17 * int(sys.argv[1])) for _ in range(3)]
+    below = np.ones(9)  # which stays
+    del pieces
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+if "back" in sys.argv:
+    giveBack()
+resident = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 2**20
+print(faults, resident)
 """
+
+
+def faultsAndMegabytes(*arguments):
+    """Of a process that makes three pieces of memory again and again. :param arguments: MB of each, settings."""
+    library = os.path.dirname(os.path.dirname(worker.__file__)).removesuffix("CervicalSpineDetectionLib")
+    output = subprocess.run([sys.executable, "-c", PAGE_FAULTS, *arguments], env={**os.environ, "PYTHONPATH": library},
+                            capture_output=True, text=True, check=True).stdout
+    return map(int, output.split())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is tuned for glibc only")
 def test_memoryOfOnePictureIsThereForTheNext():
-    library = os.path.dirname(os.path.dirname(worker.__file__)).removesuffix("CervicalSpineDetectionLib")
-    plain, tuned = (
-        int(subprocess.run([sys.executable, "-c", PAGE_FAULTS, kind], env={**os.environ, "PYTHONPATH": library},
-                           capture_output=True, text=True, check=True).stdout) for kind in ("plain", "tuned"))
+    (plain, _), (tuned, _) = faultsAndMegabytes("16"), faultsAndMegabytes("16", "tuned")
     assert tuned < 0.1 * plain
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is tuned for glibc only")
+def test_memoryOfOneVolumeIsThereForTheNextUntilItIsGivenBack():
+    tuned, _ = faultsAndMegabytes("40", "tuned")
+    kept, megabytes = faultsAndMegabytes("40", "tuned", "volumes")
+    _, left = faultsAndMegabytes("40", "tuned", "volumes", "back")
+    assert kept < 0.1 * tuned and megabytes - left > 100
 
 
 @pytest.mark.parametrize(("given", "threads"), [("3", 3), ("4,2", 4), ("", 7), ("0", 7), ("all", 7), (" 2 ", 2)])

@@ -21,7 +21,7 @@ from CervicalSpineDetectionLib.Cohort.Scans import Scan
 from CervicalSpineDetectionLib.Cohort.Schedule import SECONDS_EACH, outcomes
 from CervicalSpineDetectionLib.Cohort.Summary import writeSummary
 from CervicalSpineDetectionLib.Errors import InputError, isShortOfMemory
-from CervicalSpineDetectionLib.ProcessTuning import tuneProcess
+from CervicalSpineDetectionLib.ProcessTuning import giveBack, keepVolumes, tuneProcess
 from CervicalSpineDetectionLib.ResultFiles import writeFiles
 from CervicalSpineDetectionLib.Results.ResultJson import readJson
 from CervicalSpineDetectionLib.Results.ResultTable import csvCell
@@ -31,6 +31,8 @@ from CervicalSpineDetectionLib.Terminal import ProgressDisplay, quietLibraries
 SCANS_FOLDER = "scans"
 PAGE = "index.html"
 SETTINGS_FILE = "cohort.json"
+# What a CT larger than this took is not kept for the ones after it.
+KEPT_VOXELS = 1 << 25
 
 
 def runCohort(scans: Sequence[Scan], root: Path, output: Path, analyse: Callable[..., None], workers: int = 0,
@@ -105,6 +107,10 @@ def analyseScan(scan: Scan, folder: Path, weights: str, device: str, scenes: str
         wanted = {"all": True, "doubtful": isDoubtful(result), "none": False}
         writeFiles(folder, result, read.image, scan.name, scene=wanted[scenes], preview=wanted[previews],
                    thumbnail=THUMBNAIL_FILE)
+        isLarge = read.image.GetNumberOfPixels() > KEPT_VOXELS
+        del read
+    if isLarge:
+        giveBack()
 
 
 def prepareProcess(weights: str, device: str) -> None:
@@ -117,6 +123,7 @@ def prepareProcess(weights: str, device: str) -> None:
 def detectorOf(weights: str, device: str) -> SliceDetector:
     """Once a process."""
     tuneProcess()
+    keepVolumes()
     from CervicalSpineDetectionLib.SliceDetector.YoloDetector import loadDetector
 
     return loadDetector(weights, device)

@@ -56,6 +56,19 @@ def test_scenesAndPreviewsAreWrittenByDemand(command, tmp_path, monkeypatch, whi
     assert {name for name, (_, preview) in asked.items() if preview} == {"doubtful"}
 
 
+def test_theMemoryOfALargeCtIsGivenBack(command, tmp_path, monkeypatch):
+    run, given = "CervicalSpineDetectionLib.Cohort.Run", []
+    monkeypatch.setattr("CervicalSpineDetectionLib.Pipeline.detectVertebrae", lambda image, detector: madeResult())
+    monkeypatch.setattr(f"{run}.KEPT_VOXELS", 11**3)
+    monkeypatch.setattr(f"{run}.giveBack", lambda: given.append(True))
+    for side in (10, 11, 12):
+        writeCt(tmp_path / "in" / f"{side}.nrrd", side)
+
+    assert command() == 0
+
+    assert given == [True]
+
+
 def writeCt(path, side=10):
     path.parent.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(sitk.GetImageFromArray(np.arange(side**3, dtype=np.int16).reshape(3 * [side])), str(path))
