@@ -123,10 +123,12 @@ def mirrorPlane(volume: SagittalVolume, enough: float | None = None, gain: float
     """
     mirror = _Mirror(volume)
     left = np.array([1.0, 0, 0])
-    first = mirror.planes(np.concatenate([left[None], _around(left, Settings.OWN_DEGREES)]))[0]
-    own = first[0]
-    if enough is not None and own >= enough:
-        return MirrorPlane(left, own, own)
+    # Mostly the plane itself will do.
+    for normals in (left[None], np.concatenate([left[None], _around(left, Settings.OWN_DEGREES)])):
+        first = mirror.planes(normals)[0]
+        own = first[0]
+        if enough is not None and own >= enough:
+            return MirrorPlane(left, own, own)
     # A few points tell which planes are not worth a closer look.
     rough = mirror.planes(_directions(), most=Settings.ROUGH_POINTS)[: Settings.ROUGH_PLANES]
     closer = mirror.planes(np.array([normal for _, normal, _ in rough]))
@@ -153,15 +155,15 @@ def _blockMeans(voxels: Array, step: Array) -> tuple[Array, Array]:
     for block, (value, share) in enumerate(zip(values, seen, strict=True)):
         part = voxels[block * step[0] : (block + 1) * step[0]]
         value[:] = _blockSums(np.clip(part, *Settings.SIDES_HU), counts, step)
-        share[:] = _blockSums((part > VOID_HU).astype(np.float32), counts, step)
+        share[:] = _blockSums(part > VOID_HU, counts, step, np.int32)
     size = np.float32(step.prod())
     return values / size, seen / size
 
 
-def _blockSums(part: Array, counts: Array, step: Array) -> Array:
-    """Of one layer of blocks, shape (blocks along rows, along columns). :param part: float32, ``step[0]`` slices."""
+def _blockSums(part: Array, counts: Array, step: Array, kind: type = np.float32) -> Array:
+    """Of one layer of blocks, shape (blocks along rows, along columns). :param part: ``step[0]`` slices."""
     rows, columns = counts[1:] * step[1:]
-    total = np.add.reduce(part[:, :rows, :columns], axis=0)
+    total = np.add.reduce(part[:, :rows, :columns], axis=0, dtype=kind)
     total = np.add.reduce(total.reshape(counts[1], step[1], columns), axis=1)
     # Much faster than a sum over an axis of a few neighbours.
     return np.asarray(sum(total[:, first::step[2]] for first in range(step[2])))

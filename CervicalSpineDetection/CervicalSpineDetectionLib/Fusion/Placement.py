@@ -133,22 +133,24 @@ def facesInView(bounds: Bounds, volume: SagittalVolume) -> Array:
 
     :return: bool, shape (3, 2): right and left, upper and lower, front and back.
     """
-    return np.array([_axisInView(bounds, volume, axis) for axis in range(3)])
+    return _inView(bounds, volume, range(3))
 
 
-def _axisInView(bounds: Bounds, volume: SagittalVolume, axis: int) -> Array:
-    """The same of two faces, shape (2,). :param axis: of the volume's voxels."""
-    corners = np.sort(volume.fromLps(np.array([bounds.minimum, bounds.maximum])), axis=0)
-    first, last = np.rint(corners[0]).astype(int), np.rint(corners[1]).astype(int)
-    step = int(np.ceil(Settings.FACE_MM / volume.spacing[axis]))
-    inView = np.zeros(2, bool)
-    for side, (start, end) in enumerate(((first[axis] - step, first[axis]), (last[axis] + 1, last[axis] + 1 + step))):
-        if start < 0 or end > volume.voxels.shape[axis]:
-            continue
-        slab = [slice(max(a, 0), b + 1) for a, b in zip(first, last, strict=True)]
-        slab[axis] = slice(start, end)
-        seen = volume.inside[tuple(slab)] & (volume.voxels[tuple(slab)] > VOID_HU)
-        inView[side] = 0 < seen.size and seen.size - np.count_nonzero(seen) <= Settings.VOID_SHARE * seen.size
+def _inView(bounds: Bounds, volume: SagittalVolume, axes: Sequence[int]) -> Array:
+    """The same of some axes of the volume's voxels, shape (axes, 2)."""
+    corners = np.rint(np.sort(volume.fromLps(np.array([bounds.minimum, bounds.maximum])), axis=0)).astype(int)
+    ends = list(zip(*corners.tolist(), strict=True))
+    within = [slice(max(first, 0), last + 1) for first, last in ends]
+    inView = np.zeros((len(axes), 2), bool)
+    for seenThere, axis in zip(inView, axes, strict=True):
+        step = int(np.ceil(Settings.FACE_MM / volume.spacing[axis]))
+        first, last = ends[axis]
+        for side, (start, end) in enumerate(((first - step, first), (last + 1, last + 1 + step))):
+            if start < 0 or end > volume.voxels.shape[axis]:
+                continue
+            slab = (*within[:axis], slice(start, end), *within[axis + 1 :])
+            seen = volume.inside[slab] & (volume.voxels[slab] > VOID_HU)
+            seenThere[side] = 0 < seen.size and seen.size - np.count_nonzero(seen) <= Settings.VOID_SHARE * seen.size
     return inView
 
 
@@ -310,7 +312,7 @@ def vertebraeFrom(named: Sequence[NamedCandidate], volume: SagittalVolume, confi
     found += [Place(vertebra.level, vertebra.confidence, vertebra.centre, vertebra.bounds, Settings.SETTLED_MM)
               for vertebra in confirmed]
     places = withEvenSpacing(sorted(found, key=lambda place: place.level.order))
-    isWhole = np.array([_axisInView(place.bounds, volume, axis=0) for place in places], bool).reshape(-1, 2)
+    isWhole = np.array([_inView(place.bounds, volume, [0]) for place in places], bool).reshape(-1, 2)
     places = withMissingLevels(withPlausibleWidths(places, isWhole))
     lean = next((atlasLean(one.candidate) for one in named if one.level == Level.C1), None)
     boxes = orientedBoxes([place.level for place in places], [place.centre for place in places],

@@ -104,7 +104,7 @@ def _show(pictures: Array, slices: FineSlices, indices: Array, origins: Array, p
                                                      strict=True):
         part = slices.voxels[own, top[0] : top[-1] + 2, left[0] : left[-1] + 2]
         top, left = top - top[0], left - left[0]
-        part = part[:, top] * (1 - down) + part[:, top + 1] * down
+        part = part.take(top, 1) * (1 - down) + part.take(top + 1, 1) * down
         part = part[:, :, left] * (1 - across) + part[:, :, left + 1] * across
         np.divide(part - low, high - low, out=picture)
 
