@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -155,18 +156,22 @@ def _blockMeans(voxels: Array, step: Array) -> tuple[Array, Array]:
     for block, (value, share) in enumerate(zip(values, seen, strict=True)):
         part = voxels[block * step[0] : (block + 1) * step[0]]
         value[:] = _blockSums(np.clip(part, *Settings.SIDES_HU), counts, step)
-        share[:] = _blockSums(part > VOID_HU, counts, step, np.int32)
+        share[:] = _blockSums((part > VOID_HU).view(np.uint8), counts, step)
     size = np.float32(step.prod())
     return values / size, seen / size
 
 
-def _blockSums(part: Array, counts: Array, step: Array, kind: type = np.float32) -> Array:
-    """Of one layer of blocks, shape (blocks along rows, along columns). :param part: ``step[0]`` slices."""
+def _blockSums(part: Array, counts: Array, step: Array) -> Array:
+    """Of one layer of blocks, shape (blocks along rows, along columns).
+
+    :param part: float32, or uint8 of 0 and 1; ``step[0]`` slices.
+    """
     rows, columns = counts[1:] * step[1:]
-    total = np.add.reduce(part[:, :rows, :columns], axis=0, dtype=kind)
-    total = np.add.reduce(total.reshape(counts[1], step[1], columns), axis=1)
+    # One slice onto the other, in whole rows.
+    total = reduce(np.add, part)[:rows].reshape(counts[1], step[1], -1)
+    total = np.add.reduce(total, axis=1, dtype=np.float32)
     # Much faster than a sum over an axis of a few neighbours.
-    return np.asarray(sum(total[:, first::step[2]] for first in range(step[2])))
+    return np.asarray(sum(total[:, first : columns : step[2]] for first in range(step[2])))
 
 
 def turnedPlane(volume: SagittalVolume) -> MirrorPlane | None:
