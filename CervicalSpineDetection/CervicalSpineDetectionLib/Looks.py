@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
@@ -25,6 +25,7 @@ from CervicalSpineDetectionLib.Fusion.Sides import CoronalLook
 from CervicalSpineDetectionLib.Imaging.CoronalSlices import coronalGrid
 from CervicalSpineDetectionLib.Imaging.Resampling import fineSlices, middleOf, resampleSagittal, turnedImage
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import SagittalVolume, windowed, withNeighbours
+from CervicalSpineDetectionLib.ProcessTuning import begun
 from CervicalSpineDetectionLib.SliceDetector.Detector import (
     CLEAR_SCORE,
     ProgressCallback,
@@ -132,10 +133,9 @@ class Examination:
         header = Frame(np.eye(3), middleOf(self._image))
         volume, slices = self._slicesIn(header)
         # The network leaves Python's lock to others while it computes.
-        with ThreadPoolExecutor(1) as pool:
-            sought = pool.submit(turnedPlane, volume)
-            inHeader = self._look(header, volume, slices)
-            plane = sought.result()
+        sought = begun(partial(turnedPlane, volume))
+        inHeader = self._look(header, volume, slices)
+        plane = sought()
         look = self._upright(inHeader if plane is None else self._look(_frameOf(plane.normal, header.middle)))
         if not look.certain and not self._confirmed:
             look = self._otherWayRound(look)

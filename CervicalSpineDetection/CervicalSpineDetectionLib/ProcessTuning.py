@@ -4,9 +4,15 @@ import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from CervicalSpineDetectionLib.SafeChildren import endWithStarter
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # glibc's names of what mallopt sets (malloc.h).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -48,6 +54,27 @@ def threadCount() -> int:
     # "4,2" sets those of nested parts too.
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) else coreCount()
+
+
+def onThreads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Pieces of work beside each other, that leave Python's lock to others for most of their time.
+
+    One after the other where one thread computes: several would only wait for each other.
+    """
+    if threadCount() == 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threadCount()) as pool:
+        return list(pool.map(work, items))
+
+
+def begun(work: Callable[[], Result]) -> Callable[[], Result]:
+    """The same of one piece of work, which is begun. :return: gives its result; waits for it, or does it by then."""
+    if threadCount() == 1:
+        return work
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future.result
 
 
 def coreCount() -> int:

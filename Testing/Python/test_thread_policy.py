@@ -6,6 +6,7 @@ Threads that wait for each other must not keep the cores busy: beside another pr
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -103,3 +104,20 @@ def test_librariesThatDoNotAskOpenMpTakeItsThreads(monkeypatch, given, threads):
     monkeypatch.setattr(ProcessTuning, "coreCount", lambda: 7)
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert ProcessTuning.threadCount() == threads
+
+
+@pytest.mark.parametrize(("count", "beside"), [("1", False), ("2", True)])
+def test_oneThreadIsNotSharedByPiecesOfWork(monkeypatch, count, beside):
+    monkeypatch.setenv("OMP_NUM_THREADS", count)
+    wasBegun, here = threading.Event(), threading.get_ident()
+
+    def work():
+        wasBegun.set()
+        return threading.get_ident()
+
+    result = ProcessTuning.begun(work)
+
+    assert wasBegun.wait(5 if beside else 0) == beside
+    assert (result() != here) == beside
+    assert ProcessTuning.onThreads(lambda item: (item, threading.get_ident() != here), [3, 1, 2]) == [
+        (3, beside), (1, beside), (2, beside)]

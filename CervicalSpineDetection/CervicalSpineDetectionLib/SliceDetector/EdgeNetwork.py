@@ -7,13 +7,12 @@ knows no levels, and says where each edge lies. ``Training.EdgeTraining`` trains
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import numpy as np
 
 from CervicalSpineDetectionLib.Imaging.SagittalVolume import FineSlices
-from CervicalSpineDetectionLib.ProcessTuning import threadCount
+from CervicalSpineDetectionLib.ProcessTuning import onThreads
 from CervicalSpineDetectionLib.SliceDetector.EdgeCrops import (
     Crops,
     bySize,
@@ -56,9 +55,8 @@ class EdgeNetwork:
         shapes = shapesFor(asked.boxes[asked.chosen], slices.pixelSize)
         batches = bySize(shapes, BATCH)
         # Thin layers leave threads of their own idle: batches beside each other keep them busy.
-        with ThreadPoolExecutor(threadCount()) as pool:
-            parts = list(pool.map(
-                lambda batch: self._answer(slices, asked, asked.chosen[batch], shapes[batch].max(axis=0)), batches))
+        parts = onThreads(
+            lambda batch: self._answer(slices, asked, asked.chosen[batch], shapes[batch].max(axis=0)), batches)
         back = np.argsort(np.concatenate(batches))
         return SharpBoxes(*(np.concatenate(part)[back] for part in zip(*parts, strict=True)))
 
