@@ -7,6 +7,7 @@ could speak to it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -39,13 +40,15 @@ class ScanFailed(RuntimeError):
 
 
 def inProcesses(task: Callable[[Item], object], scans: Iterable[Item], workers: int, secondsEach: float,
-                prepare: Callable[[], object] | None = None) -> Iterator[tuple[Item, Any]]:
+                prepare: Callable[[], object] | None = None,
+                comingUp: Callable[[Iterable[Item]], object] | None = None) -> Iterator[tuple[Item, Any]]:
     """Run a task on every scan.
 
     :param task: called with a scan; module-level function or partial of one.
     :param workers: number of processes, which share this computer's cores.
     :param secondsEach: a scan that takes longer is given up.
     :param prepare: called without arguments in each process before its first scan.
+    :param comingUp: called here with the next scan of each process whenever scans were handed out.
     :return: generator of (scan, what the task returned, or ScanFailed), in the order they end.
     :raises InputError: a process can't prepare itself.
     :raises OSError: the task raised it.
@@ -59,6 +62,8 @@ def inProcesses(task: Callable[[Item], object], scans: Iterable[Item], workers: 
                     running.append(_ScanProcess(task, prepare, threadsEach(workers)))
                 process = idle.pop() if idle else running[-1]
                 process.begin(waiting.popleft(), secondsEach)
+            if comingUp:
+                comingUp(itertools.islice(waiting, workers))
             for process in _nextOf(running):
                 scan, answer = process.answer()
                 if answer == STARTED:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from CervicalSpineDetectionLib.Cohort.Processes import ALLOWED_DEATHS, TOO_LATE, ScanFailed, inProcesses
+from CervicalSpineDetectionLib.Cohort.ReadAhead import ReadAhead
 from CervicalSpineDetectionLib.Errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def outcomes(task: Callable[[Scan], object], scans: Sequence[Scan], workers: int
     if scheduler is not None:
         yield from _onDask(partial(_inTime, task, secondsEach, prepare), scans, scheduler)
     elif workers:
-        yield from inProcesses(task, scans, workers, secondsEach, prepare)
+        yield from inProcesses(task, scans, workers, secondsEach, prepare, ReadAhead())
     else:
         for scan in scans:
             yield scan, task(scan)

@@ -125,6 +125,15 @@ def test_noProcessOutlivesARunThatWasKilled(tmp_path):
     child.wait(20)
 
 
+def test_theNextScansAreToldBeforeTheirTurn():
+    told = []
+    answers = dict(Processes.inProcesses(str.upper, list("abcde"), 2, 600,
+                                         comingUp=lambda scans: told.append([*scans])))
+
+    assert answers == {scan: scan.upper() for scan in "abcde"}
+    assert told[0] == ["c", "d"] and set().union(*told) == set("cde")
+
+
 def threadsOfItsProcess(scan):
     return {name: os.environ.get(name) for name in Processes.THREAD_VARIABLES}, (
         sitk.ProcessObject.GetGlobalDefaultNumberOfThreads())
