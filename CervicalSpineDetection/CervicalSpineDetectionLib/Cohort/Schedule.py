@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from CervicalSpineDetectionLib.Cohort.Processes import ALLOWED_DEATHS, TOO_LATE, ScanFailed, inProcesses
-from CervicalSpineDetectionLib.Cohort.ReadAhead import ReadAhead
 from CervicalSpineDetectionLib.Errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +42,9 @@ def outcomes(task: Callable[[Scan], object], scans: Sequence[Scan], workers: int
     if scheduler is not None:
         yield from _onDask(partial(_inTime, task, secondsEach, prepare), scans, scheduler)
     elif workers:
+        # Not at file scope: the command line's help waits for no library.
+        from CervicalSpineDetectionLib.Cohort.ReadAhead import ReadAhead
+
         yield from inProcesses(task, scans, workers, secondsEach, prepare, ReadAhead())
     else:
         for scan in scans:
